@@ -1,0 +1,195 @@
+"""Manifests: which rows become which items, and how a broken one is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from archive_files import MAKERS, items, pictures
+
+from visearch.archives import Media, manifest
+from visearch.errors import ArchiveCorrupt, ArchiveTooLarge
+from visearch.records import PlannedItem
+
+A, B = ("p/a.jpg", b"A"), ("p/b.jpg", b"B")
+TXT = ("README.txt", b"r")
+
+
+@pytest.fixture(params=["zip", "tar"])
+def media(request: pytest.FixtureRequest) -> Media:
+    return request.param  # type: ignore[no-any-return]
+
+
+def csv_items(text: str | bytes, *, max_items: int = 1000) -> list[PlannedItem]:
+    raw = text if isinstance(text, bytes) else text.encode()
+    return items(MAKERS["zip"]([A, B, TXT, ("manifest.csv", raw)]), max_items=max_items)
+
+
+def json_items(*rows: Any) -> list[PlannedItem]:
+    raw = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
+    return items(MAKERS["zip"]([A, B, TXT, ("manifest.jsonl", raw.encode())]))
+
+
+@pytest.mark.parametrize("folder", ["", "shop/"])
+@pytest.mark.parametrize("name", ["manifest.csv", "Products.CSV"])
+def test_csv(media: Media, folder: str, name: str) -> None:
+    rows = b"\xef\xbb\xbfID,Image,title,url,Colour,size\r\n1,p/b.jpg|p/a.jpg,T,http://u,red,\r\n"
+    data = MAKERS[media]([(folder + n, c) for n, c in (A, B, TXT, (name, rows))])
+    planned = items(data, media)
+    assert [(i.product_id, i.path, i.position) for i in planned] == [
+        ("1", folder + "p/b.jpg", 0),
+        ("1", folder + "p/a.jpg", 1),
+    ]
+    assert {(i.title, i.url) for i in planned} == {("T", "http://u")}
+    assert planned[0].attributes == {"Colour": "red"}
+    assert pictures(data, planned, media) == [b"B", b"A"]
+
+
+def test_ndjson(media: Media) -> None:
+    rows = (
+        b'{"sku": 7, "image": ["p/a.jpg", "p/b.jpg"], "price": 9.5, "new": true, "none": null}\n'
+        b'\n{"id": "8", "image": "p/b.jpg", "tags": ["x", "y"], "title": "B"}'
+    )
+    planned = items(MAKERS[media]([A, B, ("manifest.ndjson", rows)]), media)
+    assert [(i.product_id, i.path, i.position) for i in planned] == [
+        ("7", "p/a.jpg", 0),
+        ("7", "p/b.jpg", 1),
+        ("8", "p/b.jpg", 0),
+    ]
+    assert planned[0].attributes == {"price": 9.5, "new": True}
+    assert planned[2].attributes == {"tags": ["x", "y"]} and planned[2].title == "B"
+
+
+def test_rows_of_one_product_continue_its_positions() -> None:
+    planned = csv_items("sku,image\n1,p/a.jpg\n2,p/a.jpg\n1,nope.jpg|p/b.jpg\n")
+    assert [(i.product_id, i.position, i.code) for i in planned] == [
+        ("1", 0, None),
+        ("2", 0, None),
+        ("1", 1, "picture_missing"),
+        ("1", 2, None),
+    ]
+    assert planned[2].detail == "Manifest line 4: the archive has no such file."
+
+
+def test_rows_that_cannot_be_used_name_their_line() -> None:
+    planned = csv_items('id,image,t\n,p/a.jpg,"a\nb"\n\n5, ,x\n6,https://x/y.jpg,\n')
+    assert [(i.product_id, i.code) for i in planned] == [
+        ("", "invalid_manifest_row"),
+        ("5", "invalid_manifest_row"),
+        ("6", "url_not_supported"),
+    ]
+    assert [i.detail.split(":")[0] for i in planned if i.detail] == [
+        "Manifest line 2",
+        "Manifest line 5",
+        "Manifest line 6",
+    ]
+
+
+@pytest.mark.parametrize("path", ["./p/a.jpg", "p\\a.jpg", "/p/a.jpg", "p/x/../a.jpg", " p/a.jpg "])
+def test_paths_are_normalised(path: str) -> None:
+    assert csv_items(f"id,image\n1,{path}\n")[0].path == "p/a.jpg"
+
+
+def test_composed_and_decomposed_names_meet() -> None:
+    rows = "id,image\n1,caf\u00e9.jpg\n".encode()
+    planned = items(MAKERS["zip"]([("cafe\u0301.jpg", b"c"), ("manifest.csv", rows)]))
+    assert planned[0].code is None
+
+
+def test_of_two_members_of_one_name_the_last_wins() -> None:
+    with pytest.warns(UserWarning, match="Duplicate"):
+        data = MAKERS["zip"]([A, ("p/a.jpg", b"newer"), ("m.csv", b"id,image\n1,p/a.jpg\n")])
+    assert pictures(data, items(data)) == [b"newer"]
+
+
+@pytest.mark.parametrize("key", ["x" * 513, "a\x07b"])
+def test_product_ids_are_checked(key: str) -> None:
+    ok, missing = csv_items(f"id,image\n{key},p/a.jpg\n{key},nope\n")
+    assert ok.code == missing.code == "invalid_product_id"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": True, "image": "p/a.jpg"},
+        {"id": "1", "image": 5},
+        {"id": "1", "image": "p/a.jpg", "x": {"a": 1}},
+        {"id": "1", "image": "p/a.jpg", "x": [1]},
+        {"id": "1", "image": "p/a.jpg", "x": "nul\0"},
+        {"id": "1", "image": "p/a.jpg", "x": "\ud800"},
+        {"id": "1", "image": "p/a.jpg", "title": 5},
+        {"id": "1", "image": "p/a.jpg", "": "x"},
+        {"id": "1", "image": "p/a.jpg", "x": float("nan")},
+        {"id": "1", "image": "p/a.jpg", "x": 10**400},
+        {"id": "1"},
+        {"image": "p/a.jpg"},
+    ],
+)
+def test_json_rows_of_wrong_types_fail_alone(row: dict[str, Any]) -> None:
+    bad, good = json_items(row, {"id": "2", "image": "p/b.jpg"})
+    assert bad.code == "invalid_manifest_row" and "line 1" in (bad.detail or "")
+    assert (bad.detail or "").encode() and good.code is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: no column 'id' or 'sku'"),
+        ("image,title\n", "line 1: no column 'id'"),
+        ("id;image\n1;p/a.jpg\n", "commas"),
+        ("id,title\n", "line 1: no column 'image'"),
+        ("id,image,x,X\n", "'x' appears 2 times"),
+        ("id,image\n1,p/a.jpg\n2\n", "line 3: 1 values, but 2 columns"),
+        ("id,image,\n1,p/a.jpg,x\n", "line 2: value 3 is in a column without a name"),
+        ('id,image\n1,"p/a.jpg\n', "line 2: the row is not valid CSV"),
+        ('id,image\n1,"a"b\n', "line 2: the row is not valid CSV"),
+        (f"id,image\n1,{'x' * 140_000}\n", "line 2: the row is not valid CSV"),
+        (f"id,image\n1,{'x' * 2_000_000}\n", "line 2: the line is longer"),
+        ("id,image\n" + '"a\n",' * 900_000, "line 2: the row never ends"),
+        ("id,image\n1,café\n".encode("latin-1"), "line 2: the manifest is not UTF-8.*CSV UTF-8"),
+        ("id,image\n1,p/a.jpg\n".encode("utf-16"), "line 1: the manifest is not UTF-8"),
+        ("id,image\n1,p\0.jpg\n", "line 2: the manifest is not UTF-8"),
+    ],
+)
+def test_broken_csv_is_refused_with_its_line(text: str | bytes, message: str) -> None:
+    with pytest.raises(ArchiveCorrupt, match=message):
+        csv_items(text)
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "[" * 100_000, '{"id": ' + "9" * 5000 + "}"])
+def test_broken_json_is_refused_with_its_line(line: str) -> None:
+    with pytest.raises(ArchiveCorrupt, match="line 2: not"):
+        json_items({"id": "1", "image": "p/a.jpg"}, line)
+
+
+def test_a_trailing_empty_column_is_no_attribute() -> None:
+    assert csv_items("id,image,\n1,p/a.jpg,\n")[0].attributes == {}
+
+
+def test_several_candidates_are_refused_and_deep_ones_are_files() -> None:
+    rows = b"id,image\n"
+    with pytest.raises(ArchiveCorrupt, match="several|Several"):
+        items(MAKERS["zip"]([("a.csv", rows), ("b.csv", rows)]))
+    assert items(MAKERS["zip"]([("manifest.csv", rows), ("b.csv", rows)])) == []
+    planned = items(MAKERS["zip"]([("x/y/m.csv", rows), ("x/a.jpg", b"")]))
+    assert [item.path for item in planned] == ["x/y/m.csv", "x/a.jpg"]
+
+
+def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "id,image\n1,p/a.jpg|p/a.jpg|p/a.jpg|p/a.jpg\n"
+    assert len(csv_items(text, max_items=4)) == 4
+    with pytest.raises(ArchiveTooLarge):
+        csv_items(text, max_items=3)
+    monkeypatch.setattr(manifest, "LARGEST", 10)
+    with pytest.raises(ArchiveTooLarge, match="manifest"):
+        csv_items(text)
+
+
+def test_an_unreadable_manifest_is_refused() -> None:
+    data = MAKERS["zip"]([("manifest.csv", b"id,image\n")])
+    at = data.rindex(b"PK\x01\x02")
+    with pytest.raises(ArchiveCorrupt, match="encrypted"):
+        items(data[: at + 8] + b"\x01" + data[at + 9 :])
+    with pytest.raises(ArchiveCorrupt):  # another CRC-32
+        items(data[: at + 16] + bytes(4) + data[at + 20 :])

@@ -1,0 +1,215 @@
+"""LiveIndex: one change at a time, filters, pages, over-fetching, refusals."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from clouds import FINGERPRINT, cloud
+
+from visearch.index import LiveIndex, exact_search, open_generation, write
+from visearch.index.scoring import METRICS
+
+NONE = np.empty(0, np.int64)
+D = 6
+
+
+def ints(*values):
+    return np.array(values, np.int64)
+
+
+def added(index, keys, vectors, revision=None):
+    return index.apply(keys, vectors, NONE, index.revision if revision is None else revision)
+
+
+def removed(index, *keys):
+    return index.apply(
+        NONE, np.empty((0, index.dimension), np.float32), ints(*keys), index.revision
+    )
+
+
+def images(found):
+    return [neighbour.image for neighbour in found]
+
+
+def based(folder, vectors, keys, metric, limit=20_000):
+    names = {"id": "g", "catalog": 1, "revision": 5, "fingerprint": FINGERPRINT}
+    write(folder, vectors, keys, metric=metric, brute_force_limit=limit, **names)
+    return LiveIndex.on(open_generation(folder, fingerprint=FINGERPRINT))
+
+
+@pytest.fixture(params=METRICS)
+def metric(request):
+    return request.param
+
+
+def test_empty(metric):
+    index = LiveIndex.empty(D, metric)
+    assert (index.size, index.delta_size, index.tombstones, index.revision) == (0, 0, 0, 0)
+    query = cloud(1, 1, D, metric)[0]
+    assert index.search(query, 5) == [] == index.search(query, 5, allowed=ints(1))
+    assert index.vector(1) is None and index.keys().size == 0
+
+
+def test_base_and_delta_answer_as_one_exact_index(tmp_path, metric):
+    vectors, keys = cloud(2, 3000, D, metric), np.arange(3000, dtype=np.int64)[::-1].copy()
+    index = based(tmp_path / "g", vectors[:2000], keys[:2000], metric)
+    index = added(index, keys[2000:], vectors[2000:], 6)
+    index = removed(index, *range(0, 3000, 7))
+    live = np.flatnonzero(keys % 7 != 0)[::-1]  # ascending keys: ties by row are ties by key
+    assert (index.size, index.revision) == (len(live), 6)
+    assert index.tombstones == 3000 - len(live)
+    np.testing.assert_array_equal(index.keys(), keys[live])
+    queries = cloud(3, 10, D, metric)
+    rows, scores = exact_search(queries, vectors[live], 60, metric)
+    for query, row, score in zip(queries, rows, scores, strict=True):
+        found = index.search(query, 60)
+        assert images(found) == keys[live][row].tolist()
+        assert [n.score for n in found] == score.tolist()
+        assert index.search(query, 20, offset=40) == found[40:]
+        some = keys[live][row[::2]]
+        wanted = np.concatenate((some, some[:3], ints(0, 7, 10**6)))
+        assert index.search(query, 99, allowed=wanted) == found[::2]
+
+
+def test_many_twins_come_in_order_of_key(tmp_path, metric):
+    vectors = np.tile(cloud(4, 1, D, metric), (1200, 1))
+    keys = np.random.default_rng(np.random.SeedSequence(4)).permutation(1200).astype(np.int64)
+    index = based(tmp_path / "g", vectors[:900], keys[:900], metric)
+    index = removed(added(index, keys[900:], vectors[900:]), *range(5, 500))
+    assert images(index.search(vectors[0], 7)) == [0, 1, 2, 3, 4, 500, 501]
+    assert images(index.search(vectors[0], 3, offset=6)) == [501, 502, 503]
+
+
+def test_a_small_base_is_exact_where_scann_rounds(tmp_path, metric):
+    """Permuted coordinates are all equally close to a query along the diagonal.
+
+    In float32 the order of summation makes some of them closer; the answer must not.
+    """
+    one = cloud(13, 1, D, "cosine")[0]
+    vectors = np.array(list(itertools.permutations(one)), np.float32)
+    query = np.full(D, D**-0.5, np.float32)
+    index = based(tmp_path / "g", vectors, np.arange(len(vectors)), metric)
+    rows, scores = exact_search(query[None], vectors, 10, metric)
+    assert len(set(scores[0].tolist())) == 1 and rows[0].tolist() == list(range(10))
+    approximate = set(index.base.searcher.search(query[None], 32)[0][0].tolist())
+    assert not approximate >= set(range(10))  # or this test shows nothing
+    assert images(index.search(query, 10)) == list(range(10))
+
+
+@pytest.mark.parametrize("limit", [20_000, 500])
+def test_tombstones_that_swallow_every_near_result(tmp_path, metric, limit):
+    vectors, keys = cloud(5, 2000, D, metric), np.arange(2000, dtype=np.int64)
+    index = based(tmp_path / "g", vectors, keys, metric, limit)
+    assert index.base.scores_everything == (limit > 2000)
+    near = exact_search(vectors[:1], vectors, 1990, metric)[0][0]
+    index = removed(index, *near)
+    assert index.size == 10
+    left = index.search(vectors[0], 50)
+    assert sorted(images(left)) == index.keys().tolist() == sorted(set(range(2000)) - set(near))
+    assert index.search(vectors[0], 50, offset=10) == []
+
+
+def test_a_tree_gives_as_many_as_asked(tmp_path, metric):
+    index = based(tmp_path / "g", cloud(6, 3000, D, metric), np.arange(3000), metric, 500)
+    query = cloud(7, 1, D, metric)[0]
+    for k in (1, 10, 100, 700, 2999, 3000, 5000):
+        found = images(index.search(query, k))
+        assert len(found) == len(set(found)) == min(k, 3000)
+
+
+def test_adding_again_and_removing_the_unknown_change_nothing(tmp_path, metric):
+    vectors = cloud(8, 6, D, metric)
+    index = based(tmp_path / "g", vectors[:2], ints(1, 2), metric)
+    index = added(index, ints(3, 3), vectors[2:4])
+    again = removed(added(index, ints(1, 3), vectors[4:6]), 99)
+    assert again.keys().tolist() == [1, 2, 3]
+    assert (again.delta_size, again.tombstones) == (1, 0)
+    np.testing.assert_array_equal(again.vector(1), vectors[0])
+    np.testing.assert_array_equal(again.vector(3), vectors[2])
+    assert again.vector(99) is None
+
+
+def test_removed_keys_may_return_and_removal_wins_within_a_change(tmp_path, metric):
+    vectors = cloud(9, 4, D, metric)
+    index = based(tmp_path / "g", vectors[:2], ints(1, 2), metric)
+    index = removed(added(index, ints(3), vectors[2:3]), 1, 3)
+    assert index.keys().tolist() == [2] and index.vector(3) is None
+    back = added(index, ints(1, 3), vectors[2:4])
+    np.testing.assert_array_equal(back.vector(1), vectors[2])
+    np.testing.assert_array_equal(back.vector(3), vectors[3])
+    assert (back.size, back.delta_size, back.tombstones) == (3, 2, 2)
+    assert images(back.search(vectors[2], 1, allowed=ints(1))) == [1]
+    both = back.apply(ints(8), vectors[:1], ints(8, 1), 9)
+    assert both.keys().tolist() == [2, 3] and both.vector(8) is None
+
+
+def test_old_snapshots_stay_as_they_were_and_may_fork(metric):
+    vectors = cloud(10, 300, D, metric)
+    history, index = [], LiveIndex.empty(D, metric)
+    for i in range(0, 300, 3):
+        index = added(index, np.arange(i, i + 3), vectors[i : i + 3], i)
+        history.append(index)
+    for i, old in enumerate(history):
+        assert old.keys().tolist() == list(range(3 * i + 3)) and old.revision == 3 * i
+    fork = added(history[4], ints(1000), vectors[:1])
+    assert history[5].vector(1000) is None and fork.vector(15) is None
+    np.testing.assert_array_equal(history[5].vector(15), vectors[15])
+    np.testing.assert_array_equal(fork.vector(1000), vectors[0])
+
+
+def test_appending_shares_the_buffer(metric):
+    index = LiveIndex.empty(D, metric)
+    vectors = cloud(11, 1000, D, metric)
+    buffers = set()
+    keep = []
+    for i in range(1000):
+        index = added(index, ints(i), vectors[i : i + 1])
+        keep.append(index.delta.buffer)
+        buffers.add(id(index.delta.buffer))
+    assert len(buffers) <= 6
+
+
+UNIT = cloud(12, 3, D, "cosine")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        UNIT[0] * np.float32(np.nan),
+        UNIT[0] * np.float32(np.inf),
+        UNIT[0] * np.float32(3),
+        UNIT[0].astype(np.float64),
+        UNIT[0, :4],
+        UNIT[:1],
+    ],
+)
+def test_bad_queries_are_refused(query):
+    index = added(LiveIndex.empty(D, "cosine"), ints(1, 2, 3), UNIT)
+    with pytest.raises(ValueError):
+        index.search(query, 1)
+    with pytest.raises(ValueError):
+        index.search(query, 1, allowed=ints(1))
+
+
+def test_other_mistakes_are_refused():
+    index = added(LiveIndex.empty(D, "cosine"), ints(1, 2, 3), UNIT, revision=4)
+    for wrong in ({"k": 0}, {"k": 1, "offset": -1}, {"k": 1, "allowed": np.array([1.0])}):
+        with pytest.raises(ValueError):
+            index.search(UNIT[0], **wrong)
+    changes = [
+        (ints(9), UNIT[:1], NONE, 3),
+        (ints(9, 10), UNIT[:1], NONE, 5),
+        (ints(9), UNIT[:1, :3], NONE, 5),
+        (ints(9), UNIT[:1] * np.float32(np.nan), NONE, 5),
+        (ints(9), UNIT[:1] * np.float32(2), NONE, 5),
+        (ints(9).astype(np.int32), UNIT[:1], NONE, 5),
+        (NONE, UNIT[:0], np.array(["1"]), 5),
+    ]
+    for change in changes:
+        with pytest.raises(ValueError):
+            index.apply(*change)
+    with pytest.raises(ValueError):
+        LiveIndex.empty(D, "dot")
+    assert index.size == 3

@@ -1,0 +1,162 @@
+"""ScaNN: recall against the oracle, tiny and odd arrays, moved folders, refusals."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from clouds import cloud
+
+from visearch.index import exact_search
+from visearch.index.recall import Sample
+from visearch.index.scann import (
+    TARGET_RECALL,
+    SearcherSettings,
+    _effort,
+    _ladder,
+    _tidy,
+    build,
+    load,
+)
+from visearch.index.scoring import METRICS
+
+
+def recall(searcher, vectors, queries, metric, k=10):
+    wanted, _ = exact_search(queries, vectors, k, metric)
+    found, _ = searcher.search(queries, k)
+    pairs = zip(wanted, found, strict=True)
+    return np.mean([np.isin(one, other).mean() for one, other in pairs])
+
+
+@pytest.mark.parametrize(
+    ("metric", "n", "d", "limit"),
+    [
+        ("cosine", 12_000, 256, 20_000),
+        ("cosine", 12_000, 256, 5_000),
+        ("cosine", 30_000, 64, 20_000),
+        ("euclidean", 30_000, 64, 20_000),
+        ("euclidean", 5_000, 33, 20_000),
+    ],
+)
+def test_recall_on_queries_it_was_not_tuned_on(metric, n, d, limit):
+    vectors, queries = cloud(1, n, d, metric), cloud(2, 300, d, metric)
+    searcher = build(vectors, metric, brute_force_limit=limit)
+    assert bool(searcher.settings.leaves) == (n > limit)
+    assert searcher.settings.recall >= TARGET_RECALL
+    assert recall(searcher, vectors, queries, metric) >= 0.98
+    assert recall(searcher, vectors, queries, metric, k=100) >= 0.95
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("d", [2, 5, 64])
+@pytest.mark.parametrize("n", [1, 2, 15, 16, 17, 257, 300])
+def test_tiny_arrays_and_odd_dimensions(n, d, metric):
+    vectors, queries = cloud(n, n, d, metric), cloud(3, 4, d, metric)
+    searcher = build(vectors, metric, brute_force_limit=0)
+    rows, scores = searcher.search(queries, 20)
+    expected = exact_search(queries, vectors, 20, metric)
+    assert rows.shape == scores.shape == (4, min(20, n))
+    assert (rows.dtype, scores.dtype) == (np.int64, np.float32)
+    if not searcher.settings.leaves:
+        np.testing.assert_allclose(scores, expected[1], atol=1e-3)
+        assert [sorted(row) for row in rows] == [sorted(row) for row in expected[0]]
+
+
+def test_what_scann_pads_a_short_answer_with_is_not_an_answer():
+    settings = SearcherSettings(metric="euclidean", count=9, dimension=2)
+    rows = np.array([[4, 0, 0], [9, 2, 0]], np.uint32)
+    distances = np.array([[4, np.nan, np.nan], [1, -1e-7, np.nan]], np.float32)
+    tidy, scores = _tidy(rows, distances, settings)
+    assert tidy.tolist() == [[4, -1, -1], [-1, 2, -1]]
+    assert scores.tolist() == [[-2, -np.inf, -np.inf], [-np.inf, 0, -np.inf]]
+    vectors = cloud(4, 3, 2, "cosine")
+    searcher = build(vectors, "cosine")
+    assert searcher.raw.search_batched(vectors, 5)[0].shape == (3, 5)  # why k is cut to n
+    assert searcher.search(vectors, 5)[0].shape == (3, 3)
+
+
+def test_all_points_the_same():
+    vectors = np.tile(cloud(5, 1, 16, "cosine"), (1000, 1))
+    searcher = build(vectors, "cosine", brute_force_limit=100)
+    rows, scores = searcher.search(vectors[:1], 10)
+    assert (rows >= 0).all() and searcher.settings.recall == 1
+    np.testing.assert_allclose(scores, 1, atol=1e-5)
+
+
+@pytest.mark.parametrize("limit", [100, 5000])
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_saved_folder_may_be_moved(tmp_path, limit, shared):
+    vectors, queries = cloud(6, 2000, 9, "cosine"), cloud(7, 20, 9, "cosine")
+    built = build(vectors, "cosine", brute_force_limit=limit)
+    (tmp_path / "here" / "scann").mkdir(parents=True)
+    if shared:
+        np.save(tmp_path / "here" / "vectors.npy", vectors)
+        built.save(tmp_path / "here" / "scann", dataset="../vectors.npy")
+    else:
+        built.save(tmp_path / "here" / "scann")
+    shutil.move(tmp_path / "here", tmp_path / "there")
+    loaded = load(tmp_path / "there" / "scann")
+    assert loaded.settings == built.settings
+    for one, other in zip(loaded.search(queries, 10), built.search(queries, 10), strict=True):
+        np.testing.assert_array_equal(one, other)
+    names = {path.name for path in (tmp_path / "there" / "scann").iterdir()}
+    assert ("dataset.npy" not in names) == shared
+    assert not [name for name in names if name.endswith(".pkl")]
+
+
+def test_a_pickle_in_the_folder_is_not_opened(tmp_path):
+    vectors = cloud(8, 50, 4, "euclidean")
+    build(vectors, "euclidean").save(tmp_path)
+    (tmp_path / "scann_docids.pkl").write_bytes(b"cos\nabort\n(tR.")  # would end the process
+    assert load(tmp_path).search(vectors[:1], 1)[0][0, 0] == 0
+
+
+@pytest.mark.parametrize("name", ["searcher.json", "scann_assets.pbtxt", "dataset.npy"])
+def test_a_missing_file_is_refused(tmp_path, name):
+    build(cloud(9, 50, 4, "euclidean"), "euclidean").save(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(ValueError):
+        load(tmp_path)
+
+
+def test_a_damaged_or_absolute_asset_is_refused(tmp_path):
+    build(cloud(9, 50, 4, "euclidean"), "euclidean").save(tmp_path)
+    data = tmp_path / "dataset.npy"
+    whole = data.read_bytes()
+    data.write_bytes(whole[:300])
+    with pytest.raises(ValueError, match="ScaNN refuses"):
+        load(tmp_path)
+    data.write_bytes(whole)
+    assets = tmp_path / "scann_assets.pbtxt"
+    assets.write_text(assets.read_text().replace("dataset.npy", str(data)))
+    with pytest.raises(ValueError, match="not one of its files"):
+        load(tmp_path)
+
+
+def test_mistakes_are_refused():
+    vectors = cloud(10, 50, 4, "cosine")
+    for wrong in (vectors[:0], vectors * np.float32(3), vectors.astype(np.float64)):
+        with pytest.raises(ValueError):
+            build(wrong, "cosine")
+    searcher = build(vectors, "cosine")
+    for query in (vectors[0], vectors[:1, :3], vectors[:1] * np.float32(np.nan)):
+        with pytest.raises(ValueError):
+            searcher.search(query, 3)
+    with pytest.raises(ValueError):
+        searcher.search(vectors, 0)
+    assert searcher.search(vectors[:0], 3)[0].shape == (0, 3)
+
+
+def test_the_ladder_ends_exhaustive():
+    tree = SearcherSettings(metric="cosine", count=30_000, dimension=4, leaves=173)
+    steps = [(step.leaves_to_search, step.reorder) for step in _ladder(tree)]
+    assert steps == sorted(set(steps)) and steps[-1] == (173, 30_000)
+    assert _effort(tree, 1_000_000) == (0, 30_000)  # leaves_to_search is not chosen yet
+
+
+def test_recall_does_not_count_a_row_as_its_own_neighbour():
+    vectors = cloud(11, 500, 16, "cosine")
+    sample = Sample(vectors, "cosine")
+    assert sample.recall(lambda queries, k: exact_search(queries, vectors, k, "cosine")) == 1
+    assert sample.recall(lambda queries, k: exact_search(queries, vectors, 1, "cosine")) == 0

@@ -1,0 +1,74 @@
+"""Finds an archive's manifest and reads its rows one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from visearch.archives.csvrows import csv_rows
+from visearch.archives.jsonrows import json_rows
+from visearch.archives.lines import text_lines
+from visearch.archives.member import PROBLEMS, Archive, Member
+from visearch.archives.row import Row
+from visearch.errors import ArchiveCorrupt, ArchiveTooLarge
+
+LARGEST = 512 * 1024 * 1024
+_NAMES = ("manifest.csv", "manifest.ndjson", "manifest.jsonl")
+
+
+class Manifest(NamedTuple):
+    """The manifest's member, and the folder (with its slash, or empty) it speaks about."""
+
+    member: Member
+    folder: str
+
+
+def find_manifest(members: Iterable[Member]) -> Manifest | None:
+    """Return the manifest at the root or in the single top folder, None without one.
+
+    Raises:
+        ArchiveCorrupt: several files could be it.
+    """
+    tops: set[str] = set()  # two are as good as many
+    found: dict[str, Member] = {}
+    for member in members:
+        top, slash, _ = member.path.partition("/")
+        if len(tops) < 2:
+            tops.add(top + slash)
+        if member.path.count("/") <= 1 and _may_be(member.path):
+            found[member.path] = member
+    top = tops.pop() if len(tops) == 1 else ""
+    folder = top if top.endswith("/") else ""
+    here = [m for m in found.values() if m.path.rpartition("/")[0] == folder[:-1]]
+    choice = _choose(here)
+    return None if choice is None else Manifest(choice, folder)
+
+
+def rows(archive: Archive, manifest: Manifest) -> Iterator[Row]:
+    """Yield the manifest's rows in order; nothing but the current one is held.
+
+    Raises:
+        ArchiveCorrupt: unreadable, not UTF-8, columns missing or a row malformed.
+        ArchiveTooLarge: the manifest is above ``LARGEST`` bytes.
+    """
+    member = manifest.member
+    if member.code is not None:
+        raise ArchiveCorrupt(f"The manifest cannot be read. {PROBLEMS[member.code]}")
+    if max(member.size, member.packed) > LARGEST:
+        raise ArchiveTooLarge(f"The manifest is above {LARGEST} bytes; split the import.")
+    lines = text_lines(archive.content(member))
+    return csv_rows(lines) if member.path.lower().endswith(".csv") else json_rows(lines)
+
+
+def _may_be(path: str) -> bool:
+    name = path.rpartition("/")[2].lower()
+    return name.endswith(".csv") or name in _NAMES
+
+
+def _choose(found: list[Member]) -> Member | None:
+    named = [m for m in found if m.path.rpartition("/")[2].lower() in _NAMES]
+    choice = named or found
+    if len(choice) > 1:
+        names = ", ".join(sorted(m.path for m in choice[:5]))
+        raise ArchiveCorrupt(f"Several files could be the manifest ({names}); keep one.")
+    return choice[0] if choice else None

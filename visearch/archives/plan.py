@@ -1,0 +1,148 @@
+"""Lists the items of an archive: one picture of one product each."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from visearch.archives.manifest import Manifest, find_manifest, rows
+from visearch.archives.member import PROBLEMS, Archive, Member, is_litter, normalise
+from visearch.archives.row import Row
+from visearch.archives.sniff import Media
+from visearch.archives.tars import TarArchive
+from visearch.archives.zips import ZipArchive
+from visearch.errors import ArchiveTooLarge
+from visearch.records import Attributes, PlannedItem
+
+LONGEST_ID = 512
+# U+FFFD stands where a name was no text: two such names could be taken for one product.
+_NO_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+_URL = re.compile(r"https?://", re.IGNORECASE)
+
+
+def plan(file: BinaryIO, media: Media, *, max_items: int) -> Iterator[PlannedItem]:
+    """Yield the items of an archive without reading a picture.
+
+    Args:
+        file: seekable and readable; zips are read in large pieces.
+        media: what ``sniff`` said.
+        max_items: most items, and most files, the archive may have.
+
+    The same file gives the same items in the same order: the manifest's, or the
+    archive's. An item that cannot be fetched has a ``code`` and a ``detail``. Errors
+    come while iterating; what was yielded before one must not be kept.
+
+    Raises:
+        ArchiveCorrupt: the archive or its manifest is broken.
+        ArchiveTooLarge: more than ``max_items``, or the manifest is too large.
+    """
+    items: Iterator[PlannedItem]
+    archive: Archive = ZipArchive(file) if media == "zip" else TarArchive(file)
+    # Pass one finds the manifest, wherever it is, and counts before a row is written.
+    manifest = find_manifest(_files(archive, max_items))
+    if manifest is None:
+        items = (_from_member(archive, member) for member in _files(archive, max_items))
+    else:
+        items = _from_manifest(archive, manifest, max_items)
+    for count, item in enumerate(items):
+        if count >= max_items:
+            raise _too_many(max_items)
+        yield item
+
+
+def _files(archive: Archive, max_items: int) -> Iterator[Member]:
+    count = 0
+    for member in archive.members():
+        if is_litter(member.path):
+            continue
+        count += 1
+        # One more than the items: the manifest is a file but no item.
+        if count > max_items + 1:
+            raise _too_many(max_items)
+        yield member
+
+
+def _too_many(max_items: int) -> ArchiveTooLarge:
+    return ArchiveTooLarge(f"The archive has more than {max_items} items; split it.")
+
+
+def _from_member(archive: Archive, member: Member) -> PlannedItem:
+    folder, _, name = member.path.rpartition("/")
+    stem, dot, _ = name.rpartition(".")
+    key = member.path[: len(stem) - len(name)] if dot else member.path
+    attributes: Attributes = {"folder": folder.rpartition("/")[2]} if folder else {}
+    return _item(archive, member, key, 0, Row(0, key, (), None, None, attributes))
+
+
+def _from_manifest(archive: Archive, manifest: Manifest, max_items: int) -> Iterator[PlannedItem]:
+    pictures = {member.path: member for member in _files(archive, max_items)}
+    positions: Counter[str] = Counter()
+    for row in rows(archive, manifest):
+        if row.problem is not None:
+            yield _refused(manifest.member.path, row, 0, "invalid_manifest_row", row.problem)
+            continue
+        for path in row.images:
+            yield _named(archive, pictures, manifest.folder, path, row, positions[row.id])
+            positions[row.id] += 1
+
+
+def _named(
+    archive: Archive,
+    pictures: dict[str, Member],
+    folder: str,
+    path: str,
+    row: Row,
+    position: int,
+) -> PlannedItem:
+    if _URL.match(path):
+        return _refused(path, row, position, "url_not_supported", "put the picture in the archive")
+    # The folder goes first, so that '..' can leave it but not the archive.
+    member = pictures.get(normalise(folder + path))
+    if member is None:
+        return _refused(path, row, position, "picture_missing", "the archive has no such file")
+    return _item(archive, member, row.id, position, row)
+
+
+def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -> PlannedItem:
+    code = "invalid_product_id" if _is_no_id(key) else member.code
+    if code is not None:
+        detail = PROBLEMS.get(code, "A product id has 1 to 512 printable characters.")
+        return PlannedItem(
+            path=_shown(member.path),
+            product_id=_shown(key),
+            position=position,
+            size=member.packed,
+            code=code,
+            detail=detail,
+        )
+    return PlannedItem(
+        path=member.path,
+        product_id=key,
+        position=position,
+        title=row.title,
+        url=row.url,
+        attributes=dict(row.attributes),
+        locator=archive.locator(member),
+        size=member.packed,
+    )
+
+
+def _refused(path: str, row: Row, position: int, code: str, why: str) -> PlannedItem:
+    return PlannedItem(
+        path=_shown(path),
+        product_id=_shown(row.id),
+        position=position,
+        code="invalid_product_id" if row.id and _is_no_id(row.id) else code,
+        detail=f"Manifest line {row.line}: {why}.",
+    )
+
+
+def _is_no_id(key: str) -> bool:
+    return not 0 < len(key) <= LONGEST_ID or _NO_ID.search(key) is not None
+
+
+def _shown(text: str) -> str:
+    """A stranger's text that a database and a page can hold."""
+    return _NO_ID.sub("\ufffd", text[:LONGEST_ID])

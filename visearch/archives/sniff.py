@@ -1,0 +1,45 @@
+"""Which kind of archive a file is, told from its first bytes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from visearch.archives.tarheader import BLOCK, checksum_holds
+from visearch.errors import UnsupportedArchive
+
+Media = Literal["zip", "tar"]
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_OTHERS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"7z\xbc\xaf\x27\x1c": "7z",
+    b"Rar!\x1a\x07": "rar",
+    b"\x28\xb5\x2f\xfd": "zstandard",
+    b"PK\x07\x08": "split zip",
+}
+
+
+def sniff(head: bytes) -> Media:
+    """Return what ``head``, the first 512 bytes or more of a file, begins.
+
+    Raises:
+        UnsupportedArchive: neither a zip nor a plain tar; the sentence says what to do.
+    """
+    if head.startswith(_ZIP):
+        return "zip"
+    block = head[:BLOCK]
+    # Version 7 tars have no magic: a checksum that holds over a named header is one.
+    if block[257:262] == b"ustar" or (block[:1] > b"\x00" and checksum_holds(block)):
+        return "tar"
+    raise UnsupportedArchive(_advice(head))
+
+
+def _advice(head: bytes) -> str:
+    for magic, name in _OTHERS.items():
+        if head.startswith(magic):
+            return f"This is a {name} file; unpack it and upload a .zip or plain .tar."
+    if not head:
+        return "The file is empty; upload a .zip or plain .tar."
+    return "This is not an archive visearch reads; upload a .zip or plain .tar."

@@ -1,0 +1,213 @@
+"""The central directory of a zip, read as a stream: a million members in bounded memory.
+
+The standard ``zipfile`` is not used: it holds the whole directory, makes an object per
+entry before the entries can be counted, and decompresses members by a handle of its own.
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from visearch.archives.member import DEFLATED, STORED, Member, Window, normalise
+from visearch.errors import ArchiveCorrupt
+
+LOCAL = struct.Struct("<4s5H3L2H")
+LOCAL_MAGIC = b"PK\x03\x04"
+_ENTRY = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_END64 = struct.Struct("<4sQ2H2L4Q")
+_POINTER64 = struct.Struct("<4sLQL")
+_EXTRA = struct.Struct("<2H")
+_WINDOW = 1024 * 1024
+_ENCRYPTED = 0x1
+_UTF8 = 0x800
+_UNIX = 3
+_FULL = 0xFFFFFFFF
+
+
+class _End(NamedTuple):
+    start: int  # of the central directory, in the file
+    end: int
+    shift: int  # bytes before the archive proper; its offsets do not count them
+    entries: int
+    wide: bool  # zip64: the count of entries is not modulo 65536
+
+
+class ZipArchive:
+    """One zip file, without its pixels."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        """Find the directory.
+
+        Raises:
+            ArchiveCorrupt: cut off, broken, or one part of a split archive.
+        """
+        self._window = Window(file, _WINDOW)
+        self._end = _find_end(self._window)
+
+    def members(self) -> Iterator[Member]:
+        """Yield the files in directory order.
+
+        Raises:
+            ArchiveCorrupt: an entry is broken or reaches outside the archive.
+        """
+        at, entries, claimed = self._end.start, 0, 0
+        while at < self._end.end:
+            name, member, at = self._entry(at)
+            entries += 1
+            # Members that share bytes make a small file inflate without end.
+            claimed += LOCAL.size + member.packed
+            if claimed > self._end.start:
+                raise ArchiveCorrupt("Files in the archive overlap; make the archive anew.")
+            if not name.endswith(("/", "\\")):
+                yield member
+        if at != self._end.end or not self._counted(entries):
+            raise _broken()
+
+    def _counted(self, entries: int) -> bool:
+        # Writers without zip64 let the 16 bit count wrap round.
+        return self._end.entries == (entries if self._end.wide else entries % 65536)
+
+    def _entry(self, at: int) -> tuple[str, Member, int]:
+        head = _ENTRY.unpack(self._window.at(at, _ENTRY.size))
+        magic, made, _, flags, method, _, _, crc, packed, size = head[:10]
+        named, extended, noted, _, _, attributes, offset = head[10:]
+        if magic != b"PK\x01\x02":
+            raise _broken()
+        tail = self._window.at(at + _ENTRY.size, named + extended)
+        if _FULL in (size, packed, offset):
+            size, packed, offset = _widen(tail[named:], size, packed, offset)
+        offset += self._end.shift
+        if offset + LOCAL.size + packed > self._end.start:
+            raise _broken()
+        name = _decode(tail[:named], flags)
+        code = _problem(flags, method, made, attributes)
+        member = Member(normalise(name), offset, packed, size, method, crc, code)
+        return name, member, at + _ENTRY.size + named + extended + noted
+
+    def locator(self, member: Member) -> dict[str, int]:
+        """Return the member's place; no byte of it is at or after ``limit``."""
+        return {
+            "offset": member.offset,
+            "packed": member.packed,
+            "size": member.size,
+            "method": member.method,
+            "crc": member.crc,
+            "limit": self._end.start,
+        }
+
+    def content(self, member: Member) -> Iterator[bytes]:
+        """Yield the inflated bytes in pieces.
+
+        Raises:
+            ArchiveCorrupt: the data does not inflate to the stated size and CRC-32.
+        """
+        head = LOCAL.unpack(self._window.at(member.offset, LOCAL.size))
+        if head[0] != LOCAL_MAGIC:
+            raise _broken()
+        pieces = self._window.pieces(member.offset + LOCAL.size + head[9] + head[10], member.packed)
+        size = crc = 0
+        for piece in _inflate(pieces) if member.method == DEFLATED else pieces:
+            size += len(piece)
+            crc = zlib.crc32(piece, crc)
+            if size > member.size:
+                break
+            yield piece
+        if (size, crc) != (member.size, member.crc):
+            raise _broken()
+
+
+def _broken() -> ArchiveCorrupt:
+    return ArchiveCorrupt("The zip file is cut off or broken; make it and upload it anew.")
+
+
+def _inflate(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        for piece in pieces:
+            while piece and not inflater.eof:
+                yield inflater.decompress(piece, _WINDOW)
+                piece = inflater.unconsumed_tail
+        yield inflater.flush()
+    except zlib.error as error:
+        raise _broken() from error
+
+
+def _problem(flags: int, method: int, made: int, attributes: int) -> str | None:
+    if flags & _ENCRYPTED:
+        return "member_encrypted"
+    if method not in (STORED, DEFLATED):
+        return "member_compression"
+    kind = stat.S_IFMT(attributes >> 16) if made >> 8 == _UNIX else 0
+    return None if kind in (0, stat.S_IFREG) else "member_not_a_file"
+
+
+def _decode(raw: bytes, flags: int) -> str:
+    """Text of a name; bytes that are no text become U+FFFD, which no product id may have."""
+    if flags & _UTF8:
+        return raw.decode("utf-8", "replace")
+    try:  # many writers store UTF-8 and do not say so
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp437")
+
+
+def _widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
+    """Fill the fields that are all ones from the zip64 record, in its fixed order."""
+    record = list(_zip64(extra))
+    values = [size, packed, offset]
+    for index, value in enumerate(values):
+        if value == _FULL:
+            if not record:
+                raise _broken()
+            values[index] = record.pop(0)
+    return values[0], values[1], values[2]
+
+
+def _zip64(extra: bytes) -> tuple[int, ...]:
+    at = 0
+    while at + _EXTRA.size <= len(extra):
+        kind, size = _EXTRA.unpack_from(extra, at)
+        at += _EXTRA.size
+        if kind == 1:
+            words = min(size, len(extra) - at) // 8
+            return struct.unpack_from(f"<{words}Q", extra, at)
+        at += size
+    return ()
+
+
+def _find_end(window: Window) -> _End:
+    size = min(window.size, _END.size + 0xFFFF)
+    tail = window.at(window.size - size, size)
+    at = tail.rfind(b"PK\x05\x06")
+    while at >= 0:
+        # The comment must end with the file, or this is a zip inside a cut off one.
+        if at + _END.size <= size:
+            record = _END.unpack_from(tail, at)
+            if at + _END.size + record[7] == size:
+                return _read_end(window, window.size - size + at, record)
+        at = tail.rfind(b"PK\x05\x06", 0, at)
+    raise _broken()
+
+
+def _read_end(window: Window, at: int, record: tuple[int, ...]) -> _End:
+    _, disk, first_disk, here, entries, length, start, _ = record
+    wide = False
+    if at >= _POINTER64.size:
+        pointer = _POINTER64.unpack(window.at(at - _POINTER64.size, _POINTER64.size))
+        if wide := pointer[0] == b"PK\x06\x07":
+            at = pointer[2]
+            record64 = _END64.unpack(window.at(at, _END64.size))
+            magic, _, _, _, disk, first_disk, here, entries, length, start = record64
+            if magic != b"PK\x06\x06":
+                raise _broken()
+    if disk or first_disk or here != entries:
+        raise ArchiveCorrupt("This is one part of a split zip; upload it as a single file.")
+    shift = at - length - start
+    if shift < 0:
+        raise _broken()
+    return _End(at - length, at, shift, entries, wide)

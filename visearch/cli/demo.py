@@ -1,0 +1,42 @@
+"""The demo catalog of a first start: drawn products, through the real import path."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from visearch.cli.client import Client
+from visearch.demo import write_archive, write_samples
+from visearch.errors import VisearchError
+from visearch.settings import Settings
+
+CATALOG = "demo"
+LIMIT_S = 300.0
+
+
+def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None]) -> None:
+    """Import the demo catalog if the store has no catalog at all.
+
+    Raises:
+        VisearchError: the import did not succeed.
+    """
+    if client.catalogs():
+        return
+    tell("empty store: drawing the demo catalog")
+    with TemporaryDirectory() as folder:
+        archive = Path(folder) / "demo.zip"
+        write_archive(archive)
+        write_samples(settings.home / "samples")
+        client.ensure_catalog(CATALOG, title="Demo (drawn products)")
+        record = client.upload(CATALOG, archive)
+    end = time.monotonic() + LIMIT_S
+    while record["status"] in ("received", "running"):
+        if time.monotonic() > end:
+            raise VisearchError("the demo import takes too long; look into the logs")
+        time.sleep(0.2)
+        record = client.read_import(CATALOG, record["id"])
+    if record["status"] != "succeeded":
+        raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")
+    tell(f"demo catalog: {record['counts']['searchable']} pictures searchable")

@@ -1,0 +1,136 @@
+"""``visearch doctor``: everything a start needs, checked, one line each."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from visearch.cli import redis_server
+from visearch.encoders.spec import resolve
+from visearch.errors import SettingsError, VisearchError
+from visearch.settings import Settings
+from visearch.store.redis import answering, connect
+
+MIN_DISK_BYTES = 1 << 30
+PACKAGES = ("celery", "flask", "flask_openapi", "gunicorn", "jax", "flax", "scann")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding; ``detail`` says what to do when it is not ``ok``."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Check]:
+    """Run every check; none raises."""
+    checks: dict[str, Callable[[Settings], str]] = {
+        "python": _python,
+        "packages": _packages,
+        "cpu": _cpu,
+        "home": _home,
+        "disk": _disk,
+        "port": _port,
+        "redis": _redis,
+        "encoder": _encoder,
+    }
+    out = []
+    for name, check in checks.items():
+        try:
+            out.append(Check(name, True, check(settings)))
+        except VisearchError as error:
+            out.append(Check(name, False, error.detail))
+    return out
+
+
+def require(settings: Settings) -> None:
+    """Raise SettingsError with the first thing that is wrong."""
+    for check in examine(settings):
+        if not check.ok:
+            raise SettingsError(f"{check.name}: {check.detail}")
+
+
+def _python(_: Settings) -> str:
+    version = sys.version_info
+    if not (3, 11) <= version[:2] <= (3, 13):
+        raise SettingsError(f"Python {platform.python_version()} is not 3.11 to 3.13; install one")
+    return platform.python_version()
+
+
+def _packages(_: Settings) -> str:
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SettingsError(
+            f"missing {', '.join(missing)}; run `pip install -c constraints.txt '.[all]'`"
+        )
+    return f"{len(PACKAGES)} found"
+
+
+def _cpu(_: Settings) -> str:
+    machine = platform.machine()
+    if machine not in ("x86_64", "AMD64"):
+        raise SettingsError(f"ScaNN has no build for {machine}; use an x86-64 machine")
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file() and "avx2" not in cpuinfo.read_text():
+        raise SettingsError("this CPU lacks AVX2, which ScaNN needs; use a newer one")
+    return f"{machine}, {os.cpu_count()} cores"
+
+
+def _home(settings: Settings) -> str:
+    home = settings.home.resolve()
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        probe = home / ".probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write to {home} ({error.strerror}); fix its permissions or set VISEARCH_HOME"
+        ) from error
+    return str(home)
+
+
+def _disk(settings: Settings) -> str:
+    home = settings.home.resolve()
+    free = shutil.disk_usage(home if home.exists() else home.parent).free
+    if free < MIN_DISK_BYTES:
+        raise SettingsError(f"only {free >> 20} MiB free for {home}; make room for 1 GiB at least")
+    return f"{free >> 30} GiB free"
+
+
+def _port(settings: Settings) -> str:
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except PermissionError as error:
+            raise SettingsError(
+                f"port {settings.port} needs more rights; set VISEARCH_PORT above 1023"
+            ) from error
+        except OSError as error:
+            raise SettingsError(
+                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
+                "stop what uses it or set VISEARCH_PORT"
+            ) from error
+    return f"{settings.host}:{settings.port} is free"
+
+
+def _redis(settings: Settings) -> str:
+    if not settings.redis_url:
+        return f"embedded, {redis_server.find_binary()}"
+    with answering():
+        connect(settings.redis_url).ping()
+    return "answers"
+
+
+def _encoder(settings: Settings) -> str:
+    return resolve(settings.encoder).fingerprint

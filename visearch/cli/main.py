@@ -1,0 +1,187 @@
+"""The commands of ``visearch``: options, progress bars, one clear line for every error."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from visearch.cli.client import Client
+from visearch.errors import VisearchError
+from visearch.settings import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+console = Console(stderr=True)
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")
+server = click.option("--server", metavar="URL", help="The server [default: HOST and PORT].")
+
+
+def _one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Turn a VisearchError into one line on stderr and exit status 1."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except VisearchError as error:
+            raise click.ClickException(error.detail) from error
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="visearch")
+def main() -> None:
+    """Visual product search that a company can own."""
+
+
+@main.command()
+@_one_line_errors
+def up() -> None:
+    """Run every role on this machine until Ctrl-C."""
+    from visearch.cli.up import up as run
+
+    run(Settings.from_env())
+
+
+@main.command()
+@as_json
+@_one_line_errors
+def doctor(as_json: bool) -> None:
+    """Check everything a start needs."""
+    from visearch.cli.doctor import examine
+
+    checks = examine(Settings.from_env())
+    if as_json:
+        _print_json([vars(check) for check in checks])
+    for check in checks if not as_json else ():
+        click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
+    if not all(check.ok for check in checks):
+        sys.exit(1)
+
+
+@main.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--catalog", required=True, help="Catalog to fill; made if it does not exist.")
+@click.option("--mode", type=click.Choice(["upsert", "replace"]), default="upsert")
+@server
+@as_json
+@_one_line_errors
+def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json: bool) -> None:
+    """Import a zip or tar of pictures and follow it to its end."""
+    client = Client(Settings.from_env(), server)
+    client.ensure_catalog(catalog)
+    with _progress(as_json) as bars:
+        upload = bars.add_task("uploading", total=file.stat().st_size)
+        record = client.upload(
+            catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n)
+        )
+        work = bars.add_task("searchable", total=None)
+        while record["finished_at"] is None:
+            time.sleep(0.3)
+            record = client.read_import(catalog, record["id"])
+            counts = record["counts"]
+            done = counts["searchable"] + counts["failed"]
+            bars.update(work, total=counts["items"], completed=done)
+    _report_import(client, catalog, record, as_json)
+
+
+def _report_import(
+    client: Client, catalog: str, record: dict[str, Any], as_json: bool
+) -> None:
+    failures = client.failures(catalog, record["id"]) if record["counts"]["failed"] else []
+    if as_json:
+        _print_json({**record, "failures": failures})
+    else:
+        counts = record["counts"]
+        click.echo(
+            f"{record['status']}: {counts['searchable']} searchable, {counts['failed']} failed"
+        )
+        if record["error"]:
+            click.echo(f"  {record['error']['code']}: {record['error']['detail']}")
+        for item in failures:
+            click.echo(f"  {item['path']}: {item['code']}: {item['detail']}")
+    if record["status"] not in ("succeeded", "partial"):
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--catalog", default="default", show_default=True)
+@click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True)
+@server
+@as_json
+@_one_line_errors
+def search(picture: Path, catalog: str, limit: int, server: str | None, as_json: bool) -> None:
+    """Search a catalog by a picture."""
+    client = Client(Settings.from_env(), server)
+    record = client.search(picture, catalog=catalog, limit=limit, group="true")
+    if as_json:
+        _print_json(record)
+    elif record["status"] == "succeeded":
+        table = Table("rank", "score", "product", "title")
+        for hit in record["results"]:
+            score = f"{hit['score']:.3f}"
+            table.add_row(str(hit["rank"]), score, hit["product_id"], hit["title"] or "")
+        Console().print(table)
+    else:
+        error = record["error"] or {"detail": "it was cancelled"}
+        raise VisearchError(f"the search {record['status']}: {error['detail']}")
+
+
+@main.group()
+def catalog() -> None:
+    """List and delete catalogs."""
+
+
+@catalog.command("ls")
+@server
+@as_json
+@_one_line_errors
+def catalog_ls(server: str | None, as_json: bool) -> None:
+    """List the catalogs."""
+    found = Client(Settings.from_env(), server).catalogs()
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("name", "title", "products", "pictures", "metric")
+    for one in found:
+        table.add_row(
+            one["name"], one["title"], str(one["products"]), str(one["images"]), one["metric"]
+        )
+    Console().print(table)
+
+
+@catalog.command("rm")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@server
+@_one_line_errors
+def catalog_rm(name: str, yes: bool, server: str | None) -> None:
+    """Delete a catalog with all its products."""
+    if not yes:
+        click.confirm(f"Delete catalog {name} with all its products?", abort=True)
+    Client(Settings.from_env(), server).call("DELETE", f"/v1/catalogs/{name}")
+    click.echo(f"deleted {name}")
+
+
+def _progress(hidden: bool) -> Progress:
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
+    return Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden)
+
+
+def _print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, default=str))
+
+

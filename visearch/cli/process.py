@@ -1,0 +1,112 @@
+"""One supervised child process: started, logged, restarted when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+LOG_BYTES, LOG_FILES = 10 << 20, 3
+HEALTHY_S = 30.0
+MAX_BACKOFF_S = 30.0
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+class Child:
+    """A role's process. ``tell(line)`` speaks to the operator."""
+
+    def __init__(
+        self,
+        name: str,
+        argv: list[str],
+        env: Mapping[str, str],
+        log_folder: Path,
+        tell: Callable[[str], None],
+    ) -> None:
+        self.name, self._argv, self._env, self._tell = name, argv, dict(env), tell
+        self._process: subprocess.Popen[bytes] | None = None
+        self._tail: deque[str] = deque(maxlen=20)
+        self._restart_at, self._backoff, self._started = 0.0, 0.0, 0.0
+        self._log = logging.Logger(f"up.{name}")
+        path = log_folder / f"{name}.log"
+        self._log.addHandler(RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES))
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def start(self) -> None:
+        """Start the process in its own group, so that Ctrl-C reaches the supervisor alone."""
+        self._started = time.monotonic()
+        self._process = subprocess.Popen(
+            self._argv,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None  # a pipe, asked for above
+        for raw in process.stdout:
+            line = raw.decode(errors="replace").rstrip("\n")
+            self._tail.append(line)
+            self._log.info(line)
+
+    def watch(self) -> None:
+        """Restart the process if it has died; at once, later with growing pauses."""
+        if self._process is not None and self._process.poll() is not None:
+            self._note_death(self._process.returncode)
+            self._process = None
+        if self._process is None and time.monotonic() >= self._restart_at:
+            self.start()
+
+    def _note_death(self, status: int) -> None:
+        healthy = time.monotonic() - self._started > HEALTHY_S
+        self._backoff = 0.2 if healthy else min(max(0.2, self._backoff * 2), MAX_BACKOFF_S)
+        self._restart_at = time.monotonic() + self._backoff
+        self._tell(f"{self.name} ended with status {status}; restarting")
+        if not healthy:
+            self._tell("\n".join(f"    {line}" for line in [*self._tail][-5:]))
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its children, if it runs."""
+        if self._process is not None and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def ask_to_stop(self) -> None:
+        """Ask the process (not its children, whom it stops itself) to finish."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the end; False if it still runs after ``timeout_s``."""
+        if self._process is None:
+            return True
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to stop this process when the supervisor is killed."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

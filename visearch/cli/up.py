@@ -1,0 +1,154 @@
+"""``visearch up``: every role on this machine under one supervisor."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import httpx
+
+from visearch.cli import demo, doctor, redis_server
+from visearch.cli.client import Client
+from visearch.cli.process import Child
+from visearch.errors import DependencyUnavailable, SettingsError, VisearchError
+from visearch.settings import Settings
+from visearch.store.database import Database
+from visearch.store.redis import answering, connect
+
+ROLES = ("search", "embed", "ingest", "maintain", "beat")
+STOP_S = 20.0
+REDIS_START_S = 30.0
+
+
+class Supervisor:
+    """Starts the roles, restarts what dies, stops everything in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stop = threading.Event()
+        logs = settings.home / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        env = {**os.environ, **settings.environ(), "PYTHONUNBUFFERED": "1"}
+        self._redis: list[Child] = []
+        if not settings.redis_url:
+            command = redis_server.command(settings)
+            self._redis = [Child("redis", command, env, logs, tell)]
+        python = sys.executable
+        self._workers = [
+            Child(role, [python, "-m", "workers", role], env, logs, tell) for role in ROLES
+        ]
+        self._web = [Child("web", [python, "-m", "web"], env, logs, tell)]
+
+    def run(self) -> None:
+        """Run until SIGINT or SIGTERM."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._stop.set())
+        try:
+            for child in self._redis:
+                child.start()
+            self._wait_for_redis()
+            for child in (*self._web, *self._workers):
+                child.start()
+            self._write_pids()
+            threading.Thread(target=self._announce, daemon=True, name="ready").start()
+            while not self._stop.wait(0.1):
+                for child in self._all():
+                    child.watch()
+                self._write_pids()
+        finally:
+            self._shut_down()
+
+    def _all(self) -> Iterator[Child]:
+        yield from (*self._redis, *self._workers, *self._web)
+
+    def _write_pids(self) -> None:
+        """Keep ``HOME/pids``: one ``name pid`` line per process, for operators and tests."""
+        lines = [f"{child.name} {child.pid}" for child in self._all() if child.pid]
+        path = self._settings.home / "pids"
+        text = "\n".join(lines) + "\n"
+        if not path.exists() or path.read_text() != text:
+            part = path.with_suffix(".part")
+            part.write_text(text)
+            part.replace(path)
+
+    def _wait_for_redis(self) -> None:
+        client, end = connect(self._settings.redis), time.monotonic() + REDIS_START_S
+        while True:
+            try:
+                with answering():
+                    client.ping()
+                return
+            except DependencyUnavailable:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)  # the server needs a moment; nothing to wait on yet
+
+    def _announce(self) -> None:
+        """Say ``ready`` when a search can succeed, after filling an empty store."""
+        client = Client(self._settings)
+        try:
+            while not self._stop.wait(0.2):
+                if client.ready():
+                    break
+            else:
+                return
+            if self._settings.demo:
+                demo.fill_if_empty(client, self._settings, tell)
+            tell(f"ready {client.base_url}")
+        except (VisearchError, httpx.HTTPError) as error:
+            tell(f"not ready: {error}")
+
+    def _shut_down(self) -> None:
+        """Web first, so that no new work arrives; then the workers; Redis last."""
+        for group in (self._web, self._workers, self._redis):
+            for child in group:
+                child.ask_to_stop()
+            end = time.monotonic() + STOP_S
+            for child in group:
+                if not child.wait(max(0.1, end - time.monotonic())):
+                    tell(f"{child.name} did not stop in time; killed")
+                child.signal(signal.SIGKILL)
+                child.wait(5)
+        (self._settings.home / "pids").unlink(missing_ok=True)
+
+
+def tell(line: str) -> None:
+    """Print one line for the operator at once."""
+    click.echo(line)
+
+
+@contextmanager
+def _only_one(home: Path) -> Iterator[None]:
+    """Hold the home folder's lock; raises SettingsError if another ``up`` has it."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "up.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise SettingsError(
+                f"another `visearch up` runs on {home}; stop it, or set VISEARCH_HOME"
+            ) from error
+        yield
+
+
+def up(settings: Settings) -> None:
+    """Check the machine, prepare the store and run every role until told to stop.
+
+    Raises:
+        SettingsError: the machine or a setting does not allow the start.
+    """
+    settings.check_bind()
+    doctor.require(settings)
+    with _only_one(settings.home):
+        Database(settings.database).migrate()
+        tell(f"starting in {settings.home.resolve()}; logs in {settings.home / 'logs'}")
+        Supervisor(settings).run()
+        tell("stopped")

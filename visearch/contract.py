@@ -1,0 +1,93 @@
+"""What web and workers agree on: queues, task names, payloads, Redis names.
+
+A sender imports this leaf, never a task. Payloads are small and JSON; bytes travel by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NotRequired, TypedDict
+
+SEARCH, INGEST, EMBED, MAINTAIN = "search", "ingest", "embed", "maintain"
+QUEUES = (SEARCH, INGEST, EMBED, MAINTAIN)
+
+RUN_SEARCH = "visearch.search"
+PLAN_IMPORT = "visearch.plan"
+DECODE_CHUNK = "visearch.decode"
+EMBED_CHUNK = "visearch.embed"
+RECONCILE = "visearch.reconcile"
+COMPACT = "visearch.compact"
+PURGE = "visearch.purge"
+
+QUEUE_OF = {
+    RUN_SEARCH: SEARCH,
+    PLAN_IMPORT: INGEST,
+    DECODE_CHUNK: INGEST,
+    EMBED_CHUNK: EMBED,
+    RECONCILE: MAINTAIN,
+    COMPACT: MAINTAIN,
+    PURGE: MAINTAIN,
+}
+
+CHANGED_CHANNEL = "visearch:changed"
+"""Redis channel on which a commit that changes a catalog's index is announced."""
+
+
+class PlanPayload(TypedDict):
+    """Arguments of ``PLAN_IMPORT``."""
+
+    import_id: str
+    attempt: int
+    request_id: str
+
+
+class ChunkPayload(TypedDict):
+    """Arguments of ``DECODE_CHUNK`` and ``EMBED_CHUNK``."""
+
+    import_id: str
+    chunk: int
+    attempt: int
+    request_id: str
+
+
+class SearchQuery(TypedDict):
+    """What a search asks for; the picture's bytes lie in Redis under the search's id."""
+
+    catalog: str
+    limit: int
+    offset: int
+    box: list[float] | None
+    filter: dict[str, Any] | None
+    min_score: float | None
+    group: bool
+    product: NotRequired[str]
+
+
+class SearchPayload(TypedDict):
+    """Arguments of ``RUN_SEARCH``; ``picture`` is the SHA-256 of the query's bytes."""
+
+    search_id: str
+    query: SearchQuery
+    accepted_at: float
+    request_id: str
+    picture: str
+
+
+def celery_config() -> dict[str, Any]:
+    """Return the Celery settings that sender and worker must share."""
+    return {
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_routes": {name: {"queue": queue} for name, queue in QUEUE_OF.items()},
+        "task_default_queue": MAINTAIN,
+        "broker_connection_retry_on_startup": True,
+        # The chunk's row, not the message, is the truth; a message that a dead worker
+        # held comes back after this long as a stale duplicate and is dropped.
+        "broker_transport_options": {
+            "visibility_timeout": 3600,
+            "socket_timeout": 10,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 15,
+        },
+    }

@@ -1,0 +1,58 @@
+"""Building a folder beside its place: flushed, then renamed when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def aside(folder: Path) -> Iterator[Path]:
+    """Yield a new hidden sibling that becomes ``folder`` unless the block raises."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.parent / f".{folder.name}.{uuid.uuid4().hex}.partial"
+    part.mkdir()
+    try:
+        yield part
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    _sync(folder.parent)
+
+
+def file_names(folder: Path) -> list[str]:
+    """Return the paths inside ``folder`` of all but directories; links are included."""
+    paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted({path.relative_to(folder).as_posix() for path in paths})
+
+
+def flush(folder: Path) -> None:
+    """Flush every file and directory of ``folder`` to disk."""
+    for path in (*folder.rglob("*"), folder):
+        _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_partials(parent: Path, *, older_than: float) -> list[str]:
+    """Remove what killed writers left in ``parent``; return the names.
+
+    ``older_than`` is seconds since the last change: more than any writer takes.
+    """
+    before = time.time() - older_than
+    names = [path for path in parent.glob(".*.partial") if path.stat().st_mtime < before]
+    for path in names:
+        shutil.rmtree(path)
+    return [path.name for path in names]

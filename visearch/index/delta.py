@@ -1,0 +1,134 @@
+"""What was added since the base was built: a small exact index that only ever grows.
+
+Snapshots share one buffer. A snapshot sees the rows below its own length, and a writer fills
+rows above every length it has given out, so readers need no lock and appending copies only what
+is new, plus the buffer whenever it doubles.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from visearch.index.exact import scan
+from visearch.index.scoring import Floats, Keys, Rows
+from visearch.records import Metric
+
+_FIRST_CAPACITY = 64
+
+
+@dataclass(eq=False)
+class _Buffer:
+    """Rows of which the first ``used`` belong to some snapshot and never change again."""
+
+    vectors: Floats
+    norms: Floats
+    keys: Keys
+    used: int
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @classmethod
+    def sized(cls, capacity: int, dimension: int) -> _Buffer:
+        vectors = np.empty((capacity, dimension), np.float32)
+        return cls(vectors, np.empty(capacity, np.float32), np.empty(capacity, np.int64), 0)
+
+    def claim(self, start: int, rows: int) -> bool:
+        """Reserve rows from ``start`` on, unless they are taken or beyond the end."""
+        with self.lock:  # writers only; two that grow one snapshot must not share its rows
+            free = self.used == start and start + rows <= len(self.keys)
+            self.used += rows * free
+            return free
+
+    def fill(self, start: int, keys: Keys, vectors: Floats, norms: Floats) -> None:
+        stop = start + len(keys)
+        self.keys[start:stop] = keys
+        self.vectors[start:stop] = vectors
+        self.norms[start:stop] = norms
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Delta:
+    """An immutable snapshot of the added rows; ``dead`` rows, ascending, are removed ones.
+
+    ``by_key`` sorts the rows' keys (the later of two equal ones last), ``sorted_keys`` is the
+    result: eight bytes a row copied per change, where the vectors are not.
+    """
+
+    metric: Metric
+    length: int
+    dead: Rows
+    by_key: Rows
+    sorted_keys: Keys
+    buffer: _Buffer
+
+    @classmethod
+    def empty(cls, dimension: int, metric: Metric) -> Delta:
+        """Return a delta without rows."""
+        none = np.empty(0, np.int64)
+        buffer = _Buffer.sized(_FIRST_CAPACITY, dimension)
+        return cls(metric=metric, length=0, dead=none, by_key=none, sorted_keys=none, buffer=buffer)
+
+    @property
+    def size(self) -> int:
+        """The number of live rows."""
+        return self.length - len(self.dead)
+
+    @property
+    def keys(self) -> Keys:
+        """The keys int64 [length] of all rows, dead ones too."""
+        return self.buffer.keys[: self.length]
+
+    @property
+    def vectors(self) -> Floats:
+        """The vectors float32 [length, d] of all rows, dead ones too."""
+        return self.buffer.vectors[: self.length]
+
+    def append(self, keys: Keys, vectors: Floats, norms: Floats) -> Delta:
+        """Return a delta with rows more: keys [a], vectors [a, d], their squared norms [a]."""
+        buffer = self.buffer
+        if not buffer.claim(self.length, len(keys)):
+            buffer = self._grown(len(keys))
+        buffer.fill(self.length, keys, vectors, norms)
+        length = self.length + len(keys)
+        by_key = np.argsort(buffer.keys[:length], kind="stable")
+        ordered = buffer.keys[:length][by_key]
+        return replace(self, length=length, by_key=by_key, sorted_keys=ordered, buffer=buffer)
+
+    def kill(self, rows: Rows) -> Delta:
+        """Return a delta in which these live rows are dead."""
+        return replace(self, dead=np.union1d(self.dead, rows))
+
+    def row_of(self, keys: Keys) -> Rows:
+        """Return the live row, int64 [r], of each key int64 [r]; -1 where there is none."""
+        if self.length == 0:
+            return np.full(keys.shape, -1, np.int64)
+        last = np.searchsorted(self.sorted_keys, keys, side="right") - 1
+        rows = self.by_key[np.maximum(last, 0)]
+        live = (self.sorted_keys[last] == keys) & (last >= 0) & ~contains(self.dead, rows)
+        return np.where(live, rows, -1).astype(np.int64)
+
+    def live_rows(self) -> Rows:
+        """Return the rows, int64 [size], that are not dead, ascending."""
+        return np.delete(np.arange(self.length, dtype=np.int64), self.dead)
+
+    def search(self, query: Floats, k: int) -> tuple[Keys, Floats]:
+        """Return keys int64 [k'] and exact scores float32 [k'] of the k best live rows."""
+        norms = self.buffer.norms[: self.length]
+        return scan(query, self.vectors, self.keys, k, self.metric, norms=norms, skip=self.dead)
+
+    def _grown(self, more: int) -> _Buffer:
+        capacity = max(_FIRST_CAPACITY, 2 * (self.length + more))
+        buffer = _Buffer.sized(capacity, self.vectors.shape[1])
+        buffer.fill(0, self.keys, self.vectors, self.buffer.norms[: self.length])
+        buffer.used = self.length + more
+        return buffer
+
+
+def contains(ascending: Rows, rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return which of ``rows`` are among the ascending ones, bool of the same shape."""
+    if ascending.size == 0:
+        return np.zeros(rows.shape, np.bool_)
+    places = np.minimum(np.searchsorted(ascending, rows), ascending.size - 1)
+    return np.asarray(ascending[places] == rows)

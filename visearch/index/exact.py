@@ -1,0 +1,163 @@
+"""Exact nearest neighbours: the oracle every other search is measured against.
+
+It reads the vectors in blocks, so memory-mapped ones of any length need little memory. In a
+block, a float32 matrix product finds every row that could be among the best (see
+``scoring.slack``) and only those are scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visearch.index.scoring import (
+    Floats,
+    Keys,
+    Rows,
+    check_count,
+    check_metric,
+    check_shape,
+    coarse,
+    order,
+    rescore,
+    slack,
+    squared_norms,
+)
+from visearch.records import Metric
+
+Found = tuple[Rows, Floats]
+
+_BLOCK_FLOATS = 1 << 22
+_BLOCK_ROWS = 1 << 14
+_QUERIES = 256
+
+
+def exact_search(queries: NDArray[Any], vectors: NDArray[Any], k: int, metric: Metric) -> Found:
+    """Return the k nearest vectors of each query, best first, ties by lower row.
+
+    ``queries`` is float32 [q, d], ``vectors`` float32 [n, d], which may be memory-mapped. The
+    answer is rows int64 [q, k'] and scores float32 [q, k'], with k' = min(k, n).
+
+    Raises ValueError if a dtype or shape is another one, k < 1, a value is not finite or,
+    for ``cosine``, a vector is not a unit vector.
+    """
+    check_metric(metric)
+    check_count(k)
+    check_shape(queries)
+    check_shape(vectors, queries.shape[1])
+    squared_norms(queries, metric)
+    best = [nothing() for _ in range(len(queries))]
+    for first, block in blocks(vectors):
+        norms = squared_norms(block, metric)
+        for low in range(0, len(queries), _QUERIES):
+            some = queries[low : low + _QUERIES]
+            for i, found in enumerate(_search_block(some, first, block, norms, k, metric), low):
+                best[i] = merge(best[i], found, k)
+    return _stack(best, min(k, len(vectors)))
+
+
+def scan(
+    query: Floats,
+    vectors: Floats,
+    keys: Keys,
+    k: int,
+    metric: Metric,
+    *,
+    norms: Floats | None = None,
+    skip: Rows | None = None,
+) -> tuple[Keys, Floats]:
+    """Return keys int64 [k'] and scores float32 [k'] of the k rows nearest to one query [d].
+
+    Best first, ties by lower key. For arrays already checked: ``vectors`` is float32 [n, d],
+    ``keys`` int64 [n], ``norms`` the squared norms float32 [n] where they are known, and
+    ``skip`` rows, ascending, to leave out.
+    """
+    best = nothing()
+    for first, block in blocks(vectors):
+        stop = first + len(block)
+        some = _norms(block) if norms is None else norms[first:stop]
+        rough = coarse(query[None], block, some, metric)[0]
+        if skip is not None:
+            low, high = np.searchsorted(skip, (first, stop))
+            rough[skip[low:high] - first] = -np.inf
+        within = _slack(query, some, metric)
+        found = _best_of(query, block, keys[first:stop], rough, within, k, metric)
+        best = merge(best, found, k)
+    return best
+
+
+def scan_rows(
+    query: Floats, vectors: Floats, keys: Keys, rows: Rows, k: int, metric: Metric
+) -> tuple[Keys, Floats]:
+    """Return what ``scan`` does, looking only at some rows, int64 [r]."""
+    best = nothing()
+    for first in range(0, len(rows), _BLOCK_ROWS):
+        some = rows[first : first + _BLOCK_ROWS]
+        best = merge(best, scan(query, vectors[some], keys[some], k, metric), k)
+    return best
+
+
+def blocks(vectors: Floats) -> Iterator[tuple[int, Floats]]:
+    """Yield (first row, contiguous rows) over vectors [n, d], some 16 MiB at a time."""
+    step = max(1, min(_BLOCK_ROWS, _BLOCK_FLOATS // vectors.shape[1]))
+    for first in range(0, len(vectors), step):
+        yield first, np.ascontiguousarray(vectors[first : first + step])
+
+
+def nothing() -> Found:
+    """Return no keys and no scores."""
+    return np.empty(0, np.int64), np.empty(0, np.float32)
+
+
+def merge(one: Found, other: Found, k: int) -> Found:
+    """Return the k best of two answers, ties by lower key (or row)."""
+    keys = np.concatenate((one[0], other[0]))
+    scores = np.concatenate((one[1], other[1]))
+    chosen = order(scores, keys)[:k]
+    return keys[chosen], scores[chosen]
+
+
+def _search_block(
+    queries: Floats, first: int, block: Floats, norms: Floats, k: int, metric: Metric
+) -> Iterator[Found]:
+    rows = np.arange(first, first + len(block), dtype=np.int64)
+    for query, rough in zip(queries, coarse(queries, block, norms, metric), strict=True):
+        within = _slack(query, norms, metric)
+        yield _best_of(query, block, rows, rough, within, k, metric)
+
+
+def _norms(block: Floats) -> Floats:
+    return np.asarray(np.einsum("ij,ij->i", block, block))
+
+
+def _slack(query: Floats, norms: Floats, metric: Metric) -> float:
+    return slack(query, float(np.sqrt(norms.max())), metric)
+
+
+def _best_of(
+    query: Floats,
+    block: Floats,
+    keys: Keys,
+    rough: Floats,
+    within: float,
+    k: int,
+    metric: Metric,
+) -> Found:
+    bar = -np.inf
+    if k < rough.size:
+        bar = float(np.partition(rough, rough.size - k)[rough.size - k]) - within
+    near = np.flatnonzero(rough >= bar)
+    near = near[rough[near] > -np.inf]
+    scores = rescore(query, block[near], metric)
+    chosen = order(scores, keys[near])[:k]
+    return keys[near[chosen]], scores[chosen]
+
+
+def _stack(best: list[Found], k: int) -> Found:
+    rows, scores = np.empty((len(best), k), np.int64), np.empty((len(best), k), np.float32)
+    for i, found in enumerate(best):
+        rows[i], scores[i] = found
+    return rows, scores

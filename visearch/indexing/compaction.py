@@ -1,0 +1,111 @@
+"""Compaction: stored embeddings → the next index generation, published by one pointer."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from visearch.errors import Conflict, NotFound
+from visearch.ids import new_id
+from visearch.index import generation
+from visearch.indexing.pipeline import Pipeline
+from visearch.records import ACTIVE, Catalog
+from visearch.store import catalogs, changes
+from visearch.store.schema import generations, imports
+
+
+def compact_all(pipeline: Pipeline) -> list[str]:
+    """Build a generation for every catalog that is due; returns the names published."""
+    with pipeline.database.read() as connection:
+        due = [c for c in catalogs.everything(connection) if is_due(pipeline, connection, c)]
+    return [catalog.name for catalog in due if compact(pipeline, catalog)]
+
+
+def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:
+    """Tell whether enough has changed since the catalog's generation.
+
+    While an import runs, changes may pile up to what exhaustive search takes in its
+    stride: building again and again would cost more than it saves.
+    """
+    settings = pipeline.settings
+    based_on, size = _base(connection, catalog)
+    changed = changes.changes_between(connection, catalog, based_on)
+    if changed < settings.compact_min or changed < settings.compact_ratio * size:
+        return False
+    return changed >= settings.brute_force_limit or not _importing(connection, catalog)
+
+
+def _base(connection: sa.Connection, catalog: Catalog) -> tuple[int, int]:
+    row = connection.execute(
+        sa.select(generations.c.revision, generations.c.count).where(
+            generations.c.id == catalog.generation
+        )
+    ).one_or_none()
+    return (row.revision, row.count) if row else (0, 0)
+
+
+def _importing(connection: sa.Connection, catalog: Catalog) -> bool:
+    query = sa.select(imports.c.pk).where(
+        imports.c.catalog_pk == catalog.pk, imports.c.status.in_(ACTIVE)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
+    """Build, verify and publish one generation; False if there was nothing to build or
+    another builder was first.
+    """
+    with pipeline.database.read() as connection:
+        catalog = catalogs.get(connection, catalog.name)
+        stored = changes.live_at(connection, catalog, catalog.revision)
+    if not len(stored.keys):
+        return False
+    vectors = changes.load_vectors(pipeline.blobs, stored, catalog.dimension)
+    name = new_id()
+    workshop = pipeline.settings.home / "cache" / "build"
+    workshop.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=workshop))
+    try:
+        manifest = generation.write(
+            scratch / name,
+            vectors,
+            stored.keys,
+            id=name,
+            catalog=catalog.pk,
+            revision=catalog.revision,
+            fingerprint=catalog.fingerprint,
+            metric=catalog.metric,
+            brute_force_limit=pipeline.settings.brute_force_limit,
+        )
+        pipeline.blobs.put_folder(f"generations/{name}", scratch / name)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return _publish(pipeline, catalog, name, manifest)
+
+
+def _publish(
+    pipeline: Pipeline, catalog: Catalog, name: str, manifest: generation.Manifest
+) -> bool:
+    try:
+        with pipeline.database.write() as connection:
+            connection.execute(
+                sa.insert(generations).values(
+                    id=name,
+                    catalog_pk=catalog.pk,
+                    revision=catalog.revision,
+                    fingerprint=catalog.fingerprint,
+                    count=manifest.count,
+                    recall=manifest.recall,
+                    created_at=time.time(),
+                )
+            )
+            catalogs.swap_generation(connection, catalog.pk, catalog.generation, name)
+    except (Conflict, NotFound):
+        pipeline.blobs.delete_folder(f"generations/{name}")
+        return False
+    pipeline.announce(catalog.pk)
+    return True

@@ -1,0 +1,139 @@
+"""Decoding one chunk: bytes → checked pictures → originals, thumbnails, encoder pixels.
+
+Runs in a process that may be killed by what it decodes; nothing is visible before the
+one transaction at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from visearch import archives
+from visearch.encoders.spec import resolve
+from visearch.errors import ImageError, ImageTooLarge, NotFound, VisearchError
+from visearch.images import Limits, Preprocess, decode, thumbnail
+from visearch.indexing import progress
+from visearch.indexing.pipeline import Pipeline
+from visearch.records import ACTIVE, Import
+from visearch.settings import Settings
+from visearch.store import catalogs, chunks, imports
+
+THUMBNAIL_SIDE = 320
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    sha256: str
+    thumbnail: str
+    pixels: npt.NDArray[np.uint8]
+
+
+def limits_of(settings: Settings) -> Limits:
+    """Return the picture limits that the settings state."""
+    return Limits(
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        max_side=settings.max_image_side,
+    )
+
+
+def decode_chunk(pipeline: Pipeline, import_id: str, chunk: int, attempt: int, worker: str) -> None:
+    """Fetch and decode the pictures of a chunk and hand it on to the encoder.
+
+    A picture that cannot be used is failed with its own code; the others go on.
+    """
+    with pipeline.database.write() as connection:
+        record = imports.by_id(connection, import_id)
+        claimed = chunks.claim(connection, record.pk, chunk, chunks.DECODE, attempt, worker)
+        if claimed is None or record.status not in ACTIVE:
+            return
+        rows = imports.chunk_items(connection, record.pk, chunk)
+        catalog = catalogs.get(connection, record.catalog)
+    preprocess = resolve(catalog.encoder).preprocess
+    fetched = _fetch(pipeline, record, rows)
+    results = [_use(pipeline, preprocess, data) for data in fetched]
+    _commit(pipeline, record, chunk, attempt, rows, results)
+    pipeline.flush()
+
+
+def _fetch(
+    pipeline: Pipeline, record: Import, rows: Sequence[sa.Row[Any]]
+) -> Iterator[bytes | VisearchError]:
+    limit = pipeline.settings.max_image_bytes
+    locators = [row.locator for row in rows]
+    if record.media == "blobs":
+        return (_fetch_blob(pipeline, locator["blob"], limit) for locator in locators)
+    read_range = partial(pipeline.blobs.get_range, record.source)
+    return archives.fetch(read_range, record.media, locators, max_bytes=limit)
+
+
+def _fetch_blob(pipeline: Pipeline, digest: str, limit: int) -> bytes | VisearchError:
+    try:
+        if pipeline.blobs.size(f"pictures/{digest}") > limit:
+            return ImageTooLarge(f"the picture has more than {limit} bytes; make it smaller")
+        return pipeline.blobs.get(f"pictures/{digest}")
+    except NotFound as error:
+        return error
+
+
+def _use(
+    pipeline: Pipeline, preprocess: Preprocess, data: bytes | VisearchError
+) -> _Decoded | VisearchError:
+    """Decode and store one picture; its error is a result, not an exception."""
+    if isinstance(data, VisearchError):
+        return data
+    try:
+        at_least = max(preprocess.size, THUMBNAIL_SIDE)
+        image = decode(data, limits_of(pipeline.settings), at_least=at_least)
+    except ImageError as error:
+        return error
+    return _Decoded(
+        sha256=pipeline.blobs.put_digest("pictures", data),
+        thumbnail=pipeline.blobs.put_digest("thumbnails", thumbnail(image, THUMBNAIL_SIDE)),
+        pixels=preprocess.pixels(image),
+    )
+
+
+def _commit(
+    pipeline: Pipeline,
+    record: Import,
+    chunk: int,
+    attempt: int,
+    rows: Sequence[sa.Row[Any]],
+    results: Sequence[_Decoded | VisearchError],
+) -> None:
+    good = [r.pixels for r in results if isinstance(r, _Decoded)]
+    pixels = pipeline.blobs.put_digest("pixels", np.stack(good).tobytes()) if good else None
+    changes = [_change(row.item, attempt, r) for row, r in zip(rows, results, strict=True)]
+    with pipeline.database.write() as connection:
+        state = (
+            {"state": "waiting", "stage": chunks.EMBED, "attempt": 1, "pixels": pixels}
+            if good
+            else {"state": "done"}
+        )
+        if not chunks.finish(connection, record.pk, chunk, chunks.DECODE, attempt, **state):
+            return  # another attempt has taken over
+        imports.update_items(connection, record.pk, changes)
+        fetched = sum(change["stage"] != "fetch" for change in changes)
+        failed = len(rows) - len(good)
+        imports.count(connection, record.pk, fetched=fetched, decoded=len(good), failed=failed)
+        if good:
+            chunks.send(connection, record.pk, [chunk])
+        progress.advance(connection, record.pk, pipeline.settings)
+
+
+def _change(item: int, attempt: int, result: _Decoded | VisearchError) -> dict[str, Any]:
+    common = {"item": item, "attempts": attempt}
+    if isinstance(result, _Decoded):
+        stored = {"sha256": result.sha256, "thumbnail": result.thumbnail}
+        return {**common, **stored, "stage": "embed"}
+    failure = {"status": "failed", "code": result.code, "detail": result.detail}
+    stage = "decode" if isinstance(result, ImageError) else "fetch"
+    return {**common, **failure, "stage": stage}

@@ -1,0 +1,231 @@
+"""Embedding one chunk: encoder pixels → embeddings → products and images, searchable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from visearch.errors import EncoderMismatch
+from visearch.ids import new_id
+from visearch.indexing import progress
+from visearch.indexing.pipeline import Pipeline
+from visearch.records import ACTIVE, Catalog, Import
+from visearch.store import catalogs, changes, chunks, imports
+from visearch.store.schema import images, products
+
+SUPERSEDED = "superseded"
+
+
+class PixelEncoder(Protocol):
+    """What embedding needs of an encoder."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the encoder; see ``EncoderSpec.fingerprint``."""
+
+    @property
+    def size(self) -> int:
+        """Side of the square input, px."""
+
+    def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Map uint8 [n, size, size, 3] to unit rows float32 [n, d]."""
+
+
+OpenEncoder = Callable[[str], PixelEncoder]
+"""Opens (or finds) the encoder of a spec."""
+
+
+def embed_chunk(
+    pipeline: Pipeline,
+    open_encoder: OpenEncoder,
+    import_id: str,
+    chunk: int,
+    attempt: int,
+    worker: str,
+) -> None:
+    """Embed a decoded chunk and make its pictures searchable in one transaction.
+
+    Raises:
+        EncoderMismatch: the encoder at hand is not the one the catalog was made with.
+    """
+    with pipeline.database.write() as connection:
+        record = imports.by_id(connection, import_id)
+        claimed = chunks.claim(connection, record.pk, chunk, chunks.EMBED, attempt, worker)
+        if claimed is None or record.status not in ACTIVE:
+            return
+        rows = imports.chunk_items(connection, record.pk, chunk)
+        catalog = catalogs.get(connection, record.catalog)
+    encoder = open_encoder(catalog.encoder)
+    check_encoder(catalog, encoder.fingerprint)
+    data = np.frombuffer(pipeline.blobs.get(f"pixels/{claimed.pixels}"), np.uint8)
+    vectors = encoder.embed_pixels(data.reshape(len(rows), encoder.size, encoder.size, 3))
+    segment = changes.put_segment(pipeline.blobs, vectors)
+    with pipeline.database.write() as connection:
+        _commit(pipeline, connection, record, chunk, attempt, rows, segment)
+    pipeline.blobs.delete(f"pixels/{claimed.pixels}")
+    pipeline.flush()
+    pipeline.announce(record.catalog_pk)
+
+
+def check_encoder(catalog: Catalog, fingerprint: str) -> None:
+    """Refuse to mix vectors of two encoders; raises EncoderMismatch."""
+    if catalog.fingerprint != fingerprint:
+        raise EncoderMismatch(
+            f"catalog {catalog.name!r} was made with encoder {catalog.fingerprint}, "
+            f"but {catalog.encoder!r} is now {fingerprint}; make a new catalog with it"
+        )
+
+
+@dataclass
+class _Existing:
+    pk: int
+    meta_version: int
+    images_version: int
+
+
+def _commit(
+    pipeline: Pipeline,
+    connection: sa.Connection,
+    record: Import,
+    chunk: int,
+    attempt: int,
+    rows: Sequence[sa.Row[Any]],
+    segment: str,
+) -> None:
+    # First of all: it numbers the commit and serialises writers of one catalog.
+    revision = catalogs.next_revision(connection, record.catalog_pk)
+    if not chunks.finish(
+        connection, record.pk, chunk, chunks.EMBED, attempt, state="done", pixels=None
+    ):
+        return  # another attempt has taken over
+    if imports.lock(connection, record.pk).status not in ACTIVE:
+        return
+    existing = _describe(connection, record, rows)
+    fresh = [(at, row) for at, row in enumerate(rows) if row.product_id in existing]
+    _replace_older(connection, record, [existing[row.product_id] for _, row in fresh], revision)
+    _insert_images(connection, record, revision, segment, fresh, existing)
+    _settle(connection, record, rows, {row.item for _, row in fresh}, attempt)
+    progress.advance(connection, record.pk, pipeline.settings)
+
+
+def _describe(
+    connection: sa.Connection, record: Import, rows: Sequence[sa.Row[Any]]
+) -> dict[str, _Existing]:
+    """Insert or update the chunk's products; leaves out those written later than this import."""
+    wanted = {row.product_id: row for row in rows}
+    found = {
+        row.external_id: _Existing(row.pk, row.meta_version, row.images_version)
+        for row in connection.execute(
+            sa.select(products).where(
+                products.c.catalog_pk == record.catalog_pk,
+                products.c.external_id.in_(wanted),
+            )
+        )
+    }
+    out = {}
+    for product_id, row in wanted.items():
+        old = found.get(product_id)
+        if old is None:
+            out[product_id] = _insert_product(connection, record, row)
+        elif old.images_version <= record.accepted:
+            _update_product(connection, record, row, old)
+            out[product_id] = old
+    return out
+
+
+def _insert_product(connection: sa.Connection, record: Import, row: sa.Row[Any]) -> _Existing:
+    result = connection.execute(
+        sa.insert(products).values(
+            catalog_pk=record.catalog_pk,
+            external_id=row.product_id,
+            title=row.title,
+            url=row.url,
+            attributes=row.attributes,
+            meta_version=record.accepted,
+            images_version=record.accepted,
+            deleted=False,
+            updated_at=time.time(),
+        )
+    )
+    return _Existing(result.inserted_primary_key[0], record.accepted, record.accepted)
+
+
+def _update_product(
+    connection: sa.Connection, record: Import, row: sa.Row[Any], old: _Existing
+) -> None:
+    values: dict[str, Any] = {"deleted": False, "updated_at": time.time()}
+    values["images_version"] = record.accepted
+    if old.meta_version <= record.accepted:
+        values |= {"title": row.title, "url": row.url, "attributes": row.attributes}
+        values["meta_version"] = record.accepted
+    connection.execute(sa.update(products).where(products.c.pk == old.pk).values(**values))
+
+
+def _replace_older(
+    connection: sa.Connection, record: Import, kept: Sequence[_Existing], revision: int
+) -> None:
+    """The first picture of a newer write takes the place of all the older ones."""
+    outdated = [p.pk for p in kept if p.images_version < record.accepted]
+    if outdated:
+        connection.execute(
+            sa.update(images)
+            .where(images.c.product_pk.in_(outdated), images.c.removed.is_(None))
+            .values(removed=revision)
+        )
+
+
+def _insert_images(
+    connection: sa.Connection,
+    record: Import,
+    revision: int,
+    segment: str,
+    fresh: Sequence[tuple[int, sa.Row[Any]]],
+    existing: dict[str, _Existing],
+) -> None:
+    new = [
+        {
+            "id": new_id(),
+            "catalog_pk": record.catalog_pk,
+            "product_pk": existing[row.product_id].pk,
+            "position": row.position,
+            "sha256": row.sha256,
+            "thumbnail": row.thumbnail,
+            "segment": segment,
+            "row": at,
+            "added": revision,
+        }
+        for at, row in fresh
+    ]
+    if new:
+        connection.execute(sa.insert(images), new)
+
+
+def _settle(
+    connection: sa.Connection,
+    record: Import,
+    rows: Sequence[sa.Row[Any]],
+    searchable: set[int],
+    attempt: int,
+) -> None:
+    """Write each item's fate into the ledger, and the counters with it."""
+    detail = "a later write to this product was accepted first; nothing is left to do"
+    failure = {"status": "failed", "code": SUPERSEDED, "detail": detail}
+    imports.update_items(
+        connection,
+        record.pk,
+        [
+            {"item": row.item, "stage": "index", "attempts": attempt}
+            | ({"status": "searchable"} if row.item in searchable else failure)
+            for row in rows
+        ],
+    )
+    lost = len(rows) - len(searchable)
+    imports.count(
+        connection, record.pk, embedded=len(rows), searchable=len(searchable), failed=lost
+    )

@@ -1,0 +1,101 @@
+"""Planning: the items of an uploaded file, listed into the ledger and cut into chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from visearch import archives
+from visearch.errors import ArchiveCorrupt, ArchiveError, NotFound
+from visearch.indexing import progress
+from visearch.indexing.pipeline import Pipeline
+from visearch.records import ACTIVE, Import, PlannedItem
+from visearch.store import chunks, imports
+
+LEDGER_BATCH = 2_000
+CHUNK_BYTES = 16 << 20
+
+Numbered = tuple[int, PlannedItem]
+
+
+def plan(pipeline: Pipeline, import_id: str, attempt: int) -> None:
+    """List the items of an import; the first chunks are sent while it still reads.
+
+    Idempotent: listing is deterministic, so a second run goes on after the rows the
+    first one committed. A file that cannot be read fails the import with its reason.
+    """
+    with pipeline.database.read() as connection:
+        record = imports.by_id(connection, import_id)
+    if record.status not in ACTIVE or record.attempt != attempt:
+        return
+    try:
+        total = _list_items(pipeline, record)
+    except (ArchiveError, NotFound) as error:
+        progress.fail_import(pipeline, record.pk, error.code, error.detail)
+        return
+    with pipeline.database.write() as connection:
+        imports.start(connection, record.pk, total)
+        progress.advance(connection, record.pk, pipeline.settings)
+    pipeline.flush()
+
+
+def _list_items(pipeline: Pipeline, record: Import) -> int:
+    """Write the ledger; returns the number of items."""
+    with pipeline.database.read() as connection:
+        total = imports.planned_items(connection, record.pk)
+    with pipeline.blobs.open(record.source) as file:
+        found = archives.plan(
+            file, _archive_media(record), max_items=pipeline.settings.max_import_items
+        )
+        numbered = _chunked(found, pipeline.settings.chunk_items)
+        for batch in _batches(islice(numbered, total, None)):
+            if not _append(pipeline, record.pk, total, batch):
+                return total
+            total += len(batch)
+            pipeline.flush()
+    if total == 0:
+        raise ArchiveCorrupt("the file holds no pictures; nothing was imported")
+    return total
+
+
+def _archive_media(record: Import) -> archives.Media:
+    if record.media == "blobs":
+        raise ArchiveCorrupt("an import of single products has no file to read")
+    return record.media
+
+
+def _chunked(items: Iterable[PlannedItem], per_chunk: int) -> Iterator[Numbered]:
+    """Number the chunk of each item: bounded count and bytes, failed items take no room."""
+    chunk, count, size = 0, 0, 0
+    for item in items:
+        if count >= per_chunk or (count and size + item.size > CHUNK_BYTES):
+            chunk, count, size = chunk + 1, 0, 0
+        yield chunk, item
+        count, size = count + 1, size + item.size
+
+
+def _batches(items: Iterator[Numbered]) -> Iterator[list[Numbered]]:
+    """Cut into ledger batches that end with a chunk, so that no chunk is sent in half."""
+    batch: list[Numbered] = []
+    for numbered in items:
+        if len(batch) >= LEDGER_BATCH and numbered[0] != batch[-1][0]:
+            yield batch
+            batch = []
+        batch.append(numbered)
+    if batch:
+        yield batch
+
+
+def _append(pipeline: Pipeline, import_pk: int, first: int, batch: list[Numbered]) -> bool:
+    """Commit one batch and its chunks; False if the import was cancelled meanwhile."""
+    with pipeline.database.write() as connection:
+        if imports.lock(connection, import_pk).status not in ACTIVE:
+            return False
+        if imports.planned_items(connection, import_pk) != first:
+            return False  # another run of this plan is ahead of us
+        imports.add_items(connection, import_pk, first, batch)
+        chunks.add(connection, import_pk, sorted({n for n, item in batch if not item.code}))
+        failed = sum(1 for _, item in batch if item.code)
+        imports.count(connection, import_pk, failed=failed)
+        chunks.top_up(connection, import_pk, pipeline.settings.import_window)
+    return True

@@ -1,0 +1,167 @@
+"""Progress of an import: the terminal state, retries, and what a dead worker left behind."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from visearch.indexing.pipeline import Pipeline
+from visearch.records import ACTIVE
+from visearch.settings import Settings
+from visearch.store import chunks, imports, products
+from visearch.store.schema import import_items
+from visearch.store.schema import products as products_table
+
+
+def advance(connection: sa.Connection, import_pk: int, settings: Settings) -> None:
+    """Send the next chunks, or end the import when every item has its fate.
+
+    Called in the transaction that changed a counter, so the end is never missed and
+    never counted twice.
+    """
+    row = imports.lock(connection, import_pk)
+    if row.status not in ACTIVE:
+        chunks.abandon(connection, import_pk)
+        return
+    if not row.planned or row.searchable + row.failed < row.items:
+        chunks.top_up(connection, import_pk, settings.import_window)
+        return
+    if row.mode == "replace" and row.searchable:
+        _remove_absent(connection, row)
+    status = "succeeded" if not row.failed else "partial" if row.searchable else "failed"
+    imports.end(connection, import_pk, status)
+    chunks.abandon(connection, import_pk)
+
+
+def _remove_absent(connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -> None:
+    """``mode=replace``: remove the products that the file does not name.
+
+    Products written after this import was accepted stay: they are newer than the file.
+    """
+    named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == row.pk)
+    absent = connection.execute(
+        sa.select(products_table.c.external_id).where(
+            products_table.c.catalog_pk == row.catalog_pk,
+            products_table.c.deleted.is_(sa.false()),
+            products_table.c.meta_version < row.accepted,
+            products_table.c.images_version < row.accepted,
+            products_table.c.external_id.not_in(named),
+        )
+    ).scalars()
+    if gone := absent.all():
+        products.remove(connection, row.catalog_pk, gone)
+
+
+def fail_import(pipeline: Pipeline, import_pk: int, code: str, detail: str) -> None:
+    """End an import whose file cannot be read; items already searchable stay so."""
+    with pipeline.database.write() as connection:
+        pending = _pending(connection, import_pk)
+        imports.update_items(
+            connection, import_pk, [_failure(row, code, detail) for row in pending]
+        )
+        imports.count(connection, import_pk, failed=len(pending))
+        total = imports.planned_items(connection, import_pk)
+        imports.start(connection, import_pk, total)
+        imports.end(connection, import_pk, "failed", code=code, detail=detail)
+        chunks.abandon(connection, import_pk)
+
+
+def cancel(pipeline: Pipeline, import_pk: int) -> bool:
+    """Cancel an active import: what is searchable stays, the rest is failed as cancelled."""
+    with pipeline.database.write() as connection:
+        if imports.lock(connection, import_pk).status not in ACTIVE:
+            return False
+        pending = _pending(connection, import_pk)
+        detail = "the import was cancelled before this picture was searchable"
+        imports.update_items(
+            connection, import_pk, [_failure(row, "cancelled", detail) for row in pending]
+        )
+        imports.count(connection, import_pk, failed=len(pending))
+        imports.start(connection, import_pk, imports.planned_items(connection, import_pk))
+        imports.end(connection, import_pk, "cancelled")
+        chunks.abandon(connection, import_pk)
+    return True
+
+
+def _pending(connection: sa.Connection, import_pk: int) -> list[sa.Row[tuple[int, int]]]:
+    return list(
+        connection.execute(
+            sa.select(import_items.c.item, import_items.c.attempts).where(
+                import_items.c.import_pk == import_pk, import_items.c.status == "pending"
+            )
+        )
+    )
+
+
+def _failure(row: sa.Row[tuple[int, int]], code: str, detail: str) -> dict[str, object]:
+    return {"item": row.item, "status": "failed", "code": code, "detail": detail}
+
+
+def release(
+    pipeline: Pipeline,
+    import_pk: int,
+    chunk: int,
+    stage: str,
+    attempt: int,
+    *,
+    code: str,
+    detail: str,
+) -> None:
+    """Take a chunk from an attempt that died, and try again or give up.
+
+    A chunk that keeps failing while decoding is cut into single pictures for its last
+    attempt, so that one picture that kills its process cannot take the others along. After
+    ``max_attempts`` the pictures left are failed with ``code``.
+    """
+    with pipeline.database.write() as connection:
+        if not chunks.finish(connection, import_pk, chunk, stage, attempt, state="waiting"):
+            return
+        pending = imports.chunk_items(connection, import_pk, chunk)
+        changes = [{"item": row.item, "attempts": attempt} for row in pending]
+        imports.update_items(connection, import_pk, changes)
+        if attempt >= pipeline.settings.max_attempts:
+            _give_up(connection, import_pk, chunk, pending, code, detail)
+        else:
+            last = attempt + 1 >= pipeline.settings.max_attempts
+            alone = last and stage == chunks.DECODE and len(pending) > 1
+            again = _split if alone else _retry
+            again(connection, import_pk, chunk, attempt + 1, pending)
+        advance(connection, import_pk, pipeline.settings)
+    pipeline.flush()
+
+
+def _give_up(
+    connection: sa.Connection,
+    import_pk: int,
+    chunk: int,
+    pending: list[sa.Row[tuple[int, int]]],
+    code: str,
+    detail: str,
+) -> None:
+    failures = [_failure(row, code, detail) for row in pending]
+    imports.update_items(connection, import_pk, failures)
+    imports.count(connection, import_pk, failed=len(pending))
+    chunks.close(connection, import_pk, chunk)
+
+
+def _retry(
+    connection: sa.Connection,
+    import_pk: int,
+    chunk: int,
+    attempt: int,
+    _pending: list[sa.Row[tuple[int, int]]],
+) -> None:
+    chunks.retry(connection, import_pk, chunk, attempt)
+
+
+def _split(
+    connection: sa.Connection,
+    import_pk: int,
+    chunk: int,
+    attempt: int,
+    pending: list[sa.Row[tuple[int, int]]],
+) -> None:
+    chunks.close(connection, import_pk, chunk)
+    first = chunks.next_split(connection, import_pk)
+    moves = [{"item": row.item, "chunk": first + i} for i, row in enumerate(pending)]
+    imports.update_items(connection, import_pk, moves)
+    chunks.add(connection, import_pk, [first + i for i in range(len(pending))], attempt)

@@ -1,0 +1,80 @@
+"""Purging: old generations, finished uploads, rows of what was deleted."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+
+from visearch.indexing.pipeline import Pipeline
+from visearch.records import TERMINAL_IMPORT
+from visearch.store import catalogs as catalog_rows
+from visearch.store.schema import catalogs, generations, images, imports
+
+UPLOADS_KEPT_S = 7 * 24 * 3600
+DELETED_KEPT_S = 3600
+
+
+def purge(pipeline: Pipeline) -> None:
+    """Remove what nobody can need any more. Pictures and embeddings are kept: other
+    products, or an import under way, may name the same digest.
+    """
+    with pipeline.database.read() as connection:
+        live = catalog_rows.everything(connection)
+    for catalog in live:
+        _purge_generations(pipeline, catalog.pk, catalog.generation)
+    _purge_uploads(pipeline)
+    _purge_catalogs(pipeline)
+
+
+def _purge_generations(pipeline: Pipeline, catalog_pk: int, current: str | None) -> None:
+    with pipeline.database.read() as connection:
+        rows = connection.execute(
+            sa.select(generations)
+            .where(generations.c.catalog_pk == catalog_pk)
+            .order_by(generations.c.id.desc())
+        ).all()
+    kept = rows[: pipeline.settings.generations_kept]
+    for row in rows[len(kept) :]:
+        if row.id == current:
+            continue
+        with pipeline.database.write() as connection:
+            connection.execute(sa.delete(generations).where(generations.c.id == row.id))
+        pipeline.blobs.delete_folder(f"generations/{row.id}")
+    if kept:
+        oldest = min(row.revision for row in kept)
+        with pipeline.database.write() as connection:
+            connection.execute(
+                sa.delete(images).where(
+                    images.c.catalog_pk == catalog_pk, images.c.removed <= oldest
+                )
+            )
+
+
+def _purge_uploads(pipeline: Pipeline) -> None:
+    over = (
+        imports.c.status.in_(TERMINAL_IMPORT),
+        imports.c.finished_at < time.time() - UPLOADS_KEPT_S,
+        imports.c.source != "",
+    )
+    with pipeline.database.read() as connection:
+        rows = connection.execute(sa.select(imports.c.pk, imports.c.source).where(*over)).all()
+    for row in rows:
+        pipeline.blobs.delete(row.source)
+        with pipeline.database.write() as connection:
+            connection.execute(sa.update(imports).where(imports.c.pk == row.pk).values(source=""))
+
+
+def _purge_catalogs(pipeline: Pipeline) -> None:
+    gone = catalogs.c.deleted_at < time.time() - DELETED_KEPT_S
+    with pipeline.database.read() as connection:
+        names = connection.execute(
+            sa.select(generations.c.id)
+            .join(catalogs, catalogs.c.pk == generations.c.catalog_pk)
+            .where(gone)
+        ).scalars()
+        doomed = names.all()
+    for name in doomed:
+        pipeline.blobs.delete_folder(f"generations/{name}")
+    with pipeline.database.write() as connection:
+        connection.execute(sa.delete(catalogs).where(gone))

@@ -1,0 +1,146 @@
+"""The records that travel between layers: plain, frozen, knowing no storage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+Metric = Literal["cosine", "euclidean"]
+Attributes = dict[str, "str | float | bool | list[str]"]
+
+ACTIVE = ("received", "running")
+TERMINAL_IMPORT = ("succeeded", "partial", "failed", "cancelled")
+TERMINAL_SEARCH = ("succeeded", "failed", "expired", "cancelled")
+
+
+def now() -> datetime:
+    """Return the time, UTC and aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """One searchable collection. ``revision`` grows with every visible change."""
+
+    pk: int
+    name: str
+    title: str
+    metric: Metric
+    encoder: str
+    fingerprint: str
+    dimension: int
+    revision: int
+    generation: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Image:
+    """One picture of a product, as stored."""
+
+    id: str
+    sha256: str
+    thumbnail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """One product of a catalog with its live pictures."""
+
+    id: str
+    title: str | None
+    url: str | None
+    attributes: Attributes
+    images: tuple[Image, ...]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Where the items of an import stand; ``items`` is None until the file is read."""
+
+    items: int | None
+    fetched: int
+    decoded: int
+    embedded: int
+    searchable: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Import:
+    """One accepted change of a catalog: a file, or a single product."""
+
+    pk: int
+    id: str
+    catalog: str
+    catalog_pk: int
+    accepted: int
+    mode: Literal["upsert", "replace"]
+    media: Literal["zip", "tar", "blobs"]
+    source: str
+    status: str
+    counts: Counts
+    error_code: str | None
+    error_detail: str | None
+    request_id: str
+    attempt: int
+    created_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportItem:
+    """One picture of an import and its fate."""
+
+    item: int
+    path: str
+    product_id: str
+    stage: str
+    status: str
+    code: str | None
+    detail: str | None
+    attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedItem:
+    """One picture an import is going to add.
+
+    ``locator`` says where its bytes are (see ``visearch.archives``); an item that cannot
+    even be planned has a ``code`` and a ``detail`` instead.
+    """
+
+    path: str
+    product_id: str
+    position: int
+    title: str | None = None
+    url: str | None = None
+    attributes: Attributes = field(default_factory=dict)
+    locator: dict[str, Any] = field(default_factory=dict)
+    size: int = 0
+    code: str | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """One row of an index answer: an image's key and its score (higher is closer)."""
+
+    image: int
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """One row of a search result."""
+
+    rank: int
+    product_id: str
+    image_id: str
+    score: float
+    title: str | None
+    url: str | None
+    thumbnail: str
+    attributes: Attributes

@@ -1,0 +1,133 @@
+"""The live index of every catalog, in memory, kept in step with the database.
+
+One thread refreshes; searching threads read whole snapshots and take no lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+
+from visearch.errors import GenerationCorrupt, NotFound, VisearchError
+from visearch.index.generation import Generation, open_generation
+from visearch.index.live import LiveIndex
+from visearch.records import Catalog, now
+from visearch.store import catalogs, changes
+from visearch.store.blobs import Blobs
+from visearch.store.database import Database
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One catalog as of one moment: every change committed before ``fresh_to`` is in it."""
+
+    catalog: Catalog
+    index: LiveIndex
+    fresh_to: datetime
+
+
+class Indexes:
+    """Holds a :class:`Snapshot` per live catalog."""
+
+    def __init__(self, database: Database, blobs: Blobs) -> None:
+        self._database, self._blobs = database, blobs
+        self._snapshots: dict[str, Snapshot] = {}
+        self._refreshing = threading.Lock()
+
+    def get(self, name: str) -> Snapshot:
+        """Return the snapshot of a catalog; loads it if it is new here.
+
+        Raises:
+            NotFound: no such catalog.
+        """
+        snapshot = self._snapshots.get(name)
+        if snapshot is None:
+            self.refresh()
+            snapshot = self._snapshots.get(name)
+        if snapshot is None:
+            raise NotFound(f"there is no catalog {name!r}")
+        return snapshot
+
+    def all(self) -> list[Snapshot]:
+        """Return every snapshot held."""
+        return list(self._snapshots.values())
+
+    def refresh(self) -> None:
+        """Bring every catalog up to the database; a broken one keeps its last snapshot."""
+        with self._refreshing:
+            at = now()
+            with self._database.read() as connection:
+                live = catalogs.everything(connection)
+            fresh = {}
+            for catalog in live:
+                try:
+                    fresh[catalog.name] = self._step(catalog, at)
+                except VisearchError as error:
+                    log.error("index_refresh_failed", catalog=catalog.name, error=error.detail)
+                    if (old := self._snapshots.get(catalog.name)) is not None:
+                        fresh[catalog.name] = old
+            self._snapshots = fresh
+
+    def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
+        old = self._snapshots.get(catalog.name)
+        if old is None or old.catalog.pk != catalog.pk:
+            return Snapshot(catalog, self._load(catalog), at)
+        if old.catalog.generation != catalog.generation:
+            return Snapshot(catalog, self._load(catalog, old), at)
+        if old.index.revision < catalog.revision:
+            return Snapshot(catalog, self._catch_up(catalog, old.index), at)
+        return Snapshot(catalog, old.index, at)
+
+    def _load(self, catalog: Catalog, old: Snapshot | None = None) -> LiveIndex:
+        """Open the catalog's generation and replay what came after it.
+
+        A generation that fails its checks is refused: the old snapshot goes on, or the
+        whole catalog is searched exhaustively from its stored embeddings.
+        """
+        if catalog.generation is None:
+            return self._catch_up(catalog, LiveIndex.empty(catalog.dimension, catalog.metric))
+        try:
+            base = LiveIndex.on(self._open(catalog))
+        except (GenerationCorrupt, NotFound) as error:
+            log.error(
+                "generation_refused",
+                catalog=catalog.name,
+                generation=catalog.generation,
+                error=error.detail,
+            )
+            index = old.index if old else LiveIndex.empty(catalog.dimension, catalog.metric)
+            return self._catch_up(catalog, index)
+        return self._catch_up(catalog, base)
+
+    def _open(self, catalog: Catalog) -> Generation:
+        folder = self._blobs.local_folder(f"generations/{catalog.generation}")
+        return open_generation(folder, fingerprint=catalog.fingerprint)
+
+    def _catch_up(self, catalog: Catalog, index: LiveIndex) -> LiveIndex:
+        with self._database.read() as connection:
+            added = changes.added_since(connection, catalog, index.revision)
+            removed = changes.removed_since(connection, catalog, index.revision)
+        vectors = changes.load_vectors(self._blobs, added, catalog.dimension)
+        return index.apply(added.keys, vectors, removed, catalog.revision)
+
+
+def keep_fresh(
+    indexes: Indexes, wait: Callable[[float], None], stop: threading.Event, every_s: float = 0.5
+) -> None:
+    """Refresh until ``stop`` is set: at once when ``wait`` returns, else every ``every_s``.
+
+    ``wait(seconds)`` returns early when a change was announced.
+    """
+    while not stop.is_set():
+        try:
+            indexes.refresh()
+            wait(every_s)
+        except VisearchError as error:
+            log.error("index_refresh_failed", error=error.detail)
+            stop.wait(every_s)

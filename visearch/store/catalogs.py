@@ -1,0 +1,153 @@
+"""Catalogs: rows, revisions and acceptance numbers."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from visearch.errors import Conflict, InvalidRequest, NotFound
+from visearch.records import Catalog
+from visearch.store.schema import catalogs
+
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_LIVE = catalogs.c.deleted_at.is_(None)
+
+
+def _record(row: sa.Row[Any]) -> Catalog:
+    return Catalog(
+        pk=row.pk,
+        name=row.name,
+        title=row.title,
+        metric=row.metric,
+        encoder=row.encoder,
+        fingerprint=row.fingerprint,
+        dimension=row.dimension,
+        revision=row.revision,
+        generation=row.generation,
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
+    )
+
+
+def check_name(name: str) -> str:
+    """Return ``name`` if it may name a catalog; raises InvalidRequest."""
+    if not NAME.fullmatch(name):
+        detail = (
+            f"catalog name {name!r} must be 1 to 63 of a-z, 0-9, '-' and '_', "
+            "starting with a letter or digit"
+        )
+        raise InvalidRequest(detail, (("catalog", detail),))
+    return name
+
+
+def get(connection: sa.Connection, name: str) -> Catalog:
+    """Return the live catalog called ``name``; raises NotFound."""
+    row = connection.execute(
+        sa.select(catalogs).where(catalogs.c.name == name, _LIVE)
+    ).one_or_none()
+    if row is None:
+        raise NotFound(f"there is no catalog {name!r}; create it with PUT /v1/catalogs/{name}")
+    return _record(row)
+
+
+def page(connection: sa.Connection, after: str, limit: int) -> list[Catalog]:
+    """Return up to ``limit`` live catalogs whose name sorts after ``after``."""
+    query = sa.select(catalogs).where(_LIVE, catalogs.c.name > after)
+    return [
+        _record(row) for row in connection.execute(query.order_by(catalogs.c.name).limit(limit))
+    ]
+
+
+def everything(connection: sa.Connection) -> list[Catalog]:
+    """Return all live catalogs by name."""
+    query = sa.select(catalogs).where(_LIVE).order_by(catalogs.c.name)
+    return [_record(row) for row in connection.execute(query)]
+
+
+def create(
+    connection: sa.Connection,
+    name: str,
+    *,
+    title: str,
+    metric: str,
+    encoder: str,
+    fingerprint: str,
+    dimension: int,
+) -> Catalog:
+    """Insert a catalog; raises InvalidRequest for a bad name."""
+    connection.execute(
+        sa.insert(catalogs).values(
+            name=check_name(name),
+            title=title,
+            metric=metric,
+            encoder=encoder,
+            fingerprint=fingerprint,
+            dimension=dimension,
+            revision=0,
+            accepted=0,
+            created_at=time.time(),
+        )
+    )
+    return get(connection, name)
+
+
+def update(connection: sa.Connection, catalog: Catalog, *, title: str) -> None:
+    """Change the title, the only part of a catalog that may change in place."""
+    connection.execute(sa.update(catalogs).where(catalogs.c.pk == catalog.pk).values(title=title))
+
+
+def delete(connection: sa.Connection, catalog: Catalog) -> None:
+    """Hide a catalog at once; its rows and blobs are purged later."""
+    connection.execute(
+        sa.update(catalogs).where(catalogs.c.pk == catalog.pk).values(deleted_at=time.time())
+    )
+
+
+def next_revision(connection: sa.Connection, catalog_pk: int) -> int:
+    """Number this commit, and hold the catalog's row lock until its end.
+
+    Raises:
+        NotFound: the catalog was deleted meanwhile.
+    """
+    return _increment(connection, catalog_pk, catalogs.c.revision)
+
+
+def next_accepted(connection: sa.Connection, catalog_pk: int) -> int:
+    """Number an accepted write; later numbers win over earlier ones."""
+    return _increment(connection, catalog_pk, catalogs.c.accepted)
+
+
+def _increment(connection: sa.Connection, catalog_pk: int, column: sa.Column[int]) -> int:
+    value = connection.execute(
+        sa.update(catalogs)
+        .where(catalogs.c.pk == catalog_pk, _LIVE)
+        .values({column: column + 1})
+        .returning(column)
+    ).scalar_one_or_none()
+    if value is None:
+        raise NotFound("the catalog was deleted")
+    return int(value)
+
+
+def swap_generation(
+    connection: sa.Connection, catalog_pk: int, before: str | None, after: str
+) -> None:
+    """Point the catalog at another generation, if it still points at ``before``.
+
+    Raises:
+        Conflict: someone else published first.
+    """
+    changed = connection.execute(
+        sa.update(catalogs)
+        .where(
+            catalogs.c.pk == catalog_pk,
+            _LIVE,
+            catalogs.c.generation.is_not_distinct_from(before),
+        )
+        .values(generation=after)
+    ).rowcount
+    if changed != 1:
+        raise Conflict("another index generation was published first")

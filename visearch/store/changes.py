@@ -1,0 +1,133 @@
+"""The index's view of the database: what changed above a revision, what lives at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from visearch.errors import NotFound
+from visearch.records import Catalog
+from visearch.store.blobs import Blobs
+from visearch.store.filters import attribute_conditions
+from visearch.store.schema import images, products
+
+Keys = npt.NDArray[np.int64]
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Where embeddings lie: image keys int64 [n], segment names [n], rows int64 [n]."""
+
+    keys: Keys
+    segments: Sequence[str]
+    rows: npt.NDArray[np.int64]
+
+
+def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
+    """Return the live pictures added above ``revision``, oldest first."""
+    return _stored(
+        connection,
+        images.c.catalog_pk == catalog.pk,
+        images.c.added > revision,
+        images.c.removed.is_(None),
+    )
+
+
+def removed_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Keys:
+    """Return the keys of pictures known at ``revision`` and removed above it."""
+    query = sa.select(images.c.pk).where(
+        images.c.catalog_pk == catalog.pk,
+        images.c.removed > revision,
+        images.c.added <= revision,
+    )
+    return np.asarray(connection.execute(query).scalars().all(), np.int64)
+
+
+def live_at(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
+    """Return the pictures that were live at ``revision``, oldest first."""
+    return _stored(
+        connection,
+        images.c.catalog_pk == catalog.pk,
+        images.c.added <= revision,
+        sa.or_(images.c.removed.is_(None), images.c.removed > revision),
+    )
+
+
+def changes_between(connection: sa.Connection, catalog: Catalog, revision: int) -> int:
+    """Count the pictures added or removed above ``revision``."""
+    mine = images.c.catalog_pk == catalog.pk
+    counts = [
+        connection.execute(sa.select(sa.func.count()).where(mine, column > revision)).scalar_one()
+        for column in (images.c.added, images.c.removed)
+    ]
+    return sum(counts)
+
+
+def filtered(connection: sa.Connection, catalog: Catalog, where: Mapping[str, Any]) -> Keys:
+    """Return the keys of live pictures whose product passes the filter.
+
+    Raises:
+        InvalidRequest: the filter is malformed.
+    """
+    query = (
+        sa.select(images.c.pk)
+        .join(products, products.c.pk == images.c.product_pk)
+        .where(images.c.catalog_pk == catalog.pk, images.c.removed.is_(None))
+        .where(products.c.deleted.is_(sa.false()))
+        .where(*attribute_conditions(connection.dialect.name, where))
+    )
+    return np.asarray(connection.execute(query).scalars().all(), np.int64)
+
+
+def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str) -> Stored:
+    """Return where the first picture's embedding of a product lies; raises NotFound."""
+    stored = _stored(
+        connection,
+        images.c.catalog_pk == catalog.pk,
+        images.c.removed.is_(None),
+        images.c.product_pk.in_(
+            sa.select(products.c.pk).where(
+                products.c.catalog_pk == catalog.pk, products.c.external_id == external_id
+            )
+        ),
+    )
+    if not len(stored.keys):
+        raise NotFound(f"catalog {catalog.name!r} has no searchable product {external_id!r}")
+    return Stored(stored.keys[:1], stored.segments[:1], stored.rows[:1])
+
+
+def _stored(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Stored:
+    columns = sa.select(images.c.pk, images.c.segment, images.c.row)
+    found = connection.execute(columns.where(*conditions).order_by(images.c.pk)).all()
+    return Stored(
+        np.asarray([row.pk for row in found], np.int64),
+        [row.segment for row in found],
+        np.asarray([row.row for row in found], np.int64),
+    )
+
+
+def put_segment(blobs: Blobs, vectors: Vectors) -> str:
+    """Store embeddings float32 [n, d]; returns the segment's name."""
+    return blobs.put_digest("segments", np.ascontiguousarray(vectors, "<f4").tobytes())
+
+
+def load_vectors(blobs: Blobs, stored: Stored, dimension: int) -> Vectors:
+    """Gather embeddings float32 [n, dimension]; reads each segment once."""
+    out = np.empty((len(stored.keys), dimension), np.float32)
+    for segment, places in _by_segment(stored):
+        data = np.frombuffer(blobs.get(f"segments/{segment}"), "<f4").reshape(-1, dimension)
+        out[places] = data[stored.rows[places]]
+    return out
+
+
+def _by_segment(stored: Stored) -> Iterator[tuple[str, list[int]]]:
+    places: dict[str, list[int]] = {}
+    for i, segment in enumerate(stored.segments):
+        places.setdefault(segment, []).append(i)
+    yield from places.items()

@@ -1,0 +1,106 @@
+"""Attribute filters → SQL, exact on both databases.
+
+``{"colour": "red", "size": ["S", "M"], "price": {"gte": 10, "lt": 20}}``: fields are
+ANDed, a list means any of. An attribute that is itself a list matches if one member does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from visearch.errors import InvalidRequest
+
+MAX_FIELDS = 16
+MAX_VALUES = 256
+_BOUNDS = {"gte": ">=", "lte": "<="}
+
+# One row per member of the attribute: the value itself, or each element of a list.
+_MEMBERS = {
+    "sqlite": """SELECT 1 FROM json_each(products.attributes, :path) AS m WHERE {test}""",
+    "postgresql": """SELECT 1 FROM (SELECT CASE WHEN jsonb_typeof(a.v) = 'array'
+        THEN a.v ELSE jsonb_build_array(a.v) END AS list
+        FROM (SELECT CAST(products.attributes AS jsonb) -> :path AS v) AS a) AS l,
+        jsonb_array_elements(l.list) AS m(value) WHERE {test}""",
+}
+
+
+def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.TextClause]:
+    """Return one condition per filtered field, for a statement that selects from products.
+
+    Raises:
+        InvalidRequest: a filter has a form the contract does not know.
+    """
+    if len(where) > MAX_FIELDS:
+        raise _invalid("", f"at most {MAX_FIELDS} fields can be filtered at once")
+    return [
+        _condition(dialect, position, field, wanted)
+        for position, (field, wanted) in enumerate(where.items())
+    ]
+
+
+def _condition(dialect: str, position: int, field: str, wanted: Any) -> sa.TextClause:
+    tests, values = _tests(dialect, field, wanted)
+    path = f'$."{field}"' if dialect == "sqlite" else field
+    if '"' in field:
+        raise _invalid(field, "a field name cannot contain a quotation mark")
+    text = _MEMBERS[dialect].format(test=" OR ".join(tests) or "1 = 0")
+    # Names of bound parameters must differ between the fields of one statement.
+    text = text.replace(":path", f":f{position}_path").replace(":v_", f":f{position}_v_")
+    bound = {f"f{position}_{name}": value for name, value in values.items()}
+    return sa.text(f"EXISTS ({text})").bindparams(**bound, **{f"f{position}_path": path})
+
+
+def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, Any]]:
+    if isinstance(wanted, Mapping):
+        return _range(dialect, field, wanted)
+    values = wanted if isinstance(wanted, list) else [wanted]
+    if len(values) > MAX_VALUES:
+        raise _invalid(field, f"at most {MAX_VALUES} values can be listed")
+    if not all(isinstance(v, str | int | float | bool) for v in values):
+        raise _invalid(field, "a value must be a string, number or boolean")
+    tests, bound = [], {}
+    for i, value in enumerate(values):
+        test, literal = _equals(dialect, f":v_{i}", value)
+        tests.append(test)
+        bound[f"v_{i}"] = literal
+    return tests, bound
+
+
+def _equals(dialect: str, name: str, value: Any) -> tuple[str, Any]:
+    if dialect == "sqlite":
+        kind = (
+            "m.type IN ('true', 'false')"
+            if isinstance(value, bool)
+            else "m.type = 'text'"
+            if isinstance(value, str)
+            else "m.type IN ('integer', 'real')"
+        )
+        return f"({kind} AND m.value = {name})", value
+    if isinstance(value, str):
+        return f"(jsonb_typeof(m.value) = 'string' AND m.value #>> '{{}}' = {name})", value
+    kind = "boolean" if isinstance(value, bool) else "numeric"
+    json_kind = "boolean" if isinstance(value, bool) else "number"
+    cast = f"CASE WHEN jsonb_typeof(m.value) = '{json_kind}' THEN CAST(m.value AS {kind}) END"
+    return f"({cast} = CAST({name} AS {kind}))", value
+
+
+def _range(dialect: str, field: str, wanted: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    if not wanted or set(wanted) - set(_BOUNDS):
+        raise _invalid(field, "a range has 'gte', 'lte' or both")
+    if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in wanted.values()):
+        raise _invalid(field, "the bounds of a range must be numbers")
+    number = (
+        "CASE WHEN m.type IN ('integer', 'real') THEN m.value END"
+        if dialect == "sqlite"
+        else "CASE WHEN jsonb_typeof(m.value) = 'number' THEN CAST(m.value AS numeric) END"
+    )
+    tests = [f"{number} {_BOUNDS[op]} :v_{op}" for op in wanted]
+    return [f"({' AND '.join(tests)})"], {f"v_{op}": value for op, value in wanted.items()}
+
+
+def _invalid(field: str, detail: str) -> InvalidRequest:
+    pointer = f"/filter/{field}" if field else "/filter"
+    return InvalidRequest(f"{pointer}: {detail}", ((pointer, detail),))

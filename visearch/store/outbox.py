@@ -1,0 +1,55 @@
+"""The outbox: a message is a row of the transaction that makes it necessary.
+
+After the commit anyone may ``flush`` it to the queue. A crash in between loses nothing;
+a crash between sending and deleting sends twice, which every task tolerates.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from visearch.store.database import Database
+from visearch.store.schema import outbox
+
+Send = Callable[[str, Mapping[str, Any]], None]
+"""``send(task, payload)`` puts one message on the task's queue, or raises."""
+
+BATCH = 500
+
+
+def add(connection: sa.Connection, task: str, *payloads: Mapping[str, Any]) -> None:
+    """Write one message per payload into the current transaction."""
+    if not payloads:
+        return
+    at = time.time()
+    rows = [{"task": task, "payload": dict(p), "created_at": at} for p in payloads]
+    connection.execute(sa.insert(outbox), rows)
+
+
+def flush(database: Database, send: Send) -> int:
+    """Send what is waiting, oldest first; returns how many were sent.
+
+    Raises whatever ``send`` raises; the messages not yet sent stay.
+    """
+    sent: list[int] = []
+    with database.read() as connection:
+        query = sa.select(outbox).order_by(outbox.c.pk).limit(BATCH)
+        rows = connection.execute(query).all()
+    try:
+        for row in rows:
+            send(row.task, row.payload)
+            sent.append(row.pk)
+    finally:
+        if sent:
+            with database.write() as connection:
+                connection.execute(sa.delete(outbox).where(outbox.c.pk.in_(sent)))
+    return len(sent)
+
+
+def waiting(connection: sa.Connection) -> int:
+    """Count the messages not yet sent."""
+    return connection.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()

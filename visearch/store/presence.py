@@ -1,0 +1,45 @@
+"""Who is alive: each worker process renews a key in Redis that expires without it."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, cast
+
+from visearch.contract import CHANGED_CHANNEL
+from visearch.store.redis import Client, answering
+
+BEAT_S = 2.0
+LIFETIME_S = 10
+_PREFIX = "visearch:worker:"
+
+
+def beat(client: Client, name: str, role: str, **details: Any) -> None:
+    """Say that the worker ``name`` is alive and ready."""
+    body = json.dumps({"role": role, "last_seen": time.time(), **details})
+    with answering():
+        client.set(_PREFIX + name, body, ex=LIFETIME_S)
+
+
+def leave(client: Client, name: str) -> None:
+    """Say that the worker stops."""
+    with answering():
+        client.delete(_PREFIX + name)
+
+
+def alive(client: Client) -> dict[str, dict[str, Any]]:
+    """Return the live workers by name."""
+    with answering():
+        names = [name.decode() for name in client.scan_iter(match=_PREFIX + "*", count=500)]
+        values = cast("list[bytes | None]", client.mget(names)) if names else []
+    return {
+        name.removeprefix(_PREFIX): json.loads(value)
+        for name, value in zip(names, values, strict=True)
+        if value
+    }
+
+
+def announce_change(client: Client, catalog_pk: int) -> None:
+    """Wake the search workers: a commit has changed this catalog."""
+    with answering():
+        client.publish(CHANGED_CHANNEL, str(catalog_pk))

@@ -1,0 +1,200 @@
+"""Products and their pictures: reading, describing, deleting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from visearch.errors import NotFound
+from visearch.records import Attributes, Catalog, Hit, Image, Neighbour, Product
+from visearch.store import catalogs as catalog_rows
+from visearch.store.filters import attribute_conditions
+from visearch.store.schema import images, products
+
+_LIVE_IMAGE = images.c.removed.is_(None)
+_LIVE = products.c.deleted.is_(sa.false())
+
+
+def get(connection: sa.Connection, catalog: Catalog, external_id: str) -> Product:
+    """Return one product; raises NotFound."""
+    found = _read(connection, catalog, products.c.external_id == external_id)
+    if not found:
+        raise NotFound(f"catalog {catalog.name!r} has no product {external_id!r}")
+    return found[0]
+
+
+def page(
+    connection: sa.Connection,
+    catalog: Catalog,
+    after: str,
+    limit: int,
+    where: Mapping[str, Any] | None = None,
+) -> list[Product]:
+    """Return up to ``limit`` products by id, starting after ``after``."""
+    conditions = attribute_conditions(connection.dialect.name, where or {})
+    picked = (
+        sa.select(products.c.pk)
+        .where(products.c.catalog_pk == catalog.pk, _LIVE, products.c.external_id > after)
+        .where(*conditions)
+        .order_by(products.c.external_id)
+        .limit(limit)
+    )
+    return _read(connection, catalog, products.c.pk.in_(picked))
+
+
+def _read(
+    connection: sa.Connection, catalog: Catalog, condition: sa.ColumnElement[bool]
+) -> list[Product]:
+    rows = connection.execute(
+        sa.select(products)
+        .where(products.c.catalog_pk == catalog.pk, _LIVE, condition)
+        .order_by(products.c.external_id)
+    ).all()
+    pictures = _pictures(connection, [row.pk for row in rows])
+    return [
+        Product(
+            id=row.external_id,
+            title=row.title,
+            url=row.url,
+            attributes=row.attributes,
+            images=tuple(pictures.get(row.pk, ())),
+            updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+        )
+        for row in rows
+    ]
+
+
+def _pictures(connection: sa.Connection, pks: Sequence[int]) -> dict[int, list[Image]]:
+    out: dict[int, list[Image]] = {}
+    query = sa.select(images).where(images.c.product_pk.in_(pks), _LIVE_IMAGE)
+    for row in connection.execute(query.order_by(images.c.position, images.c.pk)):
+        image = Image(id=row.id, sha256=row.sha256, thumbnail=row.thumbnail)
+        out.setdefault(row.product_pk, []).append(image)
+    return out
+
+
+def describe(
+    connection: sa.Connection,
+    catalog: Catalog,
+    external_id: str,
+    changes: Mapping[str, Any],
+) -> Product:
+    """Change title, url or attributes in place; raises NotFound."""
+    get(connection, catalog, external_id)
+    catalog_rows.next_revision(connection, catalog.pk)
+    version = catalog_rows.next_accepted(connection, catalog.pk)
+    connection.execute(
+        sa.update(products)
+        .where(products.c.catalog_pk == catalog.pk, products.c.external_id == external_id)
+        .values(**changes, meta_version=version, updated_at=time.time())
+    )
+    return get(connection, catalog, external_id)
+
+
+def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> None:
+    """Delete a product and its pictures.
+
+    The row stays as a tombstone, even for an id never seen: an import accepted earlier
+    but not yet processed must not bring the product back.
+
+    Raises:
+        NotFound: there is no such product.
+    """
+    get(connection, catalog, external_id)
+    remove(connection, catalog.pk, [external_id])
+
+
+def remove(connection: sa.Connection, catalog_pk: int, external_ids: Iterable[str]) -> None:
+    """Tombstone the named products and their pictures in one revision."""
+    revision = catalog_rows.next_revision(connection, catalog_pk)
+    version = catalog_rows.next_accepted(connection, catalog_pk)
+    ids = list(external_ids)
+    for start in range(0, len(ids), 500):
+        named = sa.and_(
+            products.c.catalog_pk == catalog_pk,
+            products.c.external_id.in_(ids[start : start + 500]),
+        )
+        pks = sa.select(products.c.pk).where(named)
+        connection.execute(
+            sa.update(images)
+            .where(images.c.product_pk.in_(pks), _LIVE_IMAGE)
+            .values(removed=revision)
+        )
+        connection.execute(
+            sa.update(products)
+            .where(named)
+            .values(
+                deleted=True,
+                meta_version=version,
+                images_version=version,
+                updated_at=time.time(),
+            )
+        )
+
+
+def hydrate(
+    connection: sa.Connection, catalog: Catalog, neighbours: Sequence[Neighbour]
+) -> list[tuple[Neighbour, Hit]]:
+    """Turn neighbours into hits, best first; drops pictures that are gone by now.
+
+    Ranks are left at 0: the caller numbers what it keeps.
+    """
+    rows = connection.execute(
+        sa.select(
+            images.c.pk,
+            images.c.id,
+            images.c.thumbnail,
+            products.c.external_id,
+            products.c.title,
+            products.c.url,
+            products.c.attributes,
+        )
+        .join(products, products.c.pk == images.c.product_pk)
+        .where(images.c.pk.in_([n.image for n in neighbours]), _LIVE_IMAGE, _LIVE)
+        .where(images.c.catalog_pk == catalog.pk)
+    )
+    found = {row.pk: row for row in rows}
+    return [
+        (neighbour, _hit(found[neighbour.image], neighbour.score))
+        for neighbour in neighbours
+        if neighbour.image in found
+    ]
+
+
+def _hit(row: sa.Row[Any], score: float) -> Hit:
+    attributes: Attributes = row.attributes
+    return Hit(
+        rank=0,
+        product_id=row.external_id,
+        image_id=row.id,
+        score=score,
+        title=row.title,
+        url=row.url,
+        thumbnail=row.thumbnail,
+        attributes=attributes,
+    )
+
+
+def count(connection: sa.Connection, catalog_pk: int) -> tuple[int, int]:
+    """Count the live (products, pictures) of a catalog."""
+    n_products = connection.execute(
+        sa.select(sa.func.count())
+        .select_from(products)
+        .where(products.c.catalog_pk == catalog_pk, _LIVE)
+    ).scalar_one()
+    n_images = connection.execute(
+        sa.select(sa.func.count())
+        .select_from(images)
+        .where(images.c.catalog_pk == catalog_pk, _LIVE_IMAGE)
+    ).scalar_one()
+    return n_products, n_images
+
+
+def has_thumbnail(connection: sa.Connection, digest: str) -> bool:
+    """Tell whether a live picture shows this thumbnail."""
+    query = sa.select(images.c.pk).where(images.c.thumbnail == digest, _LIVE_IMAGE).limit(1)
+    return connection.execute(query).first() is not None

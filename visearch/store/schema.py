@@ -1,0 +1,192 @@
+"""The tables. ``migrations/`` creates them; a test compares the two.
+
+    catalogs 1─n products 1─n images            what can be found
+    catalogs 1─n imports 1─n import_items       the ledger: every item's fate
+                 imports 1─n chunks             units of work, claimed by workers
+    outbox                                      messages that must reach a queue
+    generations                                 published index generations
+
+``catalogs.revision`` numbers the commits that change a catalog. Every write that
+changes search results increments it first and so holds the row's lock until its commit:
+revisions become visible in order, and "all changes above revision r" misses none.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BigInt = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+Time = sa.Float()
+"""Seconds since the epoch: SQLite has no time type, and floats compare alike everywhere."""
+
+
+def _pk() -> sa.Column[int]:
+    return sa.Column("pk", BigInt, primary_key=True, autoincrement=True)
+
+
+def _ref(name: str, target: str) -> sa.Column[int]:
+    return sa.Column(name, BigInt, sa.ForeignKey(target, ondelete="CASCADE"), nullable=False)
+
+
+catalogs = sa.Table(
+    "catalogs",
+    metadata,
+    _pk(),
+    sa.Column("name", sa.String(63), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("metric", sa.String(16), nullable=False),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("dimension", sa.Integer, nullable=False),
+    sa.Column("revision", BigInt, nullable=False),
+    sa.Column("accepted", BigInt, nullable=False),
+    sa.Column("generation", sa.Text),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("deleted_at", Time),
+)
+sa.Index(
+    "uq_catalogs_live_name",
+    catalogs.c.name,
+    unique=True,
+    sqlite_where=catalogs.c.deleted_at.is_(None),
+    postgresql_where=catalogs.c.deleted_at.is_(None),
+)
+
+products = sa.Table(
+    "products",
+    metadata,
+    _pk(),
+    _ref("catalog_pk", "catalogs.pk"),
+    sa.Column("external_id", sa.Text, nullable=False),
+    sa.Column("title", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    # Acceptance numbers of the last write to the description and to the pictures.
+    sa.Column("meta_version", BigInt, nullable=False),
+    sa.Column("images_version", BigInt, nullable=False),
+    sa.Column("deleted", sa.Boolean, nullable=False),
+    sa.Column("updated_at", Time, nullable=False),
+    sa.UniqueConstraint("catalog_pk", "external_id"),
+)
+
+images = sa.Table(
+    "images",
+    metadata,
+    _pk(),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    _ref("catalog_pk", "catalogs.pk"),
+    _ref("product_pk", "products.pk"),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("thumbnail", sa.String(64), nullable=False),
+    # The embedding: row ``row`` of the segment blob named ``segment``.
+    sa.Column("segment", sa.String(64), nullable=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("added", BigInt, nullable=False),
+    sa.Column("removed", BigInt),
+)
+sa.Index("ix_images_added", images.c.catalog_pk, images.c.added)
+sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
+sa.Index("ix_images_product", images.c.product_pk)
+sa.Index("ix_images_thumbnail", images.c.thumbnail)
+
+imports = sa.Table(
+    "imports",
+    metadata,
+    _pk(),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    _ref("catalog_pk", "catalogs.pk"),
+    sa.Column("accepted", BigInt, nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("media", sa.String(16), nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("planned", sa.Boolean, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("items", sa.Integer),
+    sa.Column("fetched", sa.Integer, nullable=False),
+    sa.Column("decoded", sa.Integer, nullable=False),
+    sa.Column("embedded", sa.Integer, nullable=False),
+    sa.Column("searchable", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_detail", sa.Text),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("changed_at", Time, nullable=False),
+    sa.Column("finished_at", Time),
+)
+sa.Index("ix_imports_status", imports.c.status)
+sa.Index("ix_imports_catalog", imports.c.catalog_pk, imports.c.id)
+
+import_items = sa.Table(
+    "import_items",
+    metadata,
+    _ref("import_pk", "imports.pk"),
+    sa.Column("item", sa.Integer, nullable=False),
+    sa.Column("chunk", sa.Integer, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("product_id", sa.Text, nullable=False),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("title", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    sa.Column("locator", sa.JSON, nullable=False),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("code", sa.Text),
+    sa.Column("detail", sa.Text),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64)),
+    sa.Column("thumbnail", sa.String(64)),
+    sa.PrimaryKeyConstraint("import_pk", "item"),
+)
+sa.Index("ix_import_items_chunk", import_items.c.import_pk, import_items.c.chunk)
+sa.Index("ix_import_items_product", import_items.c.import_pk, import_items.c.product_id)
+
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    _ref("import_pk", "imports.pk"),
+    sa.Column("chunk", sa.Integer, nullable=False),
+    sa.Column("stage", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("worker", sa.Text),
+    sa.Column("pixels", sa.String(64)),
+    sa.Column("changed_at", Time, nullable=False),
+    sa.PrimaryKeyConstraint("import_pk", "chunk"),
+)
+sa.Index("ix_chunks_state", chunks.c.state, chunks.c.changed_at)
+sa.Index("ix_chunks_import_state", chunks.c.import_pk, chunks.c.state, chunks.c.chunk)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    _pk(),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+)
+
+generations = sa.Table(
+    "generations",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    _ref("catalog_pk", "catalogs.pk"),
+    sa.Column("revision", BigInt, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("recall", sa.Float),
+    sa.Column("created_at", Time, nullable=False),
+)
+sa.Index("ix_generations_catalog", generations.c.catalog_pk, generations.c.id)

@@ -1,0 +1,1 @@
+"""Training of encoders: data, augmentation, losses, the loop, evaluation."""

@@ -1,0 +1,165 @@
+"""The training loop: two views of each picture, contrastive terms, AdamW, weight averaging."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
+import optax
+from flax import nnx
+
+from visearch.encoders import resnet
+from visearch.encoders.spec import metadata_for
+from visearch.encoders.weights import save_safetensors, to_tensors
+from visearch.images import Preprocess, decode
+from visearch.training.augment import view
+from visearch.training.data import Dataset
+from visearch.training.losses import nt_xent, supervised_contrastive
+
+Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a training result, besides the data and the machine."""
+
+    architecture: str = "resnet_compact"
+    size: int = 96
+    batch: int = 128
+    steps: int = 3000
+    warmup: int = 200
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    temperature: float = 0.1
+    label_weight: float = 0.5
+    average: float = 0.998
+    seed: int = 0
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """The preprocessing the trained encoder will declare."""
+        half = (0.5, 0.5, 0.5)
+        return Preprocess(size=self.size, fit="pad", mean=half, std=half)
+
+
+def batches(data: Dataset, recipe: Recipe) -> Iterator[Batch]:
+    """Yield ``recipe.steps`` batches: uint8 [2·batch, S, S, 3] and labels [2·batch, levels].
+
+    Row i and row i + batch are views of one picture. Batch t depends only on the seed
+    and t. Raises ValueError when the data do not fill one batch.
+    """
+    if len(data) < recipe.batch:
+        raise ValueError(f"{len(data)} pictures do not fill one batch of {recipe.batch}")
+    per_epoch = len(data) // recipe.batch
+    order = np.empty(0, np.int64)
+    for step in range(recipe.steps):
+        epoch, at = divmod(step, per_epoch)
+        if at == 0:
+            order = np.random.default_rng([recipe.seed, 0, epoch]).permutation(len(data))
+        picked = order[at * recipe.batch : (at + 1) * recipe.batch]
+        rng = np.random.default_rng([recipe.seed, 1, step])
+        images = [decode(data.pictures[i]) for i in picked]
+        views = [view(image, rng, recipe.preprocess) for _ in range(2) for image in images]
+        yield np.stack(views), np.tile(data.labels[picked], (2, 1))
+
+
+def _prefetched(source: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
+    """Run ``source`` in a thread, ``depth`` batches ahead; its error is raised here."""
+    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
+
+    def produce() -> None:
+        try:
+            for batch in source:
+                ready.put(batch)
+            ready.put(None)
+        except Exception as error:
+            ready.put(error)
+
+    threading.Thread(target=produce, daemon=True, name="augment").start()
+    while (item := ready.get()) is not None:
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def _loss(
+    model: resnet.ResNet, pixels: jax.Array, labels: jax.Array, recipe: Recipe
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    z = model.embed(pixels.astype(jnp.float32) / 127.5 - 1.0)
+    z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
+    same_picture = nt_xent(z, recipe.temperature)
+    terms = [
+        supervised_contrastive(z, labels[:, i], recipe.temperature) for i in range(labels.shape[1])
+    ]
+    same_label = jnp.mean(jnp.stack(terms)) if terms else jnp.zeros(())
+    parts = {"same_picture": same_picture, "same_label": same_label}
+    return same_picture + recipe.label_weight * same_label, parts
+
+
+def _make_step(
+    recipe: Recipe,
+) -> Callable[..., tuple[nnx.State, dict[str, jax.Array]]]:
+    @nnx.jit(donate_argnums=(2,))
+    def step(
+        model: resnet.ResNet,
+        optimizer: nnx.Optimizer[resnet.ResNet],
+        mean: nnx.State,
+        pixels: jax.Array,
+        labels: jax.Array,
+    ) -> tuple[nnx.State, dict[str, jax.Array]]:
+        grad = nnx.value_and_grad(_loss, has_aux=True)
+        (_, parts), grads = grad(model, pixels, labels, recipe)
+        optimizer.update(model, grads)
+        keep = recipe.average
+        now = nnx.state(model, (nnx.Param, nnx.BatchStat))
+        mean = jax.tree.map(lambda m, p: keep * m + (1 - keep) * p, mean, now)
+        return mean, parts
+
+    return step
+
+
+def train(
+    data: Dataset,
+    recipe: Recipe,
+    out: Path,
+    *,
+    report: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
+    save_every: int = 250,
+) -> None:
+    """Train an encoder on ``data`` and write it to ``out`` (safetensors, float16).
+
+    The written weights are the exponential moving average of the trained ones; ``out``
+    is also rewritten every ``save_every`` steps. ``report(step, losses)`` is called
+    every tenth step. Deterministic by ``recipe.seed`` on one machine.
+    """
+    model = resnet.build(recipe.architecture, seed=recipe.seed)
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0, recipe.learning_rate, recipe.warmup, recipe.steps, recipe.learning_rate * 1e-2
+    )
+    transform = optax.adamw(schedule, weight_decay=recipe.weight_decay)
+    optimizer = nnx.Optimizer(model, transform, wrt=nnx.Param)
+    mean = jax.tree.map(jnp.copy, nnx.state(model, (nnx.Param, nnx.BatchStat)))
+    run = _make_step(recipe)
+    for step, (pixels, labels) in enumerate(_prefetched(batches(data, recipe)), start=1):
+        mean, parts = run(model, optimizer, mean, jnp.asarray(pixels), jnp.asarray(labels))
+        if step % 10 == 0:
+            report(step, {name: float(value) for name, value in parts.items()})
+        if step % save_every == 0 or step == recipe.steps:
+            _save(out, recipe, mean)
+
+
+def _save(out: Path, recipe: Recipe, mean: nnx.State) -> None:
+    averaged = resnet.build(recipe.architecture)
+    nnx.update(averaged, mean)
+    dimension = resnet.VARIANTS[recipe.architecture].embedding or 0
+    metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess)
+    metadata["recipe"] = json.dumps(asdict(recipe), sort_keys=True)
+    save_safetensors(out, to_tensors(averaged), metadata)

@@ -1,0 +1,89 @@
+"""The web front end: a Flask app over the store and the queue; it never loads a model."""
+
+from __future__ import annotations
+
+import re
+import time
+from importlib.metadata import version
+
+import structlog
+from flask import Response, g, redirect, request
+from flask_openapi import Info, OpenAPI
+from flask_openapi.models import Schema
+from flask_openapi.utils import get_model_schema
+from flask_openapi_swagger.plugins import RegisterPlugin
+from pydantic import BaseModel
+
+from visearch.ids import new_id
+from visearch.settings import Settings
+from web import problems
+from web.api import catalogs, health, imports, products, schemas, searches
+from web.pages import pages
+from web.services import EXTENSION, Services
+
+log = structlog.get_logger(__name__)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_QUIET = ("/healthz", "/readyz", "/thumbnails/", "/static/")
+
+
+def create_app(settings: Settings) -> OpenAPI:
+    """Make the WSGI app for these settings."""
+    app = OpenAPI(
+        __name__,
+        info=Info(title="visearch", version=version("visearch")),
+        validation_error_status=422,
+        validation_error_model=schemas.Problem,
+        validation_error_callback=problems.validation_problem,
+        doc_ui=False,
+    )
+    app.openapi_version = "3.1.0"
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.extensions[EXTENSION] = Services(settings)
+    problems.register(app)
+    for module in (searches, catalogs, products, imports, health):
+        app.register_api(module.api)
+    app.register_blueprint(pages)
+    _document(app)
+    app.before_request(_begin)
+    app.after_request(_end)
+    return app
+
+
+def _document(app: OpenAPI) -> None:
+    """Serve the OpenAPI document and its reader."""
+    for model in (schemas.NewSearch, schemas.NewProduct):
+        _add_schema(app, model)
+    app.add_url_rule("/openapi.json", "openapi", lambda: app.api_doc)
+    # The reader loads the document by an address relative to its own.
+    app.register_blueprint(RegisterPlugin.register(doc_url="../openapi.json"), url_prefix="/docs")
+    app.add_url_rule("/docs", "docs", lambda: redirect("/docs/swagger"))
+
+
+def _add_schema(app: OpenAPI, model: type[BaseModel]) -> None:
+    """Add a request model that a route reads itself, because it also takes a form."""
+    schema = get_model_schema(model)
+    definitions = schema.pop("$defs", {})
+    for name, value in {**definitions, model.__name__: schema}.items():
+        app.components_schemas[name] = Schema(**value)
+
+
+def _begin() -> None:
+    given = request.headers.get("X-Request-ID", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
+    g.started = time.perf_counter()
+    structlog.contextvars.bind_contextvars(request_id=g.request_id)
+
+
+def _end(response: Response) -> Response:
+    response.headers["X-Request-ID"] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if not request.path.startswith(_QUIET):
+        log.info(
+            "request",
+            method=request.method,
+            path=request.path,
+            status=response.status_code,
+            ms=round((time.perf_counter() - g.started) * 1e3, 1),
+        )
+    structlog.contextvars.clear_contextvars()
+    return response

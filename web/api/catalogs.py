@@ -1,0 +1,117 @@
+"""Catalogs: list, create, describe, delete."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from flask import Response
+from flask_openapi import APIBlueprint
+from pydantic import BaseModel
+
+from visearch import records
+from visearch.encoders.spec import resolve
+from visearch.errors import Conflict, NotFound
+from visearch.store import catalogs, products
+from web.api import schemas
+from web.api.common import Page, decode_cursor, paged, problems, reply
+from web.services import services
+
+api = APIBlueprint("catalogs", __name__, url_prefix="/v1/catalogs")
+
+
+class CatalogPath(BaseModel):
+    """Names a catalog."""
+
+    catalog: str
+
+
+@api.get(
+    "",
+    summary="List catalogs",
+    responses={200: schemas.CatalogList, **problems(422)},
+)
+def list_catalogs(query: Page) -> Response:
+    """Return the catalogs by name."""
+    with services().database.read() as connection:
+        found = catalogs.page(connection, decode_cursor(query.cursor), query.limit + 1)
+        page, cursor = paged(found, query.limit, lambda c: c.name)
+        items = [_catalog(connection, catalog) for catalog in page]
+    return reply(schemas.CatalogList(items=items, next_cursor=cursor))
+
+
+@api.put(
+    "/<string:catalog>",
+    summary="Create or describe a catalog",
+    responses={200: schemas.Catalog, 201: schemas.Catalog, **problems(409, 422)},
+)
+def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
+    """Create the catalog, or change its title; metric and encoder cannot change."""
+    with services().database.write() as connection:
+        try:
+            known = catalogs.get(connection, path.catalog)
+        except NotFound:
+            created = _create(connection, path.catalog, body)
+            headers = {"Location": f"/v1/catalogs/{created.name}"}
+            return reply(_catalog(connection, created), 201, **headers)
+        _refuse_change(known, body)
+        if body.title is not None:
+            catalogs.update(connection, known, title=body.title)
+        return reply(_catalog(connection, catalogs.get(connection, path.catalog)))
+
+
+def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
+    spec_name = body.encoder or services().settings.encoder
+    spec = resolve(spec_name)
+    return catalogs.create(
+        connection,
+        name,
+        title=body.title or name,
+        metric=body.metric or "cosine",
+        encoder=spec_name,
+        fingerprint=spec.fingerprint,
+        dimension=spec.dimension,
+    )
+
+
+def _refuse_change(known: records.Catalog, body: schemas.CatalogSettings) -> None:
+    for field in ("metric", "encoder"):
+        wanted, has = getattr(body, field), getattr(known, field)
+        if wanted is not None and wanted != has:
+            raise Conflict(
+                f"catalog {known.name!r} has {field} {has!r}, which cannot change; "
+                "make another catalog"
+            )
+
+
+@api.get(
+    "/<string:catalog>",
+    summary="Read a catalog",
+    responses={200: schemas.Catalog, **problems(404)},
+)
+def get_catalog(path: CatalogPath) -> Response:
+    """Return one catalog with its counts."""
+    with services().database.read() as connection:
+        return reply(_catalog(connection, catalogs.get(connection, path.catalog)))
+
+
+@api.delete("/<string:catalog>", summary="Delete a catalog", responses={204: None, **problems(404)})
+def delete_catalog(path: CatalogPath) -> Response:
+    """Delete the catalog with all its products."""
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        catalogs.delete(connection, catalog)
+    services().announce(catalog.pk)
+    return Response(status=204)
+
+
+def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Catalog:
+    n_products, n_images = products.count(connection, catalog.pk)
+    return schemas.Catalog(
+        name=catalog.name,
+        title=catalog.title,
+        metric=catalog.metric,
+        encoder=catalog.encoder,
+        fingerprint=catalog.fingerprint,
+        created_at=catalog.created_at,
+        products=n_products,
+        images=n_images,
+    )

@@ -1,0 +1,141 @@
+"""What several resources share: cursors, request ids, the ``Prefer`` header, bodies."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+from flask import Response, g, make_response, request
+from pydantic import BaseModel, Field
+
+from visearch.errors import ArchiveTooLarge, ImageTooLarge, InvalidRequest
+from web.api import schemas
+from web.services import services
+
+T = TypeVar("T")
+STREAM_BYTES = 1 << 20
+MAX_WAIT_S = 10.0
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+(?:\.\d+)?)")
+
+PROBLEM: dict[str, Any] = {
+    "description": "Problem",
+    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+
+def problems(*statuses: int) -> dict[int, dict[str, Any]]:
+    """Return the OpenAPI responses of the given error statuses, and of 503."""
+    return {status: dict(PROBLEM) for status in (*statuses, 503)}
+
+
+class Page(schemas.Request):
+    """A page of a list."""
+
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+def request_id() -> str:
+    """Return the id of this request; it appears in every log line it causes."""
+    return str(g.request_id)
+
+
+def reply(model: BaseModel, status: int = 200, **headers: str) -> Response:
+    """Serialise a response model; header names are written with underscores."""
+    response = make_response(model.model_dump_json(), status)
+    response.mimetype = "application/json"
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response
+
+
+def decode_cursor(cursor: str | None) -> str:
+    """Return the key a page starts after; raises InvalidRequest."""
+    if not cursor:
+        return ""
+    try:
+        return base64.urlsafe_b64decode(cursor.encode("ascii")).decode()
+    except (binascii.Error, UnicodeError) as error:
+        detail = "the cursor is not one we gave; start again without it"
+        raise InvalidRequest(detail, (("cursor", detail),)) from error
+
+
+def paged(found: Sequence[T], limit: int, key: Callable[[T], str]) -> tuple[list[T], str | None]:
+    """Cut ``limit + 1`` rows into a page and the cursor of the next one."""
+    items = list(found[:limit])
+    if len(found) <= limit:
+        return items, None
+    return items, base64.urlsafe_b64encode(key(items[-1]).encode()).decode()
+
+
+def preferred_wait() -> float:
+    """Return the seconds of ``Prefer: wait=N`` (RFC 7240), at most ten; 0 without it."""
+    found = _WAIT.search(request.headers.get("Prefer", ""))
+    return min(float(found[1]), MAX_WAIT_S) if found else 0.0
+
+
+def inline_picture(image: schemas.InlineImage, pointer: str) -> bytes:
+    """Decode a base64 picture.
+
+    Raises:
+        InvalidRequest: not base64.
+        ImageTooLarge: above the byte limit.
+    """
+    try:
+        data = base64.b64decode(image.base64.partition("base64,")[2] or image.base64, validate=True)
+    except (binascii.Error, ValueError) as error:
+        detail = "the picture is not valid base64"
+        raise InvalidRequest(detail, ((pointer, detail),)) from error
+    return check_picture_size(data)
+
+
+def check_picture_size(data: bytes) -> bytes:
+    """Return ``data``; raises ImageTooLarge above the byte limit."""
+    limit = services().settings.max_image_bytes
+    if len(data) > limit:
+        raise ImageTooLarge(
+            f"the picture has {len(data)} bytes, more than the limit of {limit}; make it smaller"
+        )
+    return data
+
+
+def upload_stream() -> Iterator[bytes]:
+    """Yield the uploaded file in pieces: the raw body, or the part ``file`` of a form.
+
+    Raises:
+        ArchiveTooLarge: the declared length is above the limit.
+        InvalidRequest: a form without ``file``.
+    """
+    limit = services().settings.max_upload_bytes
+    request.max_content_length = limit + STREAM_BYTES  # the form's own headers are not the file
+    if (request.content_length or 0) > request.max_content_length:
+        raise ArchiveTooLarge(f"the file is larger than {limit} bytes; split it into several")
+    if request.mimetype == "multipart/form-data":
+        part = request.files.get("file")
+        if part is None:
+            detail = "the form has no file part named 'file'"
+            raise InvalidRequest(detail, (("file", detail),))
+        return _pieces(part.stream.read)
+    return _pieces(request.stream.read)
+
+
+def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    while data := read(STREAM_BYTES):
+        yield data
+
+
+Media = Literal["application/json", "multipart/form-data"]
+
+
+def one_of(json: type[BaseModel], form: dict[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI request body that is JSON or a form."""
+    return {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": f"#/components/schemas/{json.__name__}"}},
+            "multipart/form-data": {"schema": form},
+        },
+    }

@@ -1,0 +1,43 @@
+"""Health: is the process alive, can the system answer a search."""
+
+from __future__ import annotations
+
+from flask import Response
+from flask_openapi import APIBlueprint
+
+from visearch.contract import SEARCH
+from visearch.errors import DependencyUnavailable
+from visearch.store import presence
+from web.api import schemas
+from web.api.common import reply
+from web.services import services
+
+api = APIBlueprint("health", __name__)
+
+
+@api.get("/healthz", summary="Is the process alive?", responses={200: schemas.Alive})
+def healthz() -> Response:
+    """Answer without asking any dependency."""
+    return reply(schemas.Alive(alive=True))
+
+
+@api.get(
+    "/readyz",
+    summary="Can searches be answered?",
+    responses={200: schemas.Ready, 503: schemas.Ready},
+)
+def readyz() -> Response:
+    """Check the database, Redis and that a search worker lives; 503 says what is missing."""
+    try:
+        services().database.ping()
+        database = True
+    except DependencyUnavailable:
+        database = False
+    try:
+        workers = presence.alive(services().redis).values()
+        redis, count = True, sum(worker["role"] == SEARCH for worker in workers)
+    except DependencyUnavailable:
+        redis, count = False, 0
+    ready = database and redis and count > 0
+    body = schemas.Ready(ready=ready, database=database, redis=redis, search_workers=count)
+    return reply(body, 200 if ready else 503)

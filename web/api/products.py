@@ -1,0 +1,162 @@
+"""Products: put one with its pictures, read, list, describe, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+from flask_openapi import APIBlueprint
+from pydantic import ConfigDict, Field
+
+from visearch import records
+from visearch.indexing.accept import accept_product
+from visearch.store import catalogs, products
+from web.api import schemas
+from web.api.catalogs import CatalogPath
+from web.api.common import (
+    check_picture_size,
+    decode_cursor,
+    inline_picture,
+    one_of,
+    paged,
+    problems,
+    reply,
+    request_id,
+)
+from web.api.imports import import_model
+from web.services import services
+
+api = APIBlueprint("products", __name__, url_prefix="/v1/catalogs/<string:catalog>/products")
+
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "required": ["image"],
+    "properties": {
+        "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
+        "product": {"type": "string", "description": "JSON: title, url, attributes"},
+    },
+}
+_JSON_ALLOWANCE = 1 << 20
+
+
+class ProductPath(CatalogPath):
+    """Names a product; ids may contain slashes."""
+
+    product_id: str
+
+
+class ProductQuery(schemas.Request):
+    """A page of products; every other parameter is an attribute that must match."""
+
+    model_config = ConfigDict(extra="allow")
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+@api.get(
+    "",
+    summary="List products",
+    responses={200: schemas.ProductList, **problems(404, 422)},
+)
+def list_products(path: CatalogPath, query: ProductQuery) -> Response:
+    """Return products by id; ``?colour=red`` keeps those with that attribute."""
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        after = decode_cursor(query.cursor)
+        where = query.model_extra or {}
+        found = products.page(connection, catalog, after, query.limit + 1, where)
+    page, cursor = paged(found, query.limit, lambda p: p.id)
+    items = [_product(product) for product in page]
+    return reply(schemas.ProductList(items=items, next_cursor=cursor))
+
+
+@api.put(
+    "/<path:product_id>",
+    summary="Add or replace a product",
+    request_body=one_of(schemas.NewProduct, _FORM),
+    responses={202: schemas.Import, **problems(404, 413, 422)},
+)
+def put_product(path: ProductPath) -> Response:
+    """Accept the product; the returned import tells the fate of each picture."""
+    body, pictures = _read_request()
+    record = accept_product(
+        services().pipeline,
+        path.catalog,
+        schemas.PRODUCT_ID.validate_python(path.product_id),
+        pictures,
+        title=body.title,
+        url=body.url,
+        attributes=body.attributes,  # type: ignore[arg-type]  # int is a number, too
+        request_id=request_id(),
+    )
+    services().pipeline.flush()
+    location = f"/v1/catalogs/{record.catalog}/imports/{record.id}"
+    return reply(import_model(record), 202, Location=location)
+
+
+def _read_request() -> tuple[schemas.NewProduct, list[bytes]]:
+    per_picture = services().settings.max_image_bytes * 4 // 3
+    request.max_content_length = 10 * per_picture + _JSON_ALLOWANCE
+    if request.mimetype == "multipart/form-data":
+        body = schemas.NewProduct.model_validate_json(request.form.get("product", "{}"))
+        parts = request.files.getlist("image")
+        return body, [check_picture_size(part.stream.read()) for part in parts]
+    body = schemas.NewProduct.model_validate(request.get_json())
+    return body, [
+        inline_picture(image, f"/images/{i}/base64") for i, image in enumerate(body.images)
+    ]
+
+
+@api.get(
+    "/<path:product_id>",
+    summary="Read a product",
+    responses={200: schemas.Product, **problems(404)},
+)
+def get_product(path: ProductPath) -> Response:
+    """Return one product."""
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        return reply(_product(products.get(connection, catalog, path.product_id)))
+
+
+@api.patch(
+    "/<path:product_id>",
+    summary="Describe a product",
+    responses={200: schemas.Product, **problems(404, 422)},
+)
+def patch_product(path: ProductPath, body: schemas.ProductChanges) -> Response:
+    """Change title, url or attributes without encoding the pictures again."""
+    changes = body.model_dump(exclude_unset=True)
+    if changes.get("attributes", {}) is None:
+        changes["attributes"] = {}
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        product = products.describe(connection, catalog, path.product_id, changes)
+    services().announce(catalog.pk)
+    return reply(_product(product))
+
+
+@api.delete(
+    "/<path:product_id>", summary="Delete a product", responses={204: None, **problems(404)}
+)
+def delete_product(path: ProductPath) -> Response:
+    """Delete a product; results accepted two seconds later no longer hold it."""
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        products.delete(connection, catalog, path.product_id)
+    services().announce(catalog.pk)
+    return Response(status=204)
+
+
+def _product(product: records.Product) -> schemas.Product:
+    return schemas.Product(
+        id=product.id,
+        title=product.title,
+        url=product.url,
+        attributes=product.attributes,
+        images=[
+            schemas.ProductImage(id=image.id, url=f"/thumbnails/{image.thumbnail}.jpg")
+            for image in product.images
+        ],
+        updated_at=product.updated_at,
+    )

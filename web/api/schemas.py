@@ -1,0 +1,264 @@
+"""The JSON shapes of the contract, as pydantic models; unknown request fields are errors."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from visearch.store.catalogs import NAME
+
+AttributeValue = str | bool | int | float | list[str]
+Attributes = Annotated[dict[str, AttributeValue], Field(max_length=64)]
+CatalogName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+ProductId = Annotated[str, Field(min_length=1, max_length=512)]
+
+
+class Request(BaseModel):
+    """Base of what clients send."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FieldProblem(BaseModel):
+    """One invalid field."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457), served as ``application/problem+json``."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: str
+    errors: list[FieldProblem] | None = None
+
+
+class Hit(BaseModel):
+    """One result of a search; a higher score is closer."""
+
+    rank: int
+    product_id: str
+    image_id: str
+    score: float
+    title: str | None
+    image_url: str
+    url: str | None
+    attributes: dict[str, Any]
+
+
+class Timings(BaseModel):
+    """Milliseconds of each part of a search."""
+
+    queue: float
+    decode: float
+    encode: float
+    search: float
+    hydrate: float
+    total: float
+
+
+class IndexState(BaseModel):
+    """Which state of the index answered."""
+
+    generation: str | None
+    fresh_to: datetime
+
+
+class Search(BaseModel):
+    """A search and, once it has succeeded, its results."""
+
+    id: str
+    status: Literal["queued", "running", "succeeded", "failed", "expired", "cancelled"]
+    created_at: datetime
+    finished_at: datetime | None
+    catalog: str
+    cached: bool
+    results: list[Hit] | None = None
+    total: int | None = None
+    timings_ms: Timings | None = None
+    index: IndexState | None = None
+    encoder: str | None = None
+    error: Problem | None = None
+
+
+class InlineImage(Request):
+    """A picture inside JSON."""
+
+    base64: str
+
+
+class ProductRef(Request):
+    """Names a product whose picture is the query; ``catalog`` defaults to the searched one."""
+
+    catalog: CatalogName | None = None
+    id: ProductId
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class SearchOptions(Request):
+    """What both forms of a search share."""
+
+    catalog: CatalogName = "default"
+    limit: int = Field(20, ge=1, le=100)
+    offset: int = Field(0, ge=0, le=10_000)
+    box: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
+    filter: dict[str, Any] | None = None
+    min_score: float | None = Field(None, ge=-1, le=1)
+    group: bool = False
+
+
+class NewSearch(SearchOptions):
+    """A search as JSON: by picture, or by product ("more like this")."""
+
+    image: InlineImage | None = None
+    product: ProductRef | None = None
+
+
+class CatalogSettings(Request):
+    """What a merchant decides about a catalog; the metric and encoder stay as created."""
+
+    title: str | None = Field(None, max_length=200)
+    metric: Literal["cosine", "euclidean"] | None = None
+    encoder: str | None = None
+
+
+class Catalog(BaseModel):
+    """A catalog."""
+
+    name: str
+    title: str
+    metric: str
+    encoder: str
+    fingerprint: str
+    created_at: datetime
+    products: int
+    images: int
+
+
+class CatalogList(BaseModel):
+    """A page of catalogs."""
+
+    items: list[Catalog]
+    next_cursor: str | None
+
+
+class NewProduct(Request):
+    """A product with its pictures inside JSON."""
+
+    title: str | None = Field(None, max_length=2000)
+    url: str | None = Field(None, max_length=4000)
+    attributes: Attributes = {}
+    images: list[InlineImage] = Field(default=[], max_length=10)
+
+
+class ProductChanges(Request):
+    """Changes that need no new embedding; absent fields stay."""
+
+    title: str | None = Field(None, max_length=2000)
+    url: str | None = Field(None, max_length=4000)
+    attributes: Attributes | None = None
+
+
+class ProductImage(BaseModel):
+    """One picture of a product."""
+
+    id: str
+    url: str
+
+
+class Product(BaseModel):
+    """A product."""
+
+    id: str
+    title: str | None
+    url: str | None
+    attributes: dict[str, Any]
+    images: list[ProductImage]
+    updated_at: datetime
+
+
+class ProductList(BaseModel):
+    """A page of products."""
+
+    items: list[Product]
+    next_cursor: str | None
+
+
+class Counts(BaseModel):
+    """Where the items of an import stand."""
+
+    items: int | None
+    fetched: int
+    decoded: int
+    embedded: int
+    searchable: int
+    failed: int
+
+
+class Import(BaseModel):
+    """An accepted change of a catalog and its progress."""
+
+    id: str
+    catalog: str
+    status: Literal["received", "running", "succeeded", "partial", "failed", "cancelled"]
+    mode: Literal["upsert", "replace"]
+    counts: Counts
+    progress: float
+    eta_s: float | None
+    created_at: datetime
+    finished_at: datetime | None
+    error: Problem | None
+
+
+class ImportList(BaseModel):
+    """A page of imports."""
+
+    items: list[Import]
+    next_cursor: str | None
+
+
+class Item(BaseModel):
+    """The fate of one picture of an import."""
+
+    item: int
+    path: str
+    product_id: str
+    stage: Literal["fetch", "decode", "embed", "index"]
+    status: Literal["pending", "searchable", "failed"]
+    code: str | None
+    detail: str | None
+    attempts: int
+
+
+class ItemList(BaseModel):
+    """A page of the ledger."""
+
+    items: list[Item]
+    next_cursor: str | None
+
+
+class Ready(BaseModel):
+    """What the server needs in order to answer searches."""
+
+    ready: bool
+    database: bool
+    redis: bool
+    search_workers: int
+
+
+class Alive(BaseModel):
+    """The process runs."""
+
+    alive: bool
+
+
+PRODUCT_ID: TypeAdapter[str] = TypeAdapter(ProductId)

@@ -1,0 +1,60 @@
+"""The pages and what they load: HTML, thumbnails, the demo's sample queries, API docs."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
+
+from visearch.errors import NotFound
+from visearch.store import products
+from web.services import services
+
+pages = Blueprint("pages", __name__)
+DIGEST = re.compile(r"[0-9a-f]{64}")
+FOREVER = "public, max-age=31536000, immutable"
+
+
+@pages.get("/")
+def search_page() -> str:
+    """The shopper's page."""
+    return render_template("search.html")
+
+
+@pages.get("/merchant")
+def merchant_page() -> str:
+    """The merchant's page."""
+    return render_template("merchant.html")
+
+
+@pages.get("/thumbnails/<string:digest>.jpg")
+def thumbnail(digest: str) -> Response:
+    """Serve a small picture of a live product; its name is its content's digest."""
+    if not DIGEST.fullmatch(digest):
+        raise NotFound("there is no such picture")
+    response = Response(mimetype="image/jpeg")
+    response.headers["Cache-Control"] = FOREVER
+    response.set_etag(digest)
+    if digest in request.if_none_match:
+        response.status_code = 304
+        return response
+    with services().database.read() as connection:
+        if not products.has_thumbnail(connection, digest):
+            raise NotFound("there is no such picture")
+    response.set_data(services().blobs.get(f"thumbnails/{digest}"))
+    return response
+
+
+@pages.get("/samples")
+def samples() -> Response:
+    """List the sample queries that go with the demo catalog (none without it)."""
+    folder = services().settings.home.resolve() / "samples"
+    if not (folder / "samples.json").is_file():
+        return jsonify([])
+    return send_from_directory(folder, "samples.json")
+
+
+@pages.get("/samples/<string:name>")
+def sample(name: str) -> Response:
+    """Serve one sample picture."""
+    return send_from_directory(services().settings.home.resolve() / "samples", name)

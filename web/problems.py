@@ -1,0 +1,118 @@
+"""Errors → problem details (RFC 9457): one table from error to HTTP status."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Flask, Response, jsonify, request
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from visearch import errors
+
+log = structlog.get_logger(__name__)
+
+STATUS: dict[type[errors.VisearchError], int] = {
+    errors.InvalidRequest: 422,
+    errors.NotFound: 404,
+    errors.Gone: 410,
+    errors.Conflict: 409,
+    errors.UnsupportedImage: 415,
+    errors.ImageTooLarge: 413,
+    errors.ImageCorrupt: 422,
+    errors.UnsupportedArchive: 415,
+    errors.ArchiveTooLarge: 413,
+    errors.ArchiveCorrupt: 422,
+    errors.UnknownEncoder: 422,
+    errors.EncoderMismatch: 409,
+    errors.Overloaded: 503,
+    errors.DependencyUnavailable: 503,
+}
+RETRY_AFTER_S = {errors.Overloaded: 1, errors.DependencyUnavailable: 5}
+
+_HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    411: "length_required",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+
+Fields = Sequence[tuple[str, str]]
+
+
+def problem(status: int, code: str, detail: str, fields: Fields = ()) -> dict[str, Any]:
+    """Return the members of a problem document."""
+    body: dict[str, Any] = {
+        "type": f"urn:visearch:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+        "code": code,
+    }
+    if fields:
+        body["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in fields]
+    return body
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status that belongs to an error code (500 for a defect of ours)."""
+    return next((status for kind, status in STATUS.items() if kind.code == code), 500)
+
+
+def _respond(
+    status: int, code: str, detail: str, fields: Fields = (), retry_after: int | None = None
+) -> Response:
+    response = jsonify(problem(status, code, detail, fields))
+    response.status_code = status
+    response.mimetype = "application/problem+json"
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _visearch_error(error: errors.VisearchError) -> Response:
+    kind = next((k for k in type(error).__mro__ if k in STATUS), None)
+    if kind is None:
+        log.error("unexpected_error", code=error.code, detail=error.detail)
+        return _respond(500, "internal_error", "an unexpected error happened; it was logged")
+    fields = error.fields if isinstance(error, errors.InvalidRequest) else ()
+    retry = RETRY_AFTER_S.get(kind)
+    return _respond(STATUS[kind], error.code, error.detail, fields, retry)
+
+
+def validation_problem(error: ValidationError) -> Response:
+    """Answer a request whose fields break the schema."""
+    fields = [("/" + "/".join(str(part) for part in e["loc"]), e["msg"]) for e in error.errors()]
+    first = f"{fields[0][0]}: {fields[0][1]}" if fields else "the request is not valid"
+    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
+    return _respond(422, "invalid_request", first + more, fields)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.response is not None:  # a validation problem, already made by us
+        return error.response  # type: ignore[return-value]
+    status = error.code or 500
+    response = _respond(status, _HTTP_CODES.get(status, "http_error"), error.description or "")
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("unexpected_error", error_type=type(error).__name__)
+    return _respond(500, "internal_error", "an unexpected error happened; it was logged")
+
+
+def register(app: Flask) -> None:
+    """Answer every error of the app with a problem document."""
+    app.register_error_handler(errors.VisearchError, _visearch_error)
+    app.register_error_handler(ValidationError, validation_problem)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)

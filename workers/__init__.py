@@ -1,0 +1,1 @@
+"""Celery workers: roles and thin tasks over the use cases of ``visearch``."""

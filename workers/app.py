@@ -1,0 +1,104 @@
+"""The Celery app: configuration, logging context and the life of a worker process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any
+
+import structlog
+from celery import Celery, signals
+
+from visearch import contract, logs
+from visearch.errors import DependencyUnavailable
+from visearch.settings import Settings
+from visearch.store import presence
+from workers.context import Context
+from workers.roles import ROLES
+
+log = structlog.get_logger(__name__)
+settings = Settings.from_env()
+role = ROLES[os.environ.get("VISEARCH_ROLE", "maintain")]
+
+app = Celery("visearch", broker=settings.broker, set_as_current=True)
+app.conf.update(
+    **contract.celery_config(),
+    include=list(role.modules),
+    task_acks_late=True,
+    # A chunk's row decides about another try, not the broker: acknowledge whatever happens.
+    task_acks_on_failure_or_timeout=True,
+    task_reject_on_worker_lost=False,
+    worker_prefetch_multiplier=1,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    worker_soft_shutdown_timeout=10.0,
+    worker_enable_soft_shutdown_on_idle=False,
+    worker_hijack_root_logger=False,
+    worker_send_task_events=False,
+    worker_max_tasks_per_child=500,
+    broker_connection_max_retries=None,
+    broker_channel_error_retry=True,
+    beat_schedule_filename=str(settings.home / "celerybeat-schedule"),
+    beat_schedule={
+        # A tick that was not run before the next is due is dropped.
+        contract.RECONCILE: {
+            "task": contract.RECONCILE,
+            "schedule": 3.0,
+            "options": {"expires": 3},
+        },
+        contract.COMPACT: {"task": contract.COMPACT, "schedule": 5.0, "options": {"expires": 5}},
+        contract.PURGE: {"task": contract.PURGE, "schedule": 300.0, "options": {"expires": 300}},
+    },
+)
+context = Context(app, settings, role.name)
+_stopping = threading.Event()
+
+
+@signals.setup_logging.connect
+def _configure_logging(**_: Any) -> None:
+    logs.configure(settings.log_format)
+
+
+@signals.worker_process_init.connect
+def _forked(**_: Any) -> None:
+    context.forked()
+
+
+@signals.task_prerun.connect
+def _bind(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
+    structlog.contextvars.bind_contextvars(
+        task_id=task_id, task=task.name, request_id=kwargs.get("request_id", "")
+    )
+    task.request.visearch_started = time.perf_counter()
+
+
+@signals.task_postrun.connect
+def _unbind(task: Any, state: str, **_: Any) -> None:
+    if contract.QUEUE_OF[task.name] != contract.MAINTAIN:  # those tick all the time
+        spent = time.perf_counter() - task.request.visearch_started
+        log.info("task", state=state, ms=round(spent * 1e3, 1))
+    structlog.contextvars.clear_contextvars()
+
+
+@signals.worker_ready.connect
+def _ready(**_: Any) -> None:
+    threading.Thread(target=_keep_beating, daemon=True, name="heartbeat").start()
+    log.info("worker_ready", worker=context.name, role=role.name)
+
+
+def _keep_beating() -> None:
+    while not _stopping.is_set():
+        try:
+            presence.beat(context.redis, context.name, role.name)
+        except DependencyUnavailable as error:
+            log.warning("heartbeat_failed", error=error.detail)
+        _stopping.wait(presence.BEAT_S)
+
+
+@signals.worker_shutting_down.connect
+def _leave(**_: Any) -> None:
+    _stopping.set()
+    try:
+        presence.leave(context.redis, context.name)
+    except DependencyUnavailable as error:
+        log.warning("farewell_failed", error=error.detail)

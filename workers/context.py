@@ -1,0 +1,66 @@
+"""What a worker process holds: settings, database, blobs, Redis; opened on first use."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from celery import Celery
+
+from visearch import contract
+from visearch.indexing.pipeline import Pipeline
+from visearch.settings import Settings
+from visearch.store import presence
+from visearch.store.blobs import Blobs
+from visearch.store.database import Database
+from visearch.store.jobs import SearchJobs
+from visearch.store.redis import Client, connect
+
+
+class Context:
+    """The adapters of one worker process, made lazily so that forks never share them."""
+
+    def __init__(self, app: Celery, settings: Settings, role: str) -> None:
+        self.app, self.settings, self.role = app, settings, role
+        self.name = f"{role}@{socket.gethostname()}.{os.getpid()}"
+
+    @cached_property
+    def database(self) -> Database:
+        """The database."""
+        return Database(self.settings.database)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The blob store."""
+        return Blobs(self.settings.blobs, self.settings.home / "cache")
+
+    @cached_property
+    def redis(self) -> Client:
+        """Redis."""
+        return connect(self.settings.redis)
+
+    @cached_property
+    def jobs(self) -> SearchJobs:
+        """The search jobs."""
+        return SearchJobs(self.redis, self.settings)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The adapters of the indexing use case."""
+        return Pipeline(self.database, self.blobs, self.settings, self.send, self.announce)
+
+    def send(self, task: str, payload: Mapping[str, Any]) -> None:
+        """Put a message on the task's queue."""
+        self.app.send_task(task, kwargs=dict(payload), queue=contract.QUEUE_OF[task])
+
+    def announce(self, catalog_pk: int) -> None:
+        """Tell the search workers that a catalog has changed."""
+        presence.announce_change(self.redis, catalog_pk)
+
+    def forked(self) -> None:
+        """Forget what the parent opened; the worker's name stays the parent's."""
+        for name in ("database", "blobs", "redis", "jobs", "pipeline"):
+            self.__dict__.pop(name, None)

@@ -1,0 +1,29 @@
+"""The encoders a worker has opened, by spec; each is compiled before its first use."""
+
+from __future__ import annotations
+
+import threading
+
+from visearch.encoders.encoder import Encoder, use_compilation_cache
+from visearch.encoders.spec import resolve
+from visearch.settings import Settings
+
+
+class Encoders:
+    """Opens encoders once each."""
+
+    def __init__(self, settings: Settings, buckets: tuple[int, ...]) -> None:
+        use_compilation_cache(settings.home / "cache" / "xla")
+        self._buckets = buckets
+        self._open: dict[str, Encoder] = {}
+        self._opening = threading.Lock()
+
+    def get(self, spec: str) -> Encoder:
+        """Return the encoder of ``spec``; raises UnknownEncoder or WeightsMismatch."""
+        fingerprint = resolve(spec).fingerprint
+        with self._opening:
+            if fingerprint not in self._open:
+                encoder = Encoder.open(spec, self._buckets)
+                encoder.warm_up()
+                self._open[fingerprint] = encoder
+            return self._open[fingerprint]

@@ -1,0 +1,95 @@
+"""The ingest role: reads uploaded files and decodes pictures, in processes that may die."""
+
+from __future__ import annotations
+
+import resource
+from typing import Any
+
+import structlog
+from billiard.einfo import ExceptionInfo
+from celery import Task, signals
+from celery.worker.request import Request
+
+from visearch.contract import DECODE_CHUNK, PLAN_IMPORT
+from visearch.errors import VisearchError
+from visearch.indexing import progress
+from visearch.indexing.decode import decode_chunk
+from visearch.indexing.plan import plan
+from visearch.store import imports
+from visearch.store.chunks import DECODE
+from workers.app import app, context
+from workers.failures import release, releasing
+
+log = structlog.get_logger(__name__)
+DECODE_LIMIT_S = 60
+PLAN_LIMIT_S = 1800
+
+
+@signals.worker_process_init.connect
+def _limit_memory(**_: Any) -> None:
+    """Let one process fail rather than the machine: an allocation above the limit raises."""
+    limit = context.settings.ingest_memory_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+class _Isolated(Request):
+    """Runs in the parent when a child was killed: by a picture, or by its time limit."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """The child was killed for its time."""
+        super().on_timeout(soft, timeout)
+        if not soft:
+            self._release("decode_timeout", f"decoding took longer than {timeout:g} seconds")
+
+    def on_failure(
+        self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
+    ) -> Any:
+        """The child died, by a signal say; ordinary errors were released inside it."""
+        out = super().on_failure(exc_info, send_failed_event, return_ok)
+        if type(exc_info.exception).__name__ == "WorkerLostError":
+            self._release("decode_crashed", "the decoder crashed on this picture")
+        return out
+
+    def _release(self, code: str, detail: str) -> None:
+        arguments = self.kwargs
+        if "chunk" not in arguments:
+            return  # a plan; the reconciler sends it again
+        try:
+            release(
+                arguments["import_id"],
+                arguments["chunk"],
+                DECODE,
+                arguments["attempt"],
+                code,
+                detail,
+            )
+        except VisearchError as error:
+            # The row still says "running" under a dead claim: the reconciler finds it.
+            log.error("release_failed", error=error.detail)
+
+
+class _IsolatedTask(Task):
+    Request = _Isolated
+
+
+@app.task(name=PLAN_IMPORT, base=_IsolatedTask, time_limit=PLAN_LIMIT_S)
+def plan_import(import_id: str, attempt: int, request_id: str) -> None:
+    """List the items of an uploaded file."""
+    try:
+        plan(context.pipeline, import_id, attempt)
+    except VisearchError as error:
+        log.warning("plan_failed", import_id=import_id, error=error.detail)
+        raise
+    except MemoryError as error:
+        with context.database.read() as connection:
+            record = imports.by_id(connection, import_id)
+        detail = "reading the file takes more memory than an ingest process may use"
+        progress.fail_import(context.pipeline, record.pk, "archive_too_large", detail)
+        raise MemoryError(detail) from error
+
+
+@app.task(name=DECODE_CHUNK, base=_IsolatedTask, time_limit=DECODE_LIMIT_S)
+def decode(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
+    """Fetch and decode one chunk."""
+    with releasing(import_id, chunk, DECODE, attempt):
+        decode_chunk(context.pipeline, import_id, chunk, attempt, context.name)

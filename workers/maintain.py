@@ -1,0 +1,52 @@
+"""The maintain role: repairs, index generations, cleaning up; the clock is ``beat``."""
+
+from __future__ import annotations
+
+import threading
+from typing import cast
+
+import structlog
+
+from visearch.contract import COMPACT, PURGE, RECONCILE
+from visearch.indexing.compaction import compact_all
+from visearch.indexing.purge import purge as purge_store
+from visearch.indexing.reconcile import reconcile as reconcile_work
+from visearch.store import presence
+from visearch.store.redis import answering
+from workers.app import app, context
+
+log = structlog.get_logger(__name__)
+_building = threading.Lock()
+_reconciling = threading.Lock()
+
+
+def _queue_depth(queue: str) -> int:
+    with answering():
+        return cast(int, context.redis.llen(queue))
+
+
+@app.task(name=RECONCILE)
+def reconcile() -> None:
+    """Repair what the queue lost or a dead worker held."""
+    if _reconciling.acquire(blocking=False):
+        try:
+            reconcile_work(context.pipeline, presence.alive(context.redis).keys(), _queue_depth)
+        finally:
+            _reconciling.release()
+
+
+@app.task(name=COMPACT)
+def compact() -> None:
+    """Build the index generations that are due, one builder at a time."""
+    if _building.acquire(blocking=False):
+        try:
+            for name in compact_all(context.pipeline):
+                log.info("generation_published", catalog=name)
+        finally:
+            _building.release()
+
+
+@app.task(name=PURGE)
+def purge() -> None:
+    """Remove what nobody can need any more."""
+    purge_store(context.pipeline)

@@ -1,0 +1,119 @@
+"""The search role: one task per search; queries that arrive together are encoded together."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from celery import signals
+
+from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
+from visearch.errors import ImageError, InvalidRequest, VisearchError
+from visearch.indexing.decode import limits_of
+from visearch.records import Catalog
+from visearch.searching.answers import answer_body, failure_body
+from visearch.searching.indexes import Indexes, keep_fresh
+from visearch.searching.service import SearchService
+from visearch.store.jobs import answer_key
+from visearch.store.redis import answering
+from workers.app import app, context
+from workers.batcher import Batcher
+from workers.encoders import Encoders
+
+log = structlog.get_logger(__name__)
+BUCKETS = (1, 4, 16)
+
+
+class Searching:
+    """What the search role keeps in memory: encoders, batchers, live indexes."""
+
+    def __init__(self) -> None:
+        self.indexes = Indexes(context.database, context.blobs)
+        self.encoders = Encoders(context.settings, BUCKETS)
+        self._batchers: dict[str, Batcher] = {}
+        self._lock = threading.Lock()
+        self.service = SearchService(
+            context.database, context.blobs, self.indexes, self._embed, limits_of(context.settings)
+        )
+
+    def _embed(self, catalog: Catalog, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        encoder = self.encoders.get(catalog.encoder)
+        with self._lock:
+            if encoder.fingerprint not in self._batchers:
+                limit = context.settings.search_batch
+                self._batchers[encoder.fingerprint] = Batcher(encoder.embed_pixels, limit)
+        batcher = self._batchers[encoder.fingerprint]
+        return batcher.embed(pixels, context.settings.search_deadline_s)
+
+
+_searching: Searching | None = None
+
+
+def searching() -> Searching:
+    """Return the role's state; ``worker_init`` has made it."""
+    assert _searching is not None, "the search role was not initialised"
+    return _searching
+
+
+@signals.worker_init.connect
+def _initialise(**_: Any) -> None:
+    """Compile the encoder and load every index before the worker takes its first search."""
+    global _searching
+    _searching = Searching()
+    _searching.encoders.get(context.settings.encoder)
+    _searching.indexes.refresh()
+    threading.Thread(target=_follow, daemon=True, name="indexes").start()
+
+
+def _follow() -> None:
+    """Keep the indexes fresh: announced changes at once, the rest twice a second."""
+    events = context.redis.pubsub(ignore_subscribe_messages=True)
+    with answering():
+        events.subscribe(CHANGED_CHANNEL)
+
+    def wait(seconds: float) -> None:
+        with answering():
+            events.get_message(timeout=seconds)
+
+    keep_fresh(searching().indexes, wait, threading.Event())
+
+
+@app.task(name=RUN_SEARCH)
+def run_search(
+    search_id: str, query: SearchQuery, accepted_at: float, request_id: str, picture: str
+) -> None:
+    """Answer one search; whatever happens, it reaches a terminal state."""
+    started = time.time()
+    jobs = context.jobs
+    if started - accepted_at > context.settings.search_deadline_s:
+        jobs.finish(search_id, "expired", {})
+        return
+    if not jobs.start(search_id):
+        return
+    data = None if "product" in query else jobs.picture(search_id)
+    try:
+        if data is None and "product" not in query:
+            raise InvalidRequest("the picture was lost before it was read; send it again")
+        answer = searching().service.search(query, data)
+    except VisearchError as error:
+        _fail(search_id, error)
+        return
+    except Exception:
+        # Anything else is a defect of ours; the searcher still gets a terminal answer.
+        jobs.finish(search_id, "failed", failure_body(VisearchError("the search failed")))
+        raise
+    queue_ms = (started - accepted_at) * 1e3
+    body = answer_body(answer, queue_ms, (time.time() - accepted_at) * 1e3)
+    jobs.finish(search_id, "succeeded", body)
+    catalog = searching().indexes.get(query["catalog"]).catalog
+    jobs.cache(answer_key(catalog, answer.revision, query, picture), body)
+
+
+def _fail(search_id: str, error: VisearchError) -> None:
+    expected = isinstance(error, ImageError | InvalidRequest)
+    log.log(20 if expected else 40, "search_failed", code=error.code, detail=error.detail)
+    context.jobs.finish(search_id, "failed", failure_body(error))
