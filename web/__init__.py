@@ -8,8 +8,9 @@ from importlib.metadata import version
 
 import structlog
 from flask import Response, g, redirect, request
-from flask_openapi import Info, OpenAPI
-from flask_openapi.models import Schema
+from flask_openapi.models.info import Info
+from flask_openapi.models.schema import Schema
+from flask_openapi.openapi import OpenAPI
 from flask_openapi.utils import get_model_schema
 from flask_openapi_swagger.plugins import RegisterPlugin
 from pydantic import BaseModel

@@ -47,7 +47,7 @@ class Batcher:
                 continue
             try:
                 vectors = self._encode(np.stack([pixels for pixels, _ in batch]))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  (every caller gets it)
                 for _, future in batch:
                     future.set_exception(error)
                 continue

@@ -68,8 +68,8 @@ class _Isolated(Request):
             log.error("release_failed", error=error.detail)
 
 
-class _IsolatedTask(Task):
-    Request = _Isolated
+class _IsolatedTask(Task[Any, Any]):
+    Request = _Isolated  # type: ignore[assignment]  # the stubs know only the dotted name
 
 
 @app.task(name=PLAN_IMPORT, base=_IsolatedTask, time_limit=PLAN_LIMIT_S)

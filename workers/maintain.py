@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import cast
 
 import structlog
 
@@ -22,7 +21,7 @@ _reconciling = threading.Lock()
 
 def _queue_depth(queue: str) -> int:
     with answering():
-        return cast(int, context.redis.llen(queue))
+        return context.redis.llen(queue)
 
 
 @app.task(name=RECONCILE)

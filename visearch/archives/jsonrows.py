@@ -17,8 +17,8 @@ _RESERVED = ("image", "title", "url")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-class _Unusable(Exception):  # noqa: N818 (private; it becomes a row's problem, not an error)
-    pass
+class _Unusable(Exception):
+    """Private: it becomes the row's problem, not an error."""
 
 
 def json_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:

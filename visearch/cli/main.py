@@ -56,6 +56,16 @@ def up() -> None:
 
 
 @main.command()
+@_one_line_errors
+def migrate() -> None:
+    """Bring the database to this version's schema (`up` does it by itself)."""
+    from visearch.store.database import Database
+
+    Database(Settings.from_env().database).migrate()
+    click.echo("the database is up to date")
+
+
+@main.command()
 @as_json
 @_one_line_errors
 def doctor(as_json: bool) -> None:
@@ -84,9 +94,7 @@ def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json
     client.ensure_catalog(catalog)
     with _progress(as_json) as bars:
         upload = bars.add_task("uploading", total=file.stat().st_size)
-        record = client.upload(
-            catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n)
-        )
+        record = client.upload(catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n))
         work = bars.add_task("searchable", total=None)
         while record["finished_at"] is None:
             time.sleep(0.3)
@@ -97,9 +105,7 @@ def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json
     _report_import(client, catalog, record, as_json)
 
 
-def _report_import(
-    client: Client, catalog: str, record: dict[str, Any], as_json: bool
-) -> None:
+def _report_import(client: Client, catalog: str, record: dict[str, Any], as_json: bool) -> None:
     failures = client.failures(catalog, record["id"]) if record["counts"]["failed"] else []
     if as_json:
         _print_json({**record, "failures": failures})
@@ -176,12 +182,42 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     click.echo(f"deleted {name}")
 
 
+@main.command()
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@as_json
+@_one_line_errors
+def train(recipe: Path, data: Path, out: Path, as_json: bool) -> None:
+    """Train an encoder by a recipe and measure it on held-out pictures."""
+    try:
+        from visearch.cli.train import run
+    except ImportError as error:
+        raise VisearchError(
+            f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
+        ) from error
+    with _progress(as_json) as bars:
+        report = run(recipe, data, out, bars)
+    if as_json:
+        _print_json(vars(report))
+    else:
+        labels = ", ".join(f"{recall:.3f}" for recall in report.label_at_1)
+        click.echo(
+            f"{out}: on {report.pictures} held-out pictures, recall@1 of the same picture "
+            f"{report.same_picture_at_1:.3f}, of each label {labels}"
+        )
+
+
 def _progress(hidden: bool) -> Progress:
-    columns = (TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        TextColumn("{task.percentage:.0f}%"),
+    )
     return Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden)
 
 
 def _print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, default=str))
-
-

@@ -1,0 +1,1 @@
+"""Encoders: pictures → embeddings. ``spec`` and ``header`` read no arithmetic and load no jax."""

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ class Encoder:
         mean = jnp.asarray(spec.preprocess.mean, jnp.float32)
         std = jnp.asarray(spec.preprocess.std, jnp.float32)
 
-        def embed(state: nnx.State, pixels: jax.Array) -> jax.Array:
+        def embed(state: Any, pixels: jax.Array) -> jax.Array:
             x = (pixels.astype(jnp.float32) / 255.0 - mean) / std
             z = nnx.merge(graph, state).embed(x)
             return z / jnp.maximum(jnp.linalg.norm(z, axis=1, keepdims=True), 1e-12)

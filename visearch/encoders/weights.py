@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,7 +29,7 @@ _TO_FLAX = {4: (2, 3, 1, 0), 2: (1, 0)}
 _TO_CHECKPOINT = {4: (3, 2, 0, 1), 2: (1, 0)}
 
 
-def _entries(model: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[object]]]:
+def _entries(model: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Any]]]:
     """Yield (checkpoint key, Flax name, variable) for every stored array of ``model``."""
     for path, variable in nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))):
         *parents, name = (str(part) for part in path)

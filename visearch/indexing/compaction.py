@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from visearch.errors import Conflict, NotFound
 from visearch.ids import new_id
-from visearch.index import generation
+from visearch.index.generation import write
+from visearch.index.manifest import Manifest
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE, Catalog
 from visearch.store import catalogs, changes
@@ -41,11 +42,11 @@ def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> b
 
 def _base(connection: sa.Connection, catalog: Catalog) -> tuple[int, int]:
     row = connection.execute(
-        sa.select(generations.c.revision, generations.c.count).where(
+        sa.select(generations.c.revision, generations.c.count.label("size")).where(
             generations.c.id == catalog.generation
         )
     ).one_or_none()
-    return (row.revision, row.count) if row else (0, 0)
+    return (row.revision, row.size) if row else (0, 0)
 
 
 def _importing(connection: sa.Connection, catalog: Catalog) -> bool:
@@ -70,7 +71,7 @@ def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
     workshop.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=workshop))
     try:
-        manifest = generation.write(
+        manifest = write(
             scratch / name,
             vectors,
             stored.keys,
@@ -87,9 +88,7 @@ def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
     return _publish(pipeline, catalog, name, manifest)
 
 
-def _publish(
-    pipeline: Pipeline, catalog: Catalog, name: str, manifest: generation.Manifest
-) -> bool:
+def _publish(pipeline: Pipeline, catalog: Catalog, name: str, manifest: Manifest) -> bool:
     try:
         with pipeline.database.write() as connection:
             connection.execute(

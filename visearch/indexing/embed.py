@@ -153,7 +153,8 @@ def _insert_product(connection: sa.Connection, record: Import, row: sa.Row[Any])
             updated_at=time.time(),
         )
     )
-    return _Existing(result.inserted_primary_key[0], record.accepted, record.accepted)
+    (pk,) = result.inserted_primary_key or (0,)
+    return _Existing(pk, record.accepted, record.accepted)
 
 
 def _update_product(

@@ -106,7 +106,8 @@ class SearchService:
         if picture is None:
             with timings.part("encode"), self._database.read() as connection:
                 stored = changes.first_picture(connection, catalog, query.get("product", ""))
-                return changes.load_vectors(self._blobs, stored, catalog.dimension)[0]
+                vectors = changes.load_vectors(self._blobs, stored, catalog.dimension)
+                return np.asarray(vectors[0])
         spec = resolve(catalog.encoder)
         check_encoder(catalog, spec.fingerprint)
         with timings.part("decode"), self._decoding:

@@ -1,0 +1,1 @@
+"""Adapters of the database, the blob store and Redis."""

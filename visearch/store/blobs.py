@@ -19,7 +19,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -83,7 +83,7 @@ class Blobs:
             return False
         return True
 
-    def open(self, name: str) -> io.BufferedReader:
+    def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable binary file that reads ahead; raises NotFound."""
         if self._root is not None:
             with _answering(name):

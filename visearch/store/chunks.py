@@ -113,7 +113,13 @@ def claim(
 
 
 def finish(
-    connection: sa.Connection, import_pk: int, chunk: int, stage: str, attempt: int, /, **values: Any
+    connection: sa.Connection,
+    import_pk: int,
+    chunk: int,
+    stage: str,
+    attempt: int,
+    /,
+    **values: Any,
 ) -> bool:
     """Leave a running chunk; False if this attempt has lost its claim meanwhile."""
     changed = connection.execute(

@@ -68,7 +68,7 @@ class SearchJobs:
         at = time.time()
         deadline = at + self._settings.search_deadline_s
         with answering():
-            if cast(int, self._redis.llen(SEARCH)) >= self._settings.search_queue_limit:
+            if self._redis.llen(SEARCH) >= self._settings.search_queue_limit:
                 raise Overloaded("too many searches are waiting; try again in a second")
             self._write(search_id, "queued", catalog, at, deadline, picture)
         return SearchRecord(search_id, "queued", catalog, at, deadline, None, {})
@@ -95,7 +95,8 @@ class SearchJobs:
         fields = {"status": status, "catalog": catalog, "created_at": at, "deadline": deadline}
         keep = int(self._settings.search_deadline_s) + self._settings.search_retention_s
         with self._redis.pipeline() as pipe:
-            pipe.hset(key, mapping=cast(dict[Any, Any], fields)).expire(key, keep)
+            pipe.hset(key, mapping=cast(dict[Any, Any], fields))
+            pipe.expire(key, keep)
             pipe.set(f"visearch:seen:{search_id}", catalog, ex=max(SEEN_S, keep + 60))
             if picture is not None:
                 pipe.set(f"{key}:picture", picture, ex=int(self._settings.search_deadline_s) + 5)

@@ -165,7 +165,7 @@ def hydrate(
     ]
 
 
-def _hit(row: sa.Row[Any], score: float) -> Hit:
+def _hit(row: Any, score: float) -> Hit:
     attributes: Attributes = row.attributes
     return Hit(
         rank=0,

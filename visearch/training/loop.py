@@ -6,8 +6,9 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,35 +20,13 @@ from flax import nnx
 from visearch.encoders import resnet
 from visearch.encoders.spec import metadata_for
 from visearch.encoders.weights import save_safetensors, to_tensors
-from visearch.images import Preprocess, decode
+from visearch.images import decode
 from visearch.training.augment import view
 from visearch.training.data import Dataset
 from visearch.training.losses import nt_xent, supervised_contrastive
+from visearch.training.recipe import Recipe
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """Everything that decides a training result, besides the data and the machine."""
-
-    architecture: str = "resnet_compact"
-    size: int = 96
-    batch: int = 128
-    steps: int = 3000
-    warmup: int = 200
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    temperature: float = 0.1
-    label_weight: float = 0.5
-    average: float = 0.998
-    seed: int = 0
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """The preprocessing the trained encoder will declare."""
-        half = (0.5, 0.5, 0.5)
-        return Preprocess(size=self.size, fit="pad", mean=half, std=half)
 
 
 def batches(data: Dataset, recipe: Recipe) -> Iterator[Batch]:
@@ -80,7 +59,7 @@ def _prefetched(source: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
             for batch in source:
                 ready.put(batch)
             ready.put(None)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (raised again by the consumer)
             ready.put(error)
 
     threading.Thread(target=produce, daemon=True, name="augment").start()
@@ -106,15 +85,15 @@ def _loss(
 
 def _make_step(
     recipe: Recipe,
-) -> Callable[..., tuple[nnx.State, dict[str, jax.Array]]]:
+) -> Callable[..., tuple[nnx.State[Any, Any], dict[str, jax.Array]]]:
     @nnx.jit(donate_argnums=(2,))
     def step(
         model: resnet.ResNet,
         optimizer: nnx.Optimizer[resnet.ResNet],
-        mean: nnx.State,
+        mean: nnx.State[Any, Any],
         pixels: jax.Array,
         labels: jax.Array,
-    ) -> tuple[nnx.State, dict[str, jax.Array]]:
+    ) -> tuple[nnx.State[Any, Any], dict[str, jax.Array]]:
         grad = nnx.value_and_grad(_loss, has_aux=True)
         (_, parts), grads = grad(model, pixels, labels, recipe)
         optimizer.update(model, grads)
@@ -156,7 +135,7 @@ def train(
             _save(out, recipe, mean)
 
 
-def _save(out: Path, recipe: Recipe, mean: nnx.State) -> None:
+def _save(out: Path, recipe: Recipe, mean: nnx.State[Any, Any]) -> None:
     averaged = resnet.build(recipe.architecture)
     nnx.update(averaged, mean)
     dimension = resnet.VARIANTS[recipe.architecture].embedding or 0

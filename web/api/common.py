@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, TypeVar
 
 from flask import Response, g, make_response, request
+from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
 
 from visearch.errors import ArchiveTooLarge, ImageTooLarge, InvalidRequest
@@ -26,7 +27,7 @@ PROBLEM: dict[str, Any] = {
 }
 
 
-def problems(*statuses: int) -> dict[int, dict[str, Any]]:
+def problems(*statuses: int) -> ResponseDict:
     """Return the OpenAPI responses of the given error statuses, and of 503."""
     return {status: dict(PROBLEM) for status in (*statuses, 503)}
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 from flask import Response, request
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
 from visearch import records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Response, request
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 from pydantic import ConfigDict, Field
 
 from visearch import records
@@ -86,7 +86,7 @@ def put_product(path: ProductPath) -> Response:
         pictures,
         title=body.title,
         url=body.url,
-        attributes=body.attributes,  # type: ignore[arg-type]  # int is a number, too
+        attributes=body.attributes,
         request_id=request_id(),
     )
     services().pipeline.flush()

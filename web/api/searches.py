@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, request
-from flask_openapi import APIBlueprint
+from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 
 from visearch.contract import RUN_SEARCH, SearchPayload, SearchQuery
@@ -176,7 +176,8 @@ def read_search(path: SearchPath) -> Response:
     record = jobs.wait(path.search_id, wait) if wait else jobs.read(path.search_id)
     response = _reply(record, 200)
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @api.delete(

@@ -169,7 +169,7 @@ def test_a_trailing_empty_column_is_no_attribute() -> None:
 
 def test_several_candidates_are_refused_and_deep_ones_are_files() -> None:
     rows = b"id,image\n"
-    with pytest.raises(ArchiveCorrupt, match="several|Several"):
+    with pytest.raises(ArchiveCorrupt, match=r"several|Several"):
         items(MAKERS["zip"]([("a.csv", rows), ("b.csv", rows)]))
     assert items(MAKERS["zip"]([("manifest.csv", rows), ("b.csv", rows)])) == []
     planned = items(MAKERS["zip"]([("x/y/m.csv", rows), ("x/a.jpg", b"")]))

@@ -60,7 +60,8 @@ def test_zip64_end_of_directory(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_an_item_says() -> None:
     item = items(make_zip([("shoes/left.one.jpg", b"x" * 900)]))[0]
-    assert (item.path, item.product_id, item.position) == ("shoes/left.one.jpg",) + (
+    assert (item.path, item.product_id, item.position) == (
+        "shoes/left.one.jpg",
         "shoes/left.one",
         0,
     )

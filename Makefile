@@ -1,0 +1,46 @@
+# Everything a newcomer needs; `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help up test check bench clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+up: $(VENV)/installed ## Run the whole system; stop it with Ctrl-C
+	@exec $(BIN)/visearch up
+
+test: $(VENV)/installed-dev ## Run the linters, the type checker and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+check: $(VENV)/installed-dev ## Run the linters, the type checker and the quick tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest tests/unit tests/docs
+
+bench: $(VENV)/installed-dev ## Measure serving and ingest on this machine (minutes)
+	$(BIN)/python bench/serve.py --json
+	$(BIN)/python bench/ingest.py --json
+
+clean: ## Remove the virtual environment and the embedded store
+	rm -rf $(VENV) .visearch
+
+$(VENV)/python: Makefile
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+		f"visearch needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}; run: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/python pyproject.toml constraints.txt
+	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,30 @@
+"""Fixtures shared by all tests: a running system per module, loud skips."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from system import System, shared_data
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A running system that the tests of one module share; each uses catalogs of its own."""
+    running = System(tmp_path_factory.mktemp("up") / "home").start()
+    yield running
+    assert running.stop() == 0, running.output()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of shared data; the test is skipped, and counted, without it."""
+    folder = shared_data()
+    if folder is None:
+        pytest.skip("NO SHARED DATA: set VISEARCH_SHARED to the folder that holds data/")
+    return folder

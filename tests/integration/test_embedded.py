@@ -1,0 +1,80 @@
+"""``visearch.Catalog``: the whole system in one process, without a server."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from system import archive, picture
+
+from visearch import Catalog
+from visearch.errors import ImageError, InvalidRequest, NotFound, UnsupportedArchive
+
+
+def test_an_added_picture_is_found_and_stays_found_after_reopening(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "shop") as shop:
+        for i in range(8):
+            shop.add(f"p{i}", picture(i), title=f"Product {i}", attributes={"even": i % 2 == 0})
+        assert len(shop) == 8
+    with Catalog(tmp_path / "shop") as shop:
+        hits = shop.search(picture(3), limit=3)
+        assert [hit.rank for hit in hits] == [1, 2, 3]
+        assert (hits[0].product_id, hits[0].title) == ("p3", "Product 3")
+        assert hits[0].score > 0.99
+        even = shop.search(picture(3), filter={"even": True})
+        assert {hit.product_id for hit in even} == {"p0", "p2", "p4", "p6"}
+
+
+def test_every_form_of_a_picture_finds_the_same_product(tmp_path: Path) -> None:
+    data = picture(5)
+    file = tmp_path / "query.jpg"
+    file.write_bytes(data)
+    with Catalog(tmp_path / "shop") as shop:
+        shop.add("five", data)
+        shop.add("six", picture(6))
+        for form in (data, file, str(file), Image.open(io.BytesIO(data))):
+            assert shop.search(form)[0].product_id == "five"
+
+
+def test_replacing_and_removing(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "shop") as shop:
+        shop.add("a", picture(1), picture(2))
+        shop.add("a", picture(3))
+        assert len(shop.search(picture(1), group=False)) == 1
+        shop.remove("a")
+        assert shop.search(picture(3)) == []
+        assert len(shop) == 0
+        with pytest.raises(NotFound):
+            shop.remove("a")
+
+
+def test_bad_input_is_refused_with_a_reason_and_spoils_nothing(tmp_path: Path) -> None:
+    with Catalog(tmp_path / "shop") as shop:
+        with pytest.raises(ImageError, match="JPEG"):
+            shop.add("bad", picture(1), b"not a picture")
+        assert shop.search(picture(1))[0].product_id == "bad"  # its good picture was added
+        with pytest.raises(InvalidRequest):
+            shop.add("none")
+        with pytest.raises(ImageError):
+            shop.search(b"")
+        with pytest.raises(ImageError, match="cannot read"):
+            shop.search(tmp_path / "missing.jpg")
+        (tmp_path / "x.zip").write_bytes(b"no archive at all")
+        with pytest.raises(UnsupportedArchive):
+            shop.add_archive(tmp_path / "x.zip")
+
+
+def test_an_archive_with_a_broken_picture_is_partial(tmp_path: Path) -> None:
+    members = [(f"red/p{i}.png", picture(i, form="PNG")) for i in range(70)]
+    (tmp_path / "a.zip").write_bytes(archive([*members, ("red/broken.jpg", b"\xff\xd8\xff")]))
+    with Catalog(tmp_path / "shop") as shop:
+        done = shop.add_archive(tmp_path / "a.zip")
+        assert (done.status, done.counts.items) == ("partial", 71)
+        assert (done.counts.searchable, done.counts.failed) == (70, 1)
+        (failure,) = shop.failures(done.id)
+        assert failure.path == "red/broken.jpg"
+        assert failure.code == "image_corrupt"
+        hit = shop.search(picture(69))[0]
+        assert (hit.product_id, hit.attributes) == ("red/p69", {"folder": "red"})

@@ -1,0 +1,275 @@
+"""Embedded use: a catalog in a folder, in one process, without a server.
+
+    from visearch import Catalog
+
+    with Catalog("shop") as shop:
+        shop.add("mug-1", "mug.jpg", title="Blue mug")
+        for hit in shop.search("photo.jpg"):
+            print(hit.score, hit.product_id, hit.title)
+
+It runs the same use cases as the workers, on the same tables and blobs; a queue of its
+own takes the place of Redis.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import deque
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from visearch import contract, records
+from visearch.encoders.encoder import Encoder, use_compilation_cache
+from visearch.encoders.spec import resolve
+from visearch.errors import ImageCorrupt, ImageError, NotFound, VisearchError
+from visearch.ids import new_id
+from visearch.indexing import progress
+from visearch.indexing.accept import Mode, accept_file, accept_product
+from visearch.indexing.compaction import compact_all
+from visearch.indexing.decode import decode_chunk, limits_of
+from visearch.indexing.embed import embed_chunk
+from visearch.indexing.pipeline import Pipeline
+from visearch.indexing.plan import plan
+from visearch.records import Attributes, Hit, Import, Metric
+from visearch.searching.indexes import Indexes
+from visearch.searching.service import SearchService
+from visearch.settings import Settings
+from visearch.store import catalogs, chunks, imports, products
+from visearch.store.blobs import Blobs
+from visearch.store.database import Database
+
+Picture = str | Path | bytes | Image.Image
+BUCKETS = (1, 16, 64)
+READ_BYTES = 1 << 20
+
+
+class Catalog:
+    """A searchable catalog in a folder. Use it from one thread at a time."""
+
+    def __init__(
+        self,
+        folder: str | Path,
+        name: str = "default",
+        *,
+        metric: Metric = "cosine",
+        encoder: str = "bundled",
+    ) -> None:
+        """Open the catalog ``name`` in ``folder``; makes both if they do not exist.
+
+        Raises:
+            UnknownEncoder: there is no such encoder.
+            InvalidRequest: the name may not name a catalog.
+        """
+        self._settings = Settings(home=Path(folder).resolve(), demo=False)
+        self._database = Database(self._settings.database)
+        self._database.migrate()
+        self._blobs = Blobs(self._settings.blobs, self._settings.home / "cache")
+        self._name, self._spec = name, encoder
+        self._messages: deque[tuple[str, Mapping[str, Any]]] = deque()
+        self._pipeline = Pipeline(
+            self._database, self._blobs, self._settings, self._send, lambda _: None
+        )
+        self._indexes = Indexes(self._database, self._blobs)
+        self._service = SearchService(
+            self._database, self._blobs, self._indexes, self._embed, limits_of(self._settings)
+        )
+        self._ensure(metric)
+
+    def _ensure(self, metric: Metric) -> None:
+        with self._database.write() as connection:
+            try:
+                self._spec = catalogs.get(connection, self._name).encoder
+            except NotFound:
+                spec = resolve(self._spec)
+                catalogs.create(
+                    connection,
+                    self._name,
+                    title=self._name,
+                    metric=metric,
+                    encoder=self._spec,
+                    fingerprint=spec.fingerprint,
+                    dimension=spec.dimension,
+                )
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database; what was added is on disk already."""
+        self._database.close()
+
+    def __len__(self) -> int:
+        """Count the products."""
+        with self._database.read() as connection:
+            return products.count(connection, catalogs.get(connection, self._name).pk)[0]
+
+    def add(
+        self,
+        product_id: str,
+        *pictures: Picture,
+        title: str | None = None,
+        url: str | None = None,
+        attributes: Attributes | None = None,
+    ) -> None:
+        """Add a product, or replace it; it is searchable when this returns.
+
+        Raises:
+            ImageError: a picture cannot be used; the others of the product were added.
+            InvalidRequest: no picture, or more than ten.
+        """
+        record = accept_product(
+            self._pipeline,
+            self._name,
+            product_id,
+            [_bytes(picture) for picture in pictures],
+            title=title,
+            url=url,
+            attributes=attributes,
+            request_id=new_id(),
+        )
+        self._work()
+        for item in self.failures(record.id):
+            raise ImageError(f"{item.path}: {item.detail}", code=item.code)
+
+    def add_archive(self, path: str | Path, *, mode: Mode = "upsert") -> Import:
+        """Import a zip or tar of pictures; returns the finished import with its counts.
+
+        Raises:
+            ArchiveError: the file is no archive we read, or above the limits.
+        """
+        record = accept_file(
+            self._pipeline, self._name, _pieces(Path(path)), mode=mode, request_id=new_id()
+        )
+        self._work()
+        with self._database.read() as connection:
+            return imports.by_id(connection, record.id)
+
+    def failures(self, import_id: str) -> list[records.ImportItem]:
+        """Return the pictures of an import that failed, with their reasons."""
+        with self._database.read() as connection:
+            record = imports.by_id(connection, import_id)
+            return imports.items(connection, record.pk, status="failed", limit=10_000)
+
+    def remove(self, product_id: str) -> None:
+        """Remove a product; raises NotFound."""
+        with self._database.write() as connection:
+            products.delete(connection, catalogs.get(connection, self._name), product_id)
+
+    def search(
+        self,
+        picture: Picture,
+        limit: int = 10,
+        *,
+        filter: dict[str, Any] | None = None,
+        group: bool = True,
+    ) -> list[Hit]:
+        """Return the products that look most like ``picture``, best first.
+
+        Args:
+            picture: a path, the bytes of a picture file, or an open picture.
+            limit: most hits returned.
+            filter: attributes the products must have; see ``visearch.store.filters``.
+            group: one hit per product (its best picture) instead of one per picture.
+
+        Raises:
+            ImageError: the picture cannot be used.
+        """
+        query = contract.SearchQuery(
+            catalog=self._name,
+            limit=limit,
+            offset=0,
+            box=None,
+            filter=filter,
+            min_score=None,
+            group=group,
+        )
+        self._indexes.refresh()
+        return self._service.search(query, _bytes(picture)).hits
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        use_compilation_cache(self._settings.home / "cache" / "xla")
+        return Encoder.open(self._spec, BUCKETS)
+
+    def _embed(
+        self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8]
+    ) -> npt.NDArray[np.float32]:
+        return np.asarray(self._encoder.embed_pixels(pixels[None])[0])
+
+    def _send(self, task: str, payload: Mapping[str, Any]) -> None:
+        self._messages.append((task, payload))
+
+    def _work(self) -> None:
+        """Do what the workers would: every message, until there is none."""
+        self._pipeline.flush()
+        while self._messages:
+            task, payload = self._messages.popleft()
+            self._run(task, payload)
+        compact_all(self._pipeline)
+
+    def _run(self, task: str, payload: Mapping[str, Any]) -> None:
+        name, attempt = payload["import_id"], payload["attempt"]
+        if task == contract.PLAN_IMPORT:
+            plan(self._pipeline, name, attempt)
+            return
+        chunk = payload["chunk"]
+        stage = chunks.DECODE if task == contract.DECODE_CHUNK else chunks.EMBED
+        try:
+            if stage == chunks.DECODE:
+                decode_chunk(self._pipeline, name, chunk, attempt, "embedded")
+            else:
+                embed_chunk(
+                    self._pipeline, lambda _: self._encoder, name, chunk, attempt, "embedded"
+                )
+        except VisearchError as error:
+            self._release(name, chunk, stage, attempt, error)
+
+    def _release(
+        self, import_id: str, chunk: int, stage: str, attempt: int, error: VisearchError
+    ) -> None:
+        with self._database.read() as connection:
+            record = imports.by_id(connection, import_id)
+        progress.release(
+            self._pipeline,
+            record.pk,
+            chunk,
+            stage,
+            attempt,
+            code=error.code,
+            detail=error.detail,
+        )
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while data := file.read(READ_BYTES):
+            yield data
+
+
+def _bytes(picture: Picture) -> bytes:
+    """Return the bytes of a picture file, whatever form the picture comes in."""
+    if isinstance(picture, bytes):
+        return picture
+    if isinstance(picture, Image.Image):
+        out = io.BytesIO()
+        picture.convert("RGB").save(out, "PNG")
+        return out.getvalue()
+    try:
+        return Path(picture).read_bytes()
+    except OSError as error:
+        raise ImageCorrupt(f"cannot read {picture}: {error.strerror}") from error

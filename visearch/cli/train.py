@@ -1,0 +1,27 @@
+"""``visearch train``: a recipe and a folder of data → an encoder and its measured quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.progress import Progress
+
+from visearch.encoders.encoder import Encoder
+from visearch.training import recipe as recipes
+from visearch.training.data import load
+from visearch.training.evaluate import Report, evaluate
+from visearch.training.loop import train
+
+
+def run(recipe_path: Path, data: Path, out: Path, bars: Progress) -> Report:
+    """Train, write ``out`` and measure it on what was held out.
+
+    Raises:
+        InvalidRequest: the recipe is not valid, or a source is missing.
+    """
+    recipe, sources = recipes.read(recipe_path, data)
+    training, held_out = load(sources)
+    bar = bars.add_task("training", total=recipe.steps)
+    train(training, recipe, out, report=lambda step, _: bars.update(bar, completed=step))
+    bars.update(bar, completed=recipe.steps)
+    return evaluate(Encoder.open(f"file:{out}"), held_out)
