@@ -38,6 +38,7 @@ def create_app(settings: Settings) -> OpenAPI:
         doc_ui=False,
     )
     app.openapi_version = "3.1.0"
+    app.url_map.merge_slashes = False  # a product's id may hold two in a row
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.extensions[EXTENSION] = Services(settings)
     problems.register(app)

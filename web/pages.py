@@ -8,23 +8,46 @@ from flask import Blueprint, Response, jsonify, render_template, request, send_f
 
 from visearch.errors import NotFound
 from visearch.store import products
+from visearch.store.catalogs import NAME
 from web.services import services
 
 pages = Blueprint("pages", __name__)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FOREVER = "public, max-age=31536000, immutable"
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "img-src 'self' blob: data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+"""What a page may load: our own files only, and never a script written into the page."""
+
+
+@pages.after_request
+def _guard(response: Response) -> Response:
+    """Pages get the content security policy; pictures and lists need none."""
+    if response.mimetype == "text/html":
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 @pages.get("/")
 def search_page() -> str:
     """The shopper's page."""
-    return render_template("search.html")
+    return render_template("search.html", max_image_bytes=services().settings.max_image_bytes)
 
 
 @pages.get("/merchant")
 def merchant_page() -> str:
     """The merchant's page."""
-    return render_template("merchant.html")
+    limit = services().settings.max_upload_bytes
+    return render_template("merchant.html", max_upload_bytes=limit, name_rule=NAME.pattern)
 
 
 @pages.get("/thumbnails/<string:digest>.jpg")

@@ -60,6 +60,11 @@ def problem(status: int, code: str, detail: str, fields: Fields = ()) -> dict[st
     return body
 
 
+def pointer(*parts: object) -> str:
+    """Return the JSON pointer (RFC 6901) of a place in a document."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
 def status_of(code: str) -> int:
     """Return the HTTP status that belongs to an error code (500 for a defect of ours)."""
     return next((status for kind, status in STATUS.items() if kind.code == code), 500)
@@ -88,8 +93,8 @@ def _visearch_error(error: errors.VisearchError) -> Response:
 
 def validation_problem(error: ValidationError) -> Response:
     """Answer a request whose fields break the schema."""
-    fields = [("/" + "/".join(str(part) for part in e["loc"]), e["msg"]) for e in error.errors()]
-    first = f"{fields[0][0]}: {fields[0][1]}" if fields else "the request is not valid"
+    fields = [(pointer(*e["loc"]), e["msg"]) for e in error.errors()]
+    first = f"{fields[0][0] or 'the body'}: {fields[0][1]}" if fields else "it is not valid"
     more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
     return _respond(422, "invalid_request", first + more, fields)
 

@@ -95,7 +95,8 @@ def _keep_beating() -> None:
         _stopping.wait(presence.BEAT_S)
 
 
-@signals.worker_shutting_down.connect
+# At the very end: until then the worker finishes, and vouches for, what it holds.
+@signals.worker_shutdown.connect
 def _leave(**_: Any) -> None:
     _stopping.set()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Mapping
 from functools import cached_property
@@ -25,7 +26,10 @@ class Context:
 
     def __init__(self, app: Celery, settings: Settings, role: str) -> None:
         self.app, self.settings, self.role = app, settings, role
-        self.name = f"{role}@{socket.gethostname()}.{os.getpid()}"
+        # In a container every start has the same host and pid: without the token a worker
+        # would vouch for what its dead predecessor held.
+        self.name = f"{role}@{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(3)}"
+        self._inherited: list[object] = []
 
     @cached_property
     def database(self) -> Database:
@@ -61,6 +65,10 @@ class Context:
         presence.announce_change(self.redis, catalog_pk)
 
     def forked(self) -> None:
-        """Forget what the parent opened; the worker's name stays the parent's."""
+        """Forget what the parent opened; the worker's name stays the parent's.
+
+        Forgotten, not closed: closing would speak to Redis and SQLite on the parent's behalf.
+        """
         for name in ("database", "blobs", "redis", "jobs", "pipeline"):
-            self.__dict__.pop(name, None)
+            if name in self.__dict__:
+                self._inherited.append(self.__dict__.pop(name))

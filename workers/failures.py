@@ -31,6 +31,11 @@ def releasing(import_id: str, chunk: int, stage: str, attempt: int) -> Iterator[
     except VisearchError as error:
         release(import_id, chunk, stage, attempt, error.code, error.detail)
         raise
+    except MemoryError as error:
+        detail = "this step takes more memory than the process may use"
+        release(import_id, chunk, stage, attempt, "out_of_memory", detail)
+        # Celery stops the whole worker when a task raises MemoryError.
+        raise VisearchError(detail, code="out_of_memory") from error
     except Exception as error:
         detail = f"an unexpected {type(error).__name__} stopped this step"
         release(import_id, chunk, stage, attempt, "internal_error", detail)

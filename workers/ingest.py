@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
+import signal
 from typing import Any
 
 import structlog
@@ -23,6 +25,15 @@ from workers.failures import release, releasing
 log = structlog.get_logger(__name__)
 DECODE_LIMIT_S = 60
 PLAN_LIMIT_S = 1800
+_PR_SET_PDEATHSIG = 1
+
+
+@signals.worker_process_init.connect
+def _die_with_parent(**_: Any) -> None:
+    """Leave no orphan when the parent is killed: it would wait for work for ever."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)
+    if prctl is not None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @signals.worker_process_init.connect
@@ -44,10 +55,11 @@ class _Isolated(Request):
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
-        """The child died, by a signal say; ordinary errors were released inside it."""
+        """The child died, by a signal say. An ordinary error was released inside it, and
+        releasing twice does nothing.
+        """
         out = super().on_failure(exc_info, send_failed_event, return_ok)
-        if type(exc_info.exception).__name__ == "WorkerLostError":
-            self._release("decode_crashed", "the decoder crashed on this picture")
+        self._release("decode_crashed", "the decoder crashed on this picture")
         return out
 
     def _release(self, code: str, detail: str) -> None:
@@ -85,7 +97,8 @@ def plan_import(import_id: str, attempt: int, request_id: str) -> None:
             record = imports.by_id(connection, import_id)
         detail = "reading the file takes more memory than an ingest process may use"
         progress.fail_import(context.pipeline, record.pk, "archive_too_large", detail)
-        raise MemoryError(detail) from error
+        # Celery stops the whole worker when a task raises MemoryError.
+        raise VisearchError(detail, code="archive_too_large") from error
 
 
 @app.task(name=DECODE_CHUNK, base=_IsolatedTask, time_limit=DECODE_LIMIT_S)

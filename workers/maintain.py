@@ -17,6 +17,8 @@ from workers.app import app, context
 log = structlog.get_logger(__name__)
 _building = threading.Lock()
 _reconciling = threading.Lock()
+_purging = threading.Lock()
+_watch = presence.Watch()
 
 
 def _queue_depth(queue: str) -> int:
@@ -29,7 +31,7 @@ def reconcile() -> None:
     """Repair what the queue lost or a dead worker held."""
     if _reconciling.acquire(blocking=False):
         try:
-            reconcile_work(context.pipeline, presence.alive(context.redis).keys(), _queue_depth)
+            reconcile_work(context.pipeline, _watch.look(context.redis), _queue_depth)
         finally:
             _reconciling.release()
 
@@ -48,4 +50,8 @@ def compact() -> None:
 @app.task(name=PURGE)
 def purge() -> None:
     """Remove what nobody can need any more."""
-    purge_store(context.pipeline)
+    if _purging.acquire(blocking=False):
+        try:
+            purge_store(context.pipeline)
+        finally:
+            _purging.release()

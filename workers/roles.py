@@ -31,7 +31,7 @@ ROLES = {
         ),
         # Two threads: one chunk is stored while the next is encoded.
         Role("embed", contract.EMBED, "threads", lambda _: 2, ("workers.embed",)),
-        # Two threads: reconciling goes on while a generation is built.
-        Role("maintain", contract.MAINTAIN, "threads", lambda _: 2, ("workers.maintain",)),
+        # A thread per task: reconciling goes on while a generation is built and old ones purged.
+        Role("maintain", contract.MAINTAIN, "threads", lambda _: 3, ("workers.maintain",)),
     )
 }

@@ -72,11 +72,11 @@ def _initialise(**_: Any) -> None:
 def _follow() -> None:
     """Keep the indexes fresh: announced changes at once, the rest twice a second."""
     events = context.redis.pubsub(ignore_subscribe_messages=True)
-    with answering():
-        events.subscribe(CHANGED_CHANNEL)
 
     def wait(seconds: float) -> None:
         with answering():
+            if not events.subscribed:
+                events.subscribe(CHANGED_CHANNEL)
             events.get_message(timeout=seconds)
 
     keep_fresh(searching().indexes, wait, threading.Event())

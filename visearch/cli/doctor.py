@@ -12,10 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import sqlalchemy as sa
+from obstore.exceptions import BaseError
+
 from visearch.cli import redis_server
 from visearch.encoders.spec import resolve
 from visearch.errors import SettingsError, VisearchError
 from visearch.settings import Settings
+from visearch.store.blobs import Blobs
+from visearch.store.database import Database
 from visearch.store.redis import answering, connect
 
 MIN_DISK_BYTES = 1 << 30
@@ -41,6 +46,8 @@ def examine(settings: Settings) -> list[Check]:
         "disk": _disk,
         "port": _port,
         "redis": _redis,
+        "database": _database,
+        "blobs": _blobs,
         "encoder": _encoder,
     }
     out = []
@@ -101,7 +108,8 @@ def _home(settings: Settings) -> str:
 
 def _disk(settings: Settings) -> str:
     home = settings.home.resolve()
-    free = shutil.disk_usage(home if home.exists() else home.parent).free
+    existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
+    free = shutil.disk_usage(existing).free
     if free < MIN_DISK_BYTES:
         raise SettingsError(f"only {free >> 20} MiB free for {home}; make room for 1 GiB at least")
     return f"{free >> 30} GiB free"
@@ -116,6 +124,8 @@ def _port(settings: Settings) -> str:
             raise SettingsError(
                 f"port {settings.port} needs more rights; set VISEARCH_PORT above 1023"
             ) from error
+        except OverflowError as error:
+            raise SettingsError(f"there is no port {settings.port}; set VISEARCH_PORT") from error
         except OSError as error:
             raise SettingsError(
                 f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
@@ -127,8 +137,33 @@ def _port(settings: Settings) -> str:
 def _redis(settings: Settings) -> str:
     if not settings.redis_url:
         return f"embedded, {redis_server.find_binary()}"
-    with answering():
-        connect(settings.redis_url).ping()
+    try:
+        with answering():
+            connect(settings.redis_url).ping()
+    except ValueError as error:
+        raise SettingsError(f"VISEARCH_REDIS_URL is no Redis URL: {error}") from error
+    return "answers"
+
+
+def _database(settings: Settings) -> str:
+    if not settings.database_url:
+        return "embedded, SQLite"
+    try:
+        with Database(settings.database_url).read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise SettingsError(f"VISEARCH_DATABASE_URL is of no use: {error}") from error
+    return "answers"
+
+
+def _blobs(settings: Settings) -> str:
+    if not settings.blobs_url:
+        return "embedded, a folder"
+    try:
+        Blobs(settings.blobs_url, settings.home / "cache").exists("doctor")
+    except (ValueError, BaseError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"VISEARCH_BLOBS_URL is of no use: {reason}") from error
     return "answers"
 
 

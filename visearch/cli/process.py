@@ -72,6 +72,7 @@ class Child:
         """Restart the process if it has died; at once, later with growing pauses."""
         if self._process is not None and self._process.poll() is not None:
             self._note_death(self._process.returncode)
+            self.kill()
             self._process = None
         if self._process is None and time.monotonic() >= self._restart_at:
             self.start()
@@ -84,11 +85,11 @@ class Child:
         if not healthy:
             self._tell("\n".join(f"    {line}" for line in [*self._tail][-5:]))
 
-    def signal(self, number: int) -> None:
-        """Send a signal to the process and its children, if it runs."""
-        if self._process is not None and self._process.poll() is None:
+    def kill(self) -> None:
+        """Kill the process and its children; also those that outlive it."""
+        if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def ask_to_stop(self) -> None:
         """Ask the process (not its children, whom it stops itself) to finish."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -115,7 +116,7 @@ class Supervisor:
             for child in group:
                 if not child.wait(max(0.1, end - time.monotonic())):
                     tell(f"{child.name} did not stop in time; killed")
-                child.signal(signal.SIGKILL)
+                child.kill()
                 child.wait(5)
         (self._settings.home / "pids").unlink(missing_ok=True)
 
@@ -128,8 +129,14 @@ def tell(line: str) -> None:
 @contextmanager
 def _only_one(home: Path) -> Iterator[None]:
     """Hold the home folder's lock; raises SettingsError if another ``up`` has it."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "up.lock").open("w") as file:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "up.lock").open("w")
+    except OSError as error:
+        raise SettingsError(
+            f"cannot write to {home} ({error.strerror}); fix its permissions or set VISEARCH_HOME"
+        ) from error
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -139,6 +146,32 @@ def _only_one(home: Path) -> Iterator[None]:
         yield
 
 
+def _left_over(home: Path) -> list[int]:
+    """Return the processes that a killed supervisor of this home left behind."""
+    mark = f"VISEARCH_HOME={home.resolve()}".encode()
+    path, found = home / "pids", []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        pid = int(line.split()[1])
+        try:
+            ours = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        except OSError:
+            continue  # gone, or another user's
+        if ours:
+            found.append(pid)
+    return found
+
+
+def _outlive_predecessor(home: Path) -> None:
+    """Let what a killed supervisor left finish (it was told to); kill what does not."""
+    end = time.monotonic() + STOP_S
+    while left := _left_over(home):
+        if time.monotonic() > end:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+        time.sleep(0.1)  # nothing to wait on: they are not our children
+
+
 def up(settings: Settings) -> None:
     """Check the machine, prepare the store and run every role until told to stop.
 
@@ -146,8 +179,9 @@ def up(settings: Settings) -> None:
         SettingsError: the machine or a setting does not allow the start.
     """
     settings.check_bind()
-    doctor.require(settings)
     with _only_one(settings.home):
+        _outlive_predecessor(settings.home)
+        doctor.require(settings)
         Database(settings.database).migrate()
         tell(f"starting in {settings.home.resolve()}; logs in {settings.home / 'logs'}")
         Supervisor(settings).run()

@@ -11,11 +11,13 @@ import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from visearch.encoders.header import read_metadata
 from visearch.errors import UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
 
+METADATA_KEY = "visearch"
 BUNDLED = Path(__file__).parent / "bundled" / "encoder.safetensors"
 
 
@@ -39,13 +41,31 @@ class EncoderSpec:
         return f"{self.architecture}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
-def metadata_for(architecture: str, dimension: int, preprocess: Preprocess) -> dict[str, str]:
-    """Return the safetensors metadata that :func:`resolve` reads back."""
-    return {
+def metadata_for(
+    architecture: str, dimension: int, preprocess: Preprocess, **notes: Any
+) -> dict[str, str]:
+    """Return the safetensors metadata that :func:`resolve` reads back.
+
+    ``notes`` (the recipe, say) are kept with it. All of it is one entry: safetensors
+    writes several in random order, and the same weights must give the same digest.
+    """
+    body = {
         "architecture": architecture,
-        "dimension": str(dimension),
-        "preprocess": json.dumps(preprocess.to_dict(), sort_keys=True),
+        "dimension": dimension,
+        "preprocess": preprocess.to_dict(),
+        **notes,
     }
+    return {METADATA_KEY: json.dumps(body, sort_keys=True)}
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """Return what :func:`metadata_for` put into a file.
+
+    Raises:
+        WeightsMismatch: not safetensors. KeyError, ValueError: not written by visearch.
+    """
+    body: dict[str, Any] = json.loads(read_metadata(path)[METADATA_KEY])
+    return body
 
 
 def resolve(spec: str) -> EncoderSpec:
@@ -68,13 +88,13 @@ def resolve(spec: str) -> EncoderSpec:
 @lru_cache(maxsize=32)
 def _read(path: Path, _mtime: int) -> EncoderSpec:
     try:
-        metadata = read_metadata(path)
+        notes = read_notes(path)
         return EncoderSpec(
-            architecture=metadata["architecture"],
+            architecture=notes["architecture"],
             weights=path,
             digest=hashlib.sha256(path.read_bytes()).hexdigest(),
-            dimension=int(metadata["dimension"]),
-            preprocess=Preprocess.from_dict(json.loads(metadata["preprocess"])),
+            dimension=notes["dimension"],
+            preprocess=Preprocess.from_dict(notes["preprocess"]),
         )
     except (KeyError, ValueError, WeightsMismatch) as error:
         raise UnknownEncoder(f"{path} was not written by `visearch train`: {error}") from error

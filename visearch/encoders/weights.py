@@ -80,9 +80,10 @@ def _differences(
     for key in sorted(wanted.keys() & tensors.keys()):
         name, shape = wanted[key]
         found = tensors[key].shape
-        axes = _TO_FLAX[len(shape)] if name == "kernel" else range(len(shape))
-        if len(found) != len(shape) or tuple(found[a] for a in axes) != shape:
-            lines.append(f"shape of {key} is {found}, does not fit {shape}")
+        axes = _TO_CHECKPOINT[len(shape)] if name == "kernel" else range(len(shape))
+        expected = tuple(shape[axis] for axis in axes)
+        if found != expected:
+            lines.append(f"shape of {key} is {found}, expected {expected}")
     return "\n  ".join(lines)
 
 

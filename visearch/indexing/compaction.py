@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import sqlalchemy as sa
+import structlog
 
-from visearch.errors import Conflict, NotFound
+from visearch.errors import Conflict, NotFound, VisearchError
 from visearch.ids import new_id
 from visearch.index.generation import write
 from visearch.index.manifest import Manifest
@@ -18,12 +19,24 @@ from visearch.records import ACTIVE, Catalog
 from visearch.store import catalogs, changes
 from visearch.store.schema import generations, imports
 
+log = structlog.get_logger(__name__)
+
 
 def compact_all(pipeline: Pipeline) -> list[str]:
-    """Build a generation for every catalog that is due; returns the names published."""
+    """Build a generation for every catalog that is due; returns the names published.
+
+    A catalog that cannot be built does not keep the others waiting.
+    """
     with pipeline.database.read() as connection:
         due = [c for c in catalogs.everything(connection) if is_due(pipeline, connection, c)]
-    return [catalog.name for catalog in due if compact(pipeline, catalog)]
+    published = []
+    for catalog in due:
+        try:
+            if compact(pipeline, catalog):
+                published.append(catalog.name)
+        except VisearchError as error:
+            log.error("compaction_failed", catalog=catalog.name, error=error.detail)
+    return published
 
 
 def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:

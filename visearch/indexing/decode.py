@@ -110,23 +110,42 @@ def _commit(
     results: Sequence[_Decoded | VisearchError],
 ) -> None:
     good = [r.pixels for r in results if isinstance(r, _Decoded)]
-    pixels = pipeline.blobs.put_digest("pixels", np.stack(good).tobytes()) if good else None
+    # Not under a digest: equal pictures of two imports must not share what is deleted once.
+    pixels = f"{record.id}-{chunk}-{attempt}" if good else None
+    if pixels:
+        pipeline.blobs.put(f"pixels/{pixels}", np.stack(good).tobytes())
+    if not _hand_on(pipeline, record, chunk, attempt, rows, results, pixels) and pixels:
+        pipeline.blobs.delete(f"pixels/{pixels}")
+
+
+def _hand_on(
+    pipeline: Pipeline,
+    record: Import,
+    chunk: int,
+    attempt: int,
+    rows: Sequence[sa.Row[Any]],
+    results: Sequence[_Decoded | VisearchError],
+    pixels: str | None,
+) -> bool:
+    """Write the results into the ledger; False if another attempt has taken over."""
     changes = [_change(row.item, attempt, r) for row, r in zip(rows, results, strict=True)]
     with pipeline.database.write() as connection:
         state = (
             {"state": "waiting", "stage": chunks.EMBED, "attempt": 1, "pixels": pixels}
-            if good
+            if pixels
             else {"state": "done"}
         )
         if not chunks.finish(connection, record.pk, chunk, chunks.DECODE, attempt, **state):
-            return  # another attempt has taken over
+            return False
         imports.update_items(connection, record.pk, changes)
         fetched = sum(change["stage"] != "fetch" for change in changes)
-        failed = len(rows) - len(good)
-        imports.count(connection, record.pk, fetched=fetched, decoded=len(good), failed=failed)
-        if good:
+        decoded = sum(isinstance(r, _Decoded) for r in results)
+        failed = len(rows) - decoded
+        imports.count(connection, record.pk, fetched=fetched, decoded=decoded, failed=failed)
+        if pixels:
             chunks.send(connection, record.pk, [chunk])
         progress.advance(connection, record.pk, pipeline.settings)
+    return True
 
 
 def _change(item: int, attempt: int, result: _Decoded | VisearchError) -> dict[str, Any]:

@@ -67,7 +67,9 @@ def embed_chunk(
     vectors = encoder.embed_pixels(data.reshape(len(rows), encoder.size, encoder.size, 3))
     segment = changes.put_segment(pipeline.blobs, vectors)
     with pipeline.database.write() as connection:
-        _commit(pipeline, connection, record, chunk, attempt, rows, segment)
+        committed = _commit(pipeline, connection, record, chunk, attempt, rows, segment)
+    if not committed:
+        return  # another attempt has taken over, and needs the pixels
     pipeline.blobs.delete(f"pixels/{claimed.pixels}")
     pipeline.flush()
     pipeline.announce(record.catalog_pk)
@@ -97,21 +99,22 @@ def _commit(
     attempt: int,
     rows: Sequence[sa.Row[Any]],
     segment: str,
-) -> None:
+) -> bool:
     # First of all: it numbers the commit and serialises writers of one catalog.
     revision = catalogs.next_revision(connection, record.catalog_pk)
     if not chunks.finish(
         connection, record.pk, chunk, chunks.EMBED, attempt, state="done", pixels=None
     ):
-        return  # another attempt has taken over
+        return False
     if imports.lock(connection, record.pk).status not in ACTIVE:
-        return
+        return True
     existing = _describe(connection, record, rows)
     fresh = [(at, row) for at, row in enumerate(rows) if row.product_id in existing]
     _replace_older(connection, record, [existing[row.product_id] for _, row in fresh], revision)
     _insert_images(connection, record, revision, segment, fresh, existing)
     _settle(connection, record, rows, {row.item for _, row in fresh}, attempt)
     progress.advance(connection, record.pk, pipeline.settings)
+    return True
 
 
 def _describe(

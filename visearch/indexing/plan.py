@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 from visearch import archives
-from visearch.errors import ArchiveCorrupt, ArchiveError, NotFound
+from visearch.errors import ArchiveCorrupt, ArchiveError, DependencyUnavailable, NotFound
 from visearch.indexing import progress
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE, Import, PlannedItem
@@ -14,6 +16,7 @@ from visearch.store import chunks, imports
 
 LEDGER_BATCH = 2_000
 CHUNK_BYTES = 16 << 20
+PULSE_S = 3.0
 
 Numbered = tuple[int, PlannedItem]
 
@@ -29,18 +32,43 @@ def plan(pipeline: Pipeline, import_id: str, attempt: int) -> None:
     if record.status not in ACTIVE or record.attempt != attempt:
         return
     try:
-        total = _list_items(pipeline, record)
+        with _sign_of_life(pipeline, record):
+            total = _list_items(pipeline, record)
     except (ArchiveError, NotFound) as error:
         progress.fail_import(pipeline, record.pk, error.code, error.detail)
         return
+    if total is None:
+        return  # cancelled, or another run has taken over
     with pipeline.database.write() as connection:
         imports.start(connection, record.pk, total)
         progress.advance(connection, record.pk, pipeline.settings)
     pipeline.flush()
 
 
-def _list_items(pipeline: Pipeline, record: Import) -> int:
-    """Write the ledger; returns the number of items."""
+@contextmanager
+def _sign_of_life(pipeline: Pipeline, record: Import) -> Iterator[None]:
+    """Touch the import's row every few seconds: the reconciler restarts silent planners."""
+    stop = threading.Event()
+
+    def pulse() -> None:
+        while not stop.wait(PULSE_S):
+            try:
+                with pipeline.database.write() as connection:
+                    imports.touch(connection, record.pk, record.attempt)
+            except DependencyUnavailable:
+                continue  # the planner itself will hear of it
+
+    thread = threading.Thread(target=pulse, daemon=True, name="planning")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _list_items(pipeline: Pipeline, record: Import) -> int | None:
+    """Write the ledger; returns the number of items, None if it is not ours to write."""
     with pipeline.database.read() as connection:
         total = imports.planned_items(connection, record.pk)
     with pipeline.blobs.open(record.source) as file:
@@ -49,8 +77,8 @@ def _list_items(pipeline: Pipeline, record: Import) -> int:
         )
         numbered = _chunked(found, pipeline.settings.chunk_items)
         for batch in _batches(islice(numbered, total, None)):
-            if not _append(pipeline, record.pk, total, batch):
-                return total
+            if not _append(pipeline, record, total, batch):
+                return None
             total += len(batch)
             pipeline.flush()
     if total == 0:
@@ -86,11 +114,13 @@ def _batches(items: Iterator[Numbered]) -> Iterator[list[Numbered]]:
         yield batch
 
 
-def _append(pipeline: Pipeline, import_pk: int, first: int, batch: list[Numbered]) -> bool:
-    """Commit one batch and its chunks; False if the import was cancelled meanwhile."""
+def _append(pipeline: Pipeline, record: Import, first: int, batch: list[Numbered]) -> bool:
+    """Commit one batch and its chunks; False if the import is no longer ours."""
+    import_pk = record.pk
     with pipeline.database.write() as connection:
-        if imports.lock(connection, import_pk).status not in ACTIVE:
-            return False
+        now = imports.lock(connection, import_pk)
+        if now.status not in ACTIVE or now.attempt != record.attempt or now.planned:
+            return False  # cancelled, or a later attempt has begun
         if imports.planned_items(connection, import_pk) != first:
             return False  # another run of this plan is ahead of us
         imports.add_items(connection, import_pk, first, batch)

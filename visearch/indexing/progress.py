@@ -54,6 +54,8 @@ def _remove_absent(connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -
 def fail_import(pipeline: Pipeline, import_pk: int, code: str, detail: str) -> None:
     """End an import whose file cannot be read; items already searchable stay so."""
     with pipeline.database.write() as connection:
+        if imports.lock(connection, import_pk).status not in ACTIVE:
+            return
         pending = _pending(connection, import_pk)
         imports.update_items(
             connection, import_pk, [_failure(row, code, detail) for row in pending]

@@ -14,10 +14,12 @@ from visearch.records import ACTIVE
 from visearch.store import chunks, outbox
 from visearch.store.schema import imports
 
-DEAD_AFTER_S = 10.0
+DEAD_AFTER_S = 6.0
 RUNNING_LIMIT_S = 300.0
 LOST_AFTER_S = 15.0
-PLAN_STALLED_S = 120.0
+LOST_ANYWAY_S = 600.0
+"""A queue may never be empty: after this long a message is sent again all the same."""
+PLAN_STALLED_S = 15.0
 _QUEUE = {chunks.DECODE: INGEST, chunks.EMBED: EMBED}
 
 
@@ -66,7 +68,8 @@ def _resend_lost(pipeline: Pipeline, queue_depth: Callable[[str], int]) -> None:
     with pipeline.database.read() as connection:
         sent = chunks.in_state(connection, "sent", time.time() - LOST_AFTER_S)
     for row in sent:
-        if queue_depth(_QUEUE[row.stage]) == 0:
+        overdue = row.changed_at < time.time() - LOST_ANYWAY_S
+        if overdue or queue_depth(_QUEUE[row.stage]) == 0:
             with pipeline.database.write() as connection:
                 chunks.send_again(connection, row)
 

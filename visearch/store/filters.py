@@ -1,11 +1,14 @@
 """Attribute filters → SQL, exact on both databases.
 
-``{"colour": "red", "size": ["S", "M"], "price": {"gte": 10, "lt": 20}}``: fields are
+``{"colour": "red", "size": ["S", "M"], "price": {"gte": 10, "lte": 20}}``: fields are
 ANDed, a list means any of. An attribute that is itself a list matches if one member does.
 """
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +18,7 @@ from visearch.errors import InvalidRequest
 
 MAX_FIELDS = 16
 MAX_VALUES = 256
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOUNDS = {"gte": ">=", "lte": "<="}
 
 # One row per member of the attribute: the value itself, or each element of a list.
@@ -34,7 +38,7 @@ def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.Text
         InvalidRequest: a filter has a form the contract does not know.
     """
     if len(where) > MAX_FIELDS:
-        raise _invalid("", f"at most {MAX_FIELDS} fields can be filtered at once")
+        raise _invalid(None, f"at most {MAX_FIELDS} fields can be filtered at once")
     return [
         _condition(dialect, position, field, wanted)
         for position, (field, wanted) in enumerate(where.items())
@@ -43,9 +47,11 @@ def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.Text
 
 def _condition(dialect: str, position: int, field: str, wanted: Any) -> sa.TextClause:
     tests, values = _tests(dialect, field, wanted)
-    path = f'$."{field}"' if dialect == "sqlite" else field
+    _check_text(field, field)
     if '"' in field:
         raise _invalid(field, "a field name cannot contain a quotation mark")
+    # SQLite compares with the key as the stored JSON spells it: escaped.
+    path = f"$.{json.dumps(field)}" if dialect == "sqlite" else field
     text = _MEMBERS[dialect].format(test=" OR ".join(tests) or "1 = 0")
     # Names of bound parameters must differ between the fields of one statement.
     text = text.replace(":path", f":f{position}_path").replace(":v_", f":f{position}_v_")
@@ -63,6 +69,10 @@ def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, 
         raise _invalid(field, "a value must be a string, number or boolean")
     tests, bound = [], {}
     for i, value in enumerate(values):
+        if isinstance(value, str):
+            _check_text(field, value)
+        elif not isinstance(value, bool):
+            value = _number(field, value)
         test, literal = _equals(dialect, f":v_{i}", value)
         tests.append(test)
         bound[f"v_{i}"] = literal
@@ -98,9 +108,26 @@ def _range(dialect: str, field: str, wanted: Mapping[str, Any]) -> tuple[list[st
         else "CASE WHEN jsonb_typeof(m.value) = 'number' THEN CAST(m.value AS numeric) END"
     )
     tests = [f"{number} {_BOUNDS[op]} :v_{op}" for op in wanted]
-    return [f"({' AND '.join(tests)})"], {f"v_{op}": value for op, value in wanted.items()}
+    bounds = {f"v_{op}": _number(field, value) for op, value in wanted.items()}
+    return [f"({' AND '.join(tests)})"], bounds
 
 
-def _invalid(field: str, detail: str) -> InvalidRequest:
-    pointer = f"/filter/{field}" if field else "/filter"
+def _number(field: str, value: float) -> float:
+    """Return a number that both databases can compare with."""
+    try:
+        if math.isfinite(value):
+            return value if abs(value) < 2**63 else float(value)
+    except OverflowError:  # a whole number no float can hold
+        pass
+    raise _invalid(field, "a number must be finite")
+
+
+def _check_text(field: str, text: str) -> None:
+    if _UNSTORABLE.search(text):
+        raise _invalid(field, "a text cannot hold a NUL or half of a surrogate pair")
+
+
+def _invalid(field: str | None, detail: str) -> InvalidRequest:
+    escaped = (field or "").replace("~", "~0").replace("/", "~1")
+    pointer = "/filter" if field is None else f"/filter/{escaped}"
     return InvalidRequest(f"{pointer}: {detail}", ((pointer, detail),))

@@ -149,6 +149,15 @@ def start(connection: sa.Connection, import_pk: int, n_items: int) -> None:
     )
 
 
+def touch(connection: sa.Connection, import_pk: int, attempt: int) -> None:
+    """Note that planning still goes on, if it is still this attempt's."""
+    connection.execute(
+        sa.update(imports)
+        .where(imports.c.pk == import_pk, imports.c.attempt == attempt)
+        .values(changed_at=time.time())
+    )
+
+
 def planned_items(connection: sa.Connection, import_pk: int) -> int:
     """Count the ledger rows written so far."""
     query = sa.select(sa.func.count()).where(import_items.c.import_pk == import_pk)

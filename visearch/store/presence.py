@@ -10,7 +10,7 @@ from visearch.contract import CHANGED_CHANNEL
 from visearch.store.redis import Client, answering
 
 BEAT_S = 2.0
-LIFETIME_S = 10
+LIFETIME_S = 8
 _PREFIX = "visearch:worker:"
 
 
@@ -37,6 +37,23 @@ def alive(client: Client) -> dict[str, dict[str, Any]]:
         for name, value in zip(names, values, strict=True)
         if value
     }
+
+
+class Watch:
+    """Tells who may be presumed alive: seen now, or missing for the first time.
+
+    A Redis that was emptied or restarted has forgotten everyone until their next beat;
+    looks lie further apart than beats, so two in a row miss only the dead.
+    """
+
+    def __init__(self) -> None:
+        self._before: frozenset[str] = frozenset()
+
+    def look(self, client: Client) -> frozenset[str]:
+        """Look once more; returns the names."""
+        seen = frozenset(alive(client))
+        presumed, self._before = seen | self._before, seen
+        return presumed
 
 
 def announce_change(client: Client, catalog_pk: int) -> None:

@@ -10,10 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.errors import NotFound
-from visearch.records import Attributes, Catalog, Hit, Image, Neighbour, Product
+from visearch.records import ACTIVE, Attributes, Catalog, Hit, Image, Neighbour, Product
 from visearch.store import catalogs as catalog_rows
 from visearch.store.filters import attribute_conditions
-from visearch.store.schema import images, products
+from visearch.store.schema import images, import_items, imports, products
+
+MAX_NAMED = 10_000
+"""Values in one statement; SQLite takes 32,766."""
 
 _LIVE_IMAGE = images.c.removed.is_(None)
 _LIVE = products.c.deleted.is_(sa.false())
@@ -98,14 +101,50 @@ def describe(
 def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> None:
     """Delete a product and its pictures.
 
-    The row stays as a tombstone, even for an id never seen: an import accepted earlier
-    but not yet processed must not bring the product back.
+    The row stays as a tombstone: an import accepted earlier but not yet processed must
+    not bring the product back. One that has not brought it yet is overtaken as well.
 
     Raises:
-        NotFound: there is no such product.
+        NotFound: there is no such product, and none on its way.
     """
-    get(connection, catalog, external_id)
+    try:
+        get(connection, catalog, external_id)
+    except NotFound:
+        if not _on_its_way(connection, catalog, external_id):
+            raise
+        _add_tombstone(connection, catalog, external_id)
     remove(connection, catalog.pk, [external_id])
+
+
+def _on_its_way(connection: sa.Connection, catalog: Catalog, external_id: str) -> bool:
+    """Tell whether an import that is not over may hold the product."""
+    named = sa.exists().where(
+        import_items.c.import_pk == imports.c.pk,
+        import_items.c.product_id == external_id,
+        import_items.c.status == "pending",
+    )
+    query = sa.select(imports.c.pk).where(
+        imports.c.catalog_pk == catalog.pk,
+        imports.c.status.in_(ACTIVE),
+        sa.or_(imports.c.planned.is_(sa.false()), named),
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def _add_tombstone(connection: sa.Connection, catalog: Catalog, external_id: str) -> None:
+    mine = sa.and_(products.c.catalog_pk == catalog.pk, products.c.external_id == external_id)
+    if connection.execute(sa.select(products.c.pk).where(mine)).first() is None:
+        connection.execute(
+            sa.insert(products).values(
+                catalog_pk=catalog.pk,
+                external_id=external_id,
+                attributes={},
+                meta_version=0,
+                images_version=0,
+                deleted=True,
+                updated_at=time.time(),
+            )
+        )
 
 
 def remove(connection: sa.Connection, catalog_pk: int, external_ids: Iterable[str]) -> None:
@@ -143,7 +182,7 @@ def hydrate(
 
     Ranks are left at 0: the caller numbers what it keeps.
     """
-    rows = connection.execute(
+    query = (
         sa.select(
             images.c.pk,
             images.c.id,
@@ -154,10 +193,12 @@ def hydrate(
             products.c.attributes,
         )
         .join(products, products.c.pk == images.c.product_pk)
-        .where(images.c.pk.in_([n.image for n in neighbours]), _LIVE_IMAGE, _LIVE)
-        .where(images.c.catalog_pk == catalog.pk)
+        .where(images.c.catalog_pk == catalog.pk, _LIVE_IMAGE, _LIVE)
     )
-    found = {row.pk: row for row in rows}
+    found: dict[int, sa.Row[Any]] = {}
+    for start in range(0, len(neighbours), MAX_NAMED):
+        named = images.c.pk.in_([n.image for n in neighbours[start : start + MAX_NAMED]])
+        found |= {row.pk: row for row in connection.execute(query.where(named))}
     return [
         (neighbour, _hit(found[neighbour.image], neighbour.score))
         for neighbour in neighbours

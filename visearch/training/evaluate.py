@@ -47,6 +47,8 @@ def evaluate(encoder: Encoder, data: Dataset, seed: int = 0) -> Report:
 def label_recall(vectors: Vectors, labels: npt.NDArray[np.int32]) -> float:
     """Return recall@1 by label: vectors float32 [n, d], labels int32 [n] (-1: none)."""
     known = np.flatnonzero(labels != UNLABELLED)
+    if not len(known):
+        return 0.0
     scores = vectors[known] @ vectors[known].T
     np.fill_diagonal(scores, -np.inf)
     nearest = labels[known][np.argmax(scores, axis=1)]

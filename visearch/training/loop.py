@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import threading
 from collections.abc import Callable, Iterator
@@ -139,6 +138,6 @@ def _save(out: Path, recipe: Recipe, mean: nnx.State[Any, Any]) -> None:
     averaged = resnet.build(recipe.architecture)
     nnx.update(averaged, mean)
     dimension = resnet.VARIANTS[recipe.architecture].embedding or 0
-    metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess)
-    metadata["recipe"] = json.dumps(asdict(recipe), sort_keys=True)
+    notes = asdict(recipe)
+    metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)
     save_safetensors(out, to_tensors(averaged), metadata)

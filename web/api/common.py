@@ -11,14 +11,17 @@ from typing import Any, Literal, TypeVar
 from flask import Response, g, make_response, request
 from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
+from werkzeug.exceptions import BadRequest
 
 from visearch.errors import ArchiveTooLarge, ImageTooLarge, InvalidRequest
 from web.api import schemas
 from web.services import services
 
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 STREAM_BYTES = 1 << 20
 MAX_WAIT_S = 10.0
+_NUMBER = re.compile(r"-1|[0-9]{1,9}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=(\d+(?:\.\d+)?)")
 
 PROBLEM: dict[str, Any] = {
@@ -58,10 +61,25 @@ def decode_cursor(cursor: str | None) -> str:
     if not cursor:
         return ""
     try:
-        return base64.urlsafe_b64decode(cursor.encode("ascii")).decode()
+        key = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
-        detail = "the cursor is not one we gave; start again without it"
-        raise InvalidRequest(detail, (("cursor", detail),)) from error
+        raise _bad_cursor() from error
+    if "\0" in key:
+        raise _bad_cursor()
+    return key
+
+
+def decode_number_cursor(cursor: str | None) -> int:
+    """Return the number a page starts after, -1 for the first; raises InvalidRequest."""
+    key = decode_cursor(cursor) or "-1"
+    if not _NUMBER.fullmatch(key):
+        raise _bad_cursor()
+    return int(key)
+
+
+def _bad_cursor() -> InvalidRequest:
+    detail = "the cursor is not one we gave; start again without it"
+    return InvalidRequest(detail, (("cursor", detail),))
 
 
 def paged(found: Sequence[T], limit: int, key: Callable[[T], str]) -> tuple[list[T], str | None]:
@@ -91,6 +109,15 @@ def inline_picture(image: schemas.InlineImage, pointer: str) -> bytes:
         detail = "the picture is not valid base64"
         raise InvalidRequest(detail, ((pointer, detail),)) from error
     return check_picture_size(data)
+
+
+def json_body(model: type[M]) -> M:
+    """Read the JSON body; what is not JSON is as invalid as JSON of another form."""
+    try:
+        return model.model_validate(request.get_json())
+    except BadRequest as error:
+        detail = "the body is not valid JSON"
+        raise InvalidRequest(detail, (("", detail),)) from error
 
 
 def check_picture_size(data: bytes) -> bytes:

@@ -8,23 +8,37 @@ from flask_openapi.blueprint import APIBlueprint
 from visearch.contract import SEARCH
 from visearch.errors import DependencyUnavailable
 from visearch.store import presence
-from web.api import schemas
 from web.api.common import reply
 from web.services import services
 
 api = APIBlueprint("health", __name__)
 
 
-@api.get("/healthz", summary="Is the process alive?", responses={200: schemas.Alive})
+class Ready(BaseModel):
+    """What the server needs in order to answer searches."""
+
+    ready: bool
+    database: bool
+    redis: bool
+    search_workers: int
+
+
+class Alive(BaseModel):
+    """The process runs."""
+
+    alive: bool
+
+
+@api.get("/healthz", summary="Is the process alive?", responses={200: Alive})
 def healthz() -> Response:
     """Answer without asking any dependency."""
-    return reply(schemas.Alive(alive=True))
+    return reply(Alive(alive=True))
 
 
 @api.get(
     "/readyz",
     summary="Can searches be answered?",
-    responses={200: schemas.Ready, 503: schemas.Ready},
+    responses={200: Ready, 503: Ready},
 )
 def readyz() -> Response:
     """Check the database, Redis and that a search worker lives; 503 says what is missing."""
@@ -39,5 +53,5 @@ def readyz() -> Response:
     except DependencyUnavailable:
         redis, count = False, 0
     ready = database and redis and count > 0
-    body = schemas.Ready(ready=ready, database=database, redis=redis, search_workers=count)
+    body = Ready(ready=ready, database=database, redis=redis, search_workers=count)
     return reply(body, 200 if ready else 503)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Literal
 
-from flask import Response, request
+from flask import Response, request, stream_with_context
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
@@ -22,6 +22,7 @@ from web.api.catalogs import CatalogPath
 from web.api.common import (
     Page,
     decode_cursor,
+    decode_number_cursor,
     paged,
     problems,
     reply,
@@ -143,10 +144,11 @@ def list_items(path: ImportPath, query: ItemsQuery) -> Response:
         ["application/json", "text/csv", "application/x-ndjson"], "application/json"
     )
     if accepted == "text/csv":
-        return Response(_csv(record, query), mimetype="text/csv")
+        return Response(stream_with_context(_csv(record, query)), mimetype="text/csv")
     if accepted == "application/x-ndjson":
-        return Response(_ndjson(record, query), mimetype="application/x-ndjson")
-    found = _items(record, query, int(decode_cursor(query.cursor) or -1), query.limit + 1)
+        lines = stream_with_context(_ndjson(record, query))
+        return Response(lines, mimetype="application/x-ndjson")
+    found = _items(record, query, decode_number_cursor(query.cursor), query.limit + 1)
     page, cursor = paged(found, query.limit, lambda item: str(item.item))
     items = [schemas.Item(**asdict(item)) for item in page]
     return reply(schemas.ItemList(items=items, next_cursor=cursor))
@@ -222,4 +224,6 @@ def _error(record: records.Import) -> schemas.Problem | None:
     if not record.error_code:
         return None
     status, detail = status_of(record.error_code), record.error_detail or ""
-    return schemas.Problem.model_validate(problem(status, record.error_code, detail))
+    body = problem(status, record.error_code, detail)
+    instance = f"/v1/catalogs/{record.catalog}/imports/{record.id}"
+    return schemas.Problem.model_validate({**body, "instance": instance})

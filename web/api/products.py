@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask import Response, request
@@ -17,12 +18,14 @@ from web.api.common import (
     check_picture_size,
     decode_cursor,
     inline_picture,
+    json_body,
     one_of,
     paged,
     problems,
     reply,
     request_id,
 )
+from web.api.fields import ProductId
 from web.api.imports import import_model
 from web.services import services
 
@@ -37,12 +40,13 @@ _FORM: dict[str, Any] = {
     },
 }
 _JSON_ALLOWANCE = 1 << 20
+_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class ProductPath(CatalogPath):
     """Names a product; ids may contain slashes."""
 
-    product_id: str
+    product_id: ProductId
 
 
 class ProductQuery(schemas.Request):
@@ -63,18 +67,29 @@ def list_products(path: CatalogPath, query: ProductQuery) -> Response:
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)
         after = decode_cursor(query.cursor)
-        where = query.model_extra or {}
+        where = {name: _any_type(request.args.getlist(name)) for name in query.model_extra or ()}
         found = products.page(connection, catalog, after, query.limit + 1, where)
     page, cursor = paged(found, query.limit, lambda p: p.id)
     items = [_product(product) for product in page]
     return reply(schemas.ProductList(items=items, next_cursor=cursor))
 
 
+def _any_type(texts: list[str]) -> list[str | bool | int | float]:
+    """A query string has no types: ``10`` stands for the text and for the number."""
+    values: list[str | bool | int | float] = list(texts)
+    for text in texts:
+        if text in ("true", "false"):
+            values.append(text == "true")
+        elif _NUMBER.fullmatch(text):
+            values.append(float(text) if "." in text else int(text))
+    return values
+
+
 @api.put(
     "/<path:product_id>",
     summary="Add or replace a product",
     request_body=one_of(schemas.NewProduct, _FORM),
-    responses={202: schemas.Import, **problems(404, 413, 422)},
+    responses={202: schemas.Import, **problems(404, 413, 415, 422)},
 )
 def put_product(path: ProductPath) -> Response:
     """Accept the product; the returned import tells the fate of each picture."""
@@ -82,7 +97,7 @@ def put_product(path: ProductPath) -> Response:
     record = accept_product(
         services().pipeline,
         path.catalog,
-        schemas.PRODUCT_ID.validate_python(path.product_id),
+        path.product_id,
         pictures,
         title=body.title,
         url=body.url,
@@ -94,23 +109,29 @@ def put_product(path: ProductPath) -> Response:
     return reply(import_model(record), 202, Location=location)
 
 
-def _read_request() -> tuple[schemas.NewProduct, list[bytes]]:
+def _read_request() -> tuple[schemas.ProductText, list[bytes]]:
     per_picture = services().settings.max_image_bytes * 4 // 3
     request.max_content_length = 10 * per_picture + _JSON_ALLOWANCE
     if request.mimetype == "multipart/form-data":
-        body = schemas.NewProduct.model_validate_json(request.form.get("product", "{}"))
         parts = request.files.getlist("image")
-        return body, [check_picture_size(part.stream.read()) for part in parts]
-    body = schemas.NewProduct.model_validate(request.get_json())
+        pictures = [check_picture_size(part.stream.read()) for part in parts]
+        return schemas.ProductText.model_validate_json(_product_part()), pictures
+    body = json_body(schemas.NewProduct)
     return body, [
         inline_picture(image, f"/images/{i}/base64") for i, image in enumerate(body.images)
     ]
 
 
+def _product_part() -> str | bytes:
+    """Return the form's ``product``, sent as a field or as a file."""
+    file = request.files.get("product")
+    return file.stream.read() if file is not None else request.form.get("product", "{}")
+
+
 @api.get(
     "/<path:product_id>",
     summary="Read a product",
-    responses={200: schemas.Product, **problems(404)},
+    responses={200: schemas.Product, **problems(404, 422)},
 )
 def get_product(path: ProductPath) -> Response:
     """Return one product."""
@@ -137,7 +158,7 @@ def patch_product(path: ProductPath, body: schemas.ProductChanges) -> Response:
 
 
 @api.delete(
-    "/<path:product_id>", summary="Delete a product", responses={204: None, **problems(404)}
+    "/<path:product_id>", summary="Delete a product", responses={204: None, **problems(404, 422)}
 )
 def delete_product(path: ProductPath) -> Response:
     """Delete a product; results accepted two seconds later no longer hold it."""

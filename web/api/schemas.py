@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
-from visearch.store.catalogs import NAME
-
-AttributeValue = str | bool | int | float | list[str]
-Attributes = Annotated[dict[str, AttributeValue], Field(max_length=64)]
-CatalogName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
-ProductId = Annotated[str, Field(min_length=1, max_length=512)]
+from web.api.fields import Attributes, CatalogName, Fraction, ProductId, Text
 
 
 class Request(BaseModel):
@@ -101,9 +97,6 @@ class ProductRef(Request):
     id: ProductId
 
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
-
-
 class SearchOptions(Request):
     """What both forms of a search share."""
 
@@ -114,6 +107,13 @@ class SearchOptions(Request):
     filter: dict[str, Any] | None = None
     min_score: float | None = Field(None, ge=-1, le=1)
     group: bool = False
+
+    @field_validator("box")
+    @classmethod
+    def _has_area(cls, box: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
+            raise PydanticCustomError("box", "a box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1")
+        return box
 
 
 class NewSearch(SearchOptions):
@@ -126,7 +126,7 @@ class NewSearch(SearchOptions):
 class CatalogSettings(Request):
     """What a merchant decides about a catalog; the metric and encoder stay as created."""
 
-    title: str | None = Field(None, max_length=200)
+    title: Text | None = Field(None, max_length=200)
     metric: Literal["cosine", "euclidean"] | None = None
     encoder: str | None = None
 
@@ -151,20 +151,25 @@ class CatalogList(BaseModel):
     next_cursor: str | None
 
 
-class NewProduct(Request):
+class ProductText(Request):
+    """A product without its pictures."""
+
+    title: Text | None = Field(None, max_length=2000)
+    url: Text | None = Field(None, max_length=4000)
+    attributes: Attributes = {}
+
+
+class NewProduct(ProductText):
     """A product with its pictures inside JSON."""
 
-    title: str | None = Field(None, max_length=2000)
-    url: str | None = Field(None, max_length=4000)
-    attributes: Attributes = {}
     images: list[InlineImage] = Field(default=[], max_length=10)
 
 
 class ProductChanges(Request):
     """Changes that need no new embedding; absent fields stay."""
 
-    title: str | None = Field(None, max_length=2000)
-    url: str | None = Field(None, max_length=4000)
+    title: Text | None = Field(None, max_length=2000)
+    url: Text | None = Field(None, max_length=4000)
     attributes: Attributes | None = None
 
 
@@ -244,21 +249,3 @@ class ItemList(BaseModel):
 
     items: list[Item]
     next_cursor: str | None
-
-
-class Ready(BaseModel):
-    """What the server needs in order to answer searches."""
-
-    ready: bool
-    database: bool
-    redis: bool
-    search_workers: int
-
-
-class Alive(BaseModel):
-    """The process runs."""
-
-    alive: bool
-
-
-PRODUCT_ID: TypeAdapter[str] = TypeAdapter(ProductId)

@@ -10,9 +10,10 @@ from typing import Any
 from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from visearch.contract import RUN_SEARCH, SearchPayload, SearchQuery
-from visearch.errors import DependencyUnavailable, ImageCorrupt, InvalidRequest
+from visearch.errors import DependencyUnavailable, ImageCorrupt, ImageTooLarge, InvalidRequest
 from visearch.ids import new_id
 from visearch.records import Catalog
 from visearch.store import catalogs
@@ -22,6 +23,7 @@ from web.api import schemas
 from web.api.common import (
     check_picture_size,
     inline_picture,
+    json_body,
     one_of,
     preferred_wait,
     problems,
@@ -116,10 +118,15 @@ def _query(options: schemas.SearchOptions, product: str | None) -> SearchQuery:
 def _read_request() -> tuple[schemas.SearchOptions, bytes | None, str | None]:
     """Return the options, the picture's bytes, and the product of "more like this"."""
     # A picture in base64 is a third larger, plus the other fields.
-    request.max_content_length = services().settings.max_image_bytes * 4 // 3 + 65_536
-    if request.mimetype == "multipart/form-data":
-        return *_read_form(), None
-    return _read_json()
+    limit = services().settings.max_image_bytes
+    request.max_content_length = limit * 4 // 3 + 65_536
+    try:
+        if request.mimetype == "multipart/form-data":
+            return *_read_form(), None
+        return _read_json()
+    except RequestEntityTooLarge as error:
+        detail = f"the picture has more bytes than the limit of {limit}; make it smaller"
+        raise ImageTooLarge(detail) from error
 
 
 def _read_form() -> tuple[schemas.SearchOptions, bytes]:
@@ -144,7 +151,7 @@ def _json_field(name: str, text: str) -> Any:
 
 
 def _read_json() -> tuple[schemas.SearchOptions, bytes | None, str | None]:
-    body = schemas.NewSearch.model_validate(request.get_json())
+    body = json_body(schemas.NewSearch)
     if (body.image is None) == (body.product is None):
         detail = "give either 'image' or 'product'"
         raise InvalidRequest(detail, (("/image", detail),))

@@ -1,0 +1,114 @@
+"""Two workers do the same thing at once, or one of them late: each interleaving by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from bench_pipeline import Bench
+from system import archive, picture
+
+from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
+from visearch.indexing import plan as planning
+from visearch.indexing import progress
+from visearch.store import chunks
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path / "home", chunk_items=3, import_window=4)
+
+
+def files(n: int) -> bytes:
+    return archive((f"p{i}.jpg", picture(i, side=64)) for i in range(n))
+
+
+def test_a_second_planner_cannot_end_the_import_early(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "LEDGER_BATCH", 3)
+    record = bench.accept(bench.catalog("c"), files(12))
+    (message,) = bench.take(PLAN_IMPORT)
+    append, again = planning._append, [message]
+
+    def interrupted(*arguments: object) -> bool:
+        if len(again) and arguments[2] == 3:  # the second batch: the duplicate overtakes
+            bench.run(again.pop())
+        return append(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(planning, "_append", interrupted)
+    bench.run(message)
+    assert bench.read(record).counts.items == 12
+    bench.drain()
+    done = bench.read(record)
+    assert (done.status, done.counts.searchable) == ("succeeded", 12)
+
+
+def test_a_planner_that_lost_its_attempt_stops(bench: Bench) -> None:
+    record = bench.accept(bench.catalog("c"), files(6))
+    (task, payload), *_ = bench.take(PLAN_IMPORT)
+    bench.run((task, {**payload, "attempt": 7}))
+    assert bench.read(record).status == "received"
+
+
+def test_equal_pictures_in_two_imports_do_not_share_scratch(bench: Bench) -> None:
+    records = [bench.accept(bench.catalog(name), files(3)) for name in ("a", "b")]
+    for task in (PLAN_IMPORT, DECODE_CHUNK):
+        for message in bench.take(task):
+            bench.run(message)
+    bench.drain()
+    assert [bench.read(r).status for r in records] == ["succeeded", "succeeded"]
+    assert not list(bench.blobs.list("pixels"))
+
+
+def test_a_late_embedder_does_not_spoil_the_next_attempt(bench: Bench) -> None:
+    record = bench.accept(bench.catalog("c"), files(3))
+    for task in (PLAN_IMPORT, DECODE_CHUNK):
+        bench.run(bench.take(task)[0])
+    (late,) = bench.take(EMBED_CHUNK)
+    embed = bench.encoder.embed_pixels
+
+    def lose_the_claim(pixels: object) -> object:
+        bench.encoder.embed_pixels = embed  # type: ignore[method-assign]
+        release(bench, record.pk, chunks.EMBED, attempt=1)
+        return embed(pixels)  # type: ignore[arg-type]
+
+    bench.encoder.embed_pixels = lose_the_claim  # type: ignore[assignment]
+    bench.run(late)
+    assert bench.read(record).counts.searchable == 0
+    bench.drain()
+    done = bench.read(record)
+    assert (done.status, done.counts.searchable, done.counts.failed) == ("succeeded", 3, 0)
+
+
+def test_a_late_decoder_leaves_no_scratch(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = bench.accept(bench.catalog("c"), files(3))
+    bench.run(bench.take(PLAN_IMPORT)[0])
+    (late,) = bench.take(DECODE_CHUNK)
+    finish = chunks.finish
+
+    def lose_the_claim(*arguments: object, **values: object) -> bool:
+        monkeypatch.setattr(chunks, "finish", finish)
+        finish(*arguments, state="waiting")  # type: ignore[arg-type]
+        chunks.retry(arguments[0], record.pk, 0, 2)  # type: ignore[arg-type]
+        return finish(*arguments, **values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(chunks, "finish", lose_the_claim)
+    bench.run(late)
+    assert not list(bench.blobs.list("pixels"))
+
+
+def test_a_message_delivered_twice_counts_once(bench: Bench) -> None:
+    record = bench.accept(bench.catalog("c"), files(10))
+    while bench.queue:
+        message = bench.queue.pop(0)
+        bench.run(message)
+        bench.run(message)
+    done = bench.read(record)
+    assert (done.status, done.counts.searchable, done.counts.failed) == ("succeeded", 10, 0)
+
+
+def release(bench: Bench, import_pk: int, stage: str, attempt: int) -> None:
+    progress.release(
+        bench.pipeline, import_pk, 0, stage, attempt, code="worker_lost", detail="for the test"
+    )

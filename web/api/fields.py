@@ -1,0 +1,32 @@
+"""The types of single fields: what a text, a number, an id may be."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
+
+from visearch.store.catalogs import NAME
+
+
+def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Report one error for a value, not one for each type it could have been."""
+    try:
+        return check(value)
+    except ValidationError as error:
+        detail = "an attribute is a string, a finite number, a boolean or a list of strings"
+        raise PydanticCustomError("attribute", detail) from error
+
+
+# PostgreSQL stores no NUL, and JSON no NaN.
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+AttributeValue = Annotated[Text | bool | Int64 | Number | list[Text], WrapValidator(_one_error)]
+Attributes = Annotated[dict[Text, AttributeValue], Field(max_length=64)]
+CatalogName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+ProductId = Annotated[
+    str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")
+]
+Fraction = Annotated[float, Field(ge=0, le=1)]

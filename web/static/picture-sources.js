@@ -1,0 +1,52 @@
+/* Purpose: every way a picture can enter the page: file, camera, drop, paste. */
+
+import { Problem } from "./api.js";
+
+/** Call `take(file)` for each picture that enters, `refuse(problem)` for what is none. */
+export function pictureSources({ inputs, veil, take, refuse }) {
+  for (const input of inputs) {
+    input.addEventListener("change", () => {
+      const [file] = input.files;
+      if (file) take(file);
+      input.value = ""; // so that the same file can be chosen again
+    });
+  }
+  dropAnywhere(veil, take, refuse);
+  document.addEventListener("paste", (event) => {
+    const file = firstPicture(event.clipboardData?.files);
+    if (!file) return;
+    event.preventDefault();
+    take(file);
+  });
+}
+
+function firstPicture(files) {
+  const list = [...(files ?? [])];
+  return list.find((file) => file.type.startsWith("image/")) ?? list[0];
+}
+
+/** Accept a dropped file on the whole page; `veil` shows while one hovers. */
+export function dropAnywhere(veil, take, refuse) {
+  let depth = 0; // dragenter and dragleave also come from every child
+  const hover = (change) => {
+    depth = change === 0 ? 0 : Math.max(0, depth + change);
+    veil.hidden = depth === 0;
+  };
+  document.addEventListener("dragenter", (event) => carries(event) && hover(1));
+  document.addEventListener("dragleave", (event) => carries(event) && hover(-1));
+  document.addEventListener("dragover", (event) => carries(event) && event.preventDefault());
+  document.addEventListener("drop", (event) => {
+    hover(0);
+    if (!carries(event)) return;
+    event.preventDefault();
+    const file = firstPicture(event.dataTransfer.files);
+    if (file) take(file);
+    else refuse(new Problem({ code: "not_a_file" }));
+  });
+}
+
+/** Files, or a picture dragged out of another page (which may come as a mere address). */
+function carries(event) {
+  const types = [...(event.dataTransfer?.types ?? [])];
+  return types.includes("Files") || types.includes("text/uri-list");
+}

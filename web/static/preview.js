@@ -1,0 +1,65 @@
+/* Purpose: show the picture that is searched with, and let a part of it be chosen. */
+
+import { CropBox } from "./crop-box.js";
+import { byId } from "./dom.js";
+
+const EDGES = ["left", "top", "right", "bottom"];
+
+export class Preview {
+  /** `cropped(box)` runs when the reader chooses another part. */
+  constructor(cropped) {
+    this.figure = byId("preview");
+    this.stage = byId("stage");
+    this.picture = byId("query-picture");
+    this.caption = byId("query-caption");
+    this.surface = byId("crop");
+    this.fields = byId("crop-fields");
+    this.clear = byId("crop-clear");
+    const inputs = EDGES.map((edge) => byId(`crop-${edge}`));
+    this.crop = new CropBox(this.surface, inputs, (box) => {
+      this.clear.hidden = box === null;
+      cropped(box);
+    });
+    this.clear.addEventListener("click", () => {
+      this.setBox(null);
+      this.picture.focus();
+      cropped(null);
+    });
+    this.picture.addEventListener("load", () => this.loaded(true));
+    this.picture.addEventListener("error", () => this.loaded(false));
+  }
+
+  /** Show a query: its picture's file, or the product it came from, or nothing. */
+  show(query) {
+    this.query = query;
+    this.forget();
+    this.figure.hidden = !query;
+    this.setBox(query?.box ?? null);
+    if (!query) return this.loaded(false);
+    this.caption.textContent = query.label;
+    this.picture.alt = `Your query: ${query.label}`;
+    if (query.picture) this.address = URL.createObjectURL(query.picture);
+    this.picture.src = this.address ?? query.product?.imageUrl ?? "";
+  }
+
+  setBox(box) {
+    this.crop.set(box);
+    this.clear.hidden = box === null;
+  }
+
+  /** A part can be chosen only of a picture that is ours to send and that the browser shows. */
+  loaded(visible) {
+    const usable = Boolean(visible && this.query?.picture);
+    this.stage.hidden = !visible;
+    this.surface.hidden = this.fields.hidden = !usable;
+    if (!usable) this.clear.hidden = true;
+    if (this.query?.picture && !visible) {
+      this.caption.textContent = `${this.query.label} (your browser cannot show this file)`;
+    }
+  }
+
+  forget() {
+    if (this.address) URL.revokeObjectURL(this.address);
+    this.address = null;
+  }
+}

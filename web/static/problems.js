@@ -1,0 +1,83 @@
+/* Purpose: say in plain words what went wrong and what the reader can do about it. */
+
+import { el } from "./dom.js";
+
+const SHOW_DETAIL = null;
+
+/* code → [title, what to do (or the server's own words), whether trying again may help] */
+const WORDS = {
+  network: [
+    "The server cannot be reached",
+    "Check your connection, then try again. If you run the server yourself, see whether it is up.",
+    true,
+  ],
+  unsupported_image: ["This file is not a picture we can read", SHOW_DETAIL, false],
+  image_too_large: ["The picture is too large", SHOW_DETAIL, false],
+  image_corrupt: [
+    "The picture is damaged",
+    "Open it in a picture program and save it again, or choose another one.",
+    false,
+  ],
+  payload_too_large: ["The file is too large", "Choose a smaller one.", false],
+  archive_too_large: ["The file is too large", SHOW_DETAIL, false],
+  unsupported_archive: ["This file is not an archive we can read", SHOW_DETAIL, false],
+  archive_corrupt: ["The archive is damaged", SHOW_DETAIL, false],
+  search_expired: [
+    "The search took too long",
+    "No worker answered in time. Wait a moment, then try again.",
+    true,
+  ],
+  cancelled: ["The search was cancelled", "Start it again when you like.", true],
+  overloaded: ["Many people are searching right now", "Try again in a few seconds.", true],
+  rate_limited: ["Too many requests", "Wait a little, then try again.", true],
+  dependency_unavailable: [
+    "A part of the server is down",
+    "Try again in a moment. If it stays so, tell the operator.",
+    true,
+  ],
+  gone: [
+    "This result is no longer kept",
+    "Results are kept for about an hour. Search again with your picture.",
+    false,
+  ],
+  not_a_file: [
+    "That was not a file",
+    "Save the picture to your device first, then drop or choose the file.",
+    false,
+  ],
+};
+
+/** The words for a Problem: {title, text, again}. */
+export function explain(problem) {
+  const [title, advice, again] = WORDS[problem.code] ?? [
+    problem.status >= 500 ? "Something went wrong on the server" : "That did not work",
+    SHOW_DETAIL,
+    problem.status >= 500,
+  ];
+  const wait = problem.retryAfter > 1 ? ` Wait ${problem.retryAfter} seconds before you do.` : "";
+  return { title, text: (advice ?? sentence(problem.detail)) + (again ? wait : ""), again };
+}
+
+/** The server's detail as a sentence. */
+function sentence(text) {
+  const trimmed = text.trim() || "No reason was given.";
+  const start = trimmed[0].toUpperCase() + trimmed.slice(1);
+  return /[.!?]$/.test(start) ? start : `${start}.`;
+}
+
+/** Show a Problem in `box` (an alert region); `retry` adds a button when it may help. */
+export function show(box, problem, retry) {
+  const { title, text, again } = explain(problem);
+  const notice = el(
+    "div",
+    { className: "notice", data: { kind: "error", code: problem.code ?? "" } },
+    el("p", { className: "notice-title" }, title),
+    el("p", {}, text),
+  );
+  if (again && retry) {
+    const button = el("button", { type: "button" }, "Try again");
+    button.addEventListener("click", retry);
+    notice.append(button);
+  }
+  box.replaceChildren(notice);
+}

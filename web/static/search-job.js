@@ -1,0 +1,70 @@
+/* Purpose: one search, from the picture sent to its end; cancelling also tells the server. */
+
+import { Problem, json, pause, send } from "./api.js";
+
+const WAIT = { Prefer: "wait=5" };
+const LIMIT = "40";
+const PATIENCE = 3; // polls that may fail in a row before the reader hears of it
+
+/** Ask: `query` is {catalog, picture, box} or {catalog, product}. Returns the succeeded Search. */
+export async function search(query, signal) {
+  const accepted = await json("/v1/searches", { method: "POST", signal, ...request(query) });
+  return finish(accepted, signal);
+}
+
+/** Read a search that may still be kept, and wait for its end. */
+export async function restore(id, signal) {
+  const record = await json(`/v1/searches/${encodeURIComponent(id)}`, { signal, headers: WAIT });
+  return finish(record, signal);
+}
+
+function request({ catalog, picture, box, product }) {
+  if (product) {
+    const body = { catalog, product: { id: product.id }, group: true, limit: Number(LIMIT) };
+    return {
+      headers: { ...WAIT, "Content-Type": "application/json" },
+      body: JSON.stringify(body),
+    };
+  }
+  const form = new FormData();
+  form.set("image", picture, picture.name || "picture");
+  form.set("catalog", catalog);
+  form.set("group", "true");
+  form.set("limit", LIMIT);
+  if (box) form.set("box", JSON.stringify(box));
+  return { headers: WAIT, body: form };
+}
+
+async function finish(record, signal) {
+  const url = `/v1/searches/${encodeURIComponent(record.id)}`;
+  const withdraw = () => {
+    send(url, { method: "DELETE", keepalive: true }).catch(() => {}); // it expires anyway
+  };
+  signal.addEventListener("abort", withdraw, { once: true });
+  try {
+    return outcome(await poll(record, url, signal));
+  } finally {
+    signal.removeEventListener("abort", withdraw);
+  }
+}
+
+async function poll(record, url, signal) {
+  for (let failures = 0; record.status === "queued" || record.status === "running"; ) {
+    const asked = performance.now();
+    try {
+      record = await json(url, { signal, headers: WAIT });
+      failures = 0;
+    } catch (error) {
+      failures += 1;
+      if (error.code !== "network" || failures >= PATIENCE) throw error;
+    }
+    if (performance.now() - asked < 250) await pause(250 * (failures + 1), signal);
+  }
+  return record;
+}
+
+function outcome(record) {
+  if (record.status === "succeeded") return record;
+  if (record.error) throw new Problem(record.error);
+  throw new Problem({ code: record.status });
+}

@@ -1,0 +1,221 @@
+/* Purpose: the search page: from a picture that enters to the products that are shown. */
+
+import { Problem } from "./api.js";
+import { CatalogPicker } from "./catalog-picker.js";
+import { byId, bytes } from "./dom.js";
+import { pictureSources } from "./picture-sources.js";
+import { Preview } from "./preview.js";
+import { show as showProblem } from "./problems.js";
+import { explainNumbers, showHits, summary } from "./results.js";
+import { DEMO, showSamples } from "./samples.js";
+import { restore, search } from "./search-job.js";
+
+const REMEMBERED = 20; // queries of this visit whose picture the back button brings back
+const STACKED = matchMedia("(max-width: 55.99rem)");
+const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+
+class SearchPage {
+  constructor() {
+    this.bench = byId("bench");
+    this.status = byId("status");
+    this.error = byId("error");
+    this.hits = byId("hits");
+    this.cancel = byId("cancel");
+    this.heading = byId("answers-title");
+    this.heading.tabIndex = -1;
+    this.about = byId("about");
+    this.limit = Number(this.bench.dataset.maxImageBytes);
+    this.queries = new Map();
+    this.query = null;
+    this.running = null;
+    this.preview = new Preview((box) => this.run({ ...this.query, box }, { replace: true }));
+    this.picker = new CatalogPicker(byId("catalog"), (catalog) => this.searchIn(catalog));
+  }
+
+  async start() {
+    this.cancel.addEventListener("click", () => this.stop());
+    addEventListener("popstate", () => this.followAddress());
+    const take = (file, label) => this.take(file, label);
+    const refuse = (problem) => this.fail(problem);
+    pictureSources({
+      inputs: [byId("file"), byId("camera")],
+      veil: byId("veil"),
+      take: (file) => take(file, file.name || "Pasted picture"),
+      refuse,
+    });
+    try {
+      await this.picker.load(new URLSearchParams(location.search).get("catalog"));
+      if (!this.picker.current) this.say("There is no catalog yet. Make one under “Catalogs”.");
+      if (this.picker.has(DEMO)) await this.offerSamples(refuse);
+    } catch (problem) {
+      this.fail(problem, () => location.reload());
+      return;
+    }
+    this.followAddress();
+  }
+
+  offerSamples(refuse) {
+    const places = { section: byId("samples"), list: byId("sample-list") };
+    const take = (file, label) => {
+      this.picker.choose(DEMO);
+      this.take(file, label);
+    };
+    return showSamples(places, take, refuse);
+  }
+
+  /** Search with a file that has just come in. */
+  take(file, label) {
+    const picture = file;
+    const query = { catalog: this.picker.current?.name, picture, label, box: null };
+    this.stop();
+    this.present(query);
+    if (!query.catalog) return this.fail(new Problem({ code: "no_catalog", detail: NO_CATALOG }));
+    if (file.size > this.limit) {
+      const detail =
+        `“${label}” has ${bytes(file.size)}; the limit is ${bytes(this.limit)}. ` +
+        "Make it smaller, or send a screenshot of it.";
+      return this.fail(new Problem({ code: "image_too_large", detail }));
+    }
+    return this.run(query, { scroll: true });
+  }
+
+  /** Search with a product's own picture. */
+  more(hit) {
+    const product = { id: hit.product_id, imageUrl: hit.image_url };
+    const label = `Like “${hit.title || hit.product_id}”`;
+    const catalog = this.shown.catalog;
+    this.run({ catalog, product, label, box: null }, { scroll: true, focus: true });
+  }
+
+  searchIn(catalog) {
+    if (this.query?.picture) this.run({ ...this.query, catalog });
+    else if (this.query) this.reset();
+  }
+
+  run(query, options = {}) {
+    this.present(query);
+    const again = () => this.run(query, options);
+    return this.attempt((signal) => search(query, signal), again, (found) => {
+      this.remember(found.id, query);
+      const address = `/?${new URLSearchParams({ catalog: found.catalog, search: found.id })}`;
+      history[options.replace ? "replaceState" : "pushState"](null, "", address);
+      this.arrive(options);
+    });
+  }
+
+  /** Show what the address names: a search still kept, or the empty page. */
+  followAddress() {
+    const parameters = new URLSearchParams(location.search);
+    const id = parameters.get("search");
+    this.picker.choose(parameters.get("catalog"));
+    if (!id) return this.reset();
+    this.present(this.queries.get(id) ?? { label: "An earlier search", shared: true });
+    return this.attempt((signal) => restore(id, signal), () => this.followAddress());
+  }
+
+  /** Run one search at a time: a new one cancels the one before. */
+  async attempt(work, again, done) {
+    this.stop();
+    const controller = new AbortController();
+    this.running = controller;
+    this.busy(true);
+    try {
+      const found = await work(controller.signal);
+      if (this.running !== controller) return;
+      this.busy(false);
+      this.showResult(found);
+      done?.(found);
+    } catch (problem) {
+      if (this.running !== controller) return;
+      this.busy(false);
+      if (problem.name !== "AbortError") this.fail(problem, again);
+    }
+  }
+
+  stop() {
+    const running = this.running;
+    this.running = null;
+    if (!running) return;
+    running.abort();
+    this.busy(false);
+    this.say("Search cancelled.");
+  }
+
+  busy(on) {
+    this.hits.setAttribute("aria-busy", String(on));
+    this.cancel.hidden = !on;
+    if (!on) return;
+    this.error.replaceChildren();
+    this.bench.dataset.state = "busy";
+    this.say("Searching…");
+  }
+
+  present(query) {
+    this.query = query;
+    this.bench.dataset.query = query ? "yes" : "no";
+    byId("file-label").textContent = query ? "Choose another picture" : "Choose a picture";
+    this.preview.show(query);
+  }
+
+  showResult(found) {
+    this.running = null;
+    this.shown = found;
+    const metric = this.picker.find(found.catalog)?.metric ?? "cosine";
+    this.picker.choose(found.catalog);
+    this.bench.dataset.state = "result";
+    showHits(this.hits, found.results, metric, (hit) => this.more(hit));
+    const places = {
+      score: byId("about-score"),
+      time: byId("about-time"),
+      times: byId("times"),
+    };
+    explainNumbers(places, found, metric);
+    this.about.hidden = false;
+    this.say(summary(found));
+  }
+
+  arrive({ scroll, focus }) {
+    if (focus) this.heading.focus({ preventScroll: true });
+    if (!scroll) return;
+    const behavior = CALM.matches ? "auto" : "smooth";
+    if (STACKED.matches) this.heading.scrollIntoView({ behavior, block: "start" });
+    else scrollTo({ top: 0, behavior });
+  }
+
+  fail(problem, again) {
+    this.running = null;
+    this.busy(false);
+    this.clearHits();
+    this.bench.dataset.state = "error";
+    this.say("");
+    showProblem(this.error, problem, again);
+    if (STACKED.matches) this.error.scrollIntoView({ block: "nearest" });
+  }
+
+  reset() {
+    this.stop();
+    this.present(null);
+    this.clearHits();
+    this.error.replaceChildren();
+    this.bench.dataset.state = "empty";
+    if (this.picker.current) this.say("");
+  }
+
+  clearHits() {
+    this.hits.replaceChildren();
+    this.about.hidden = true;
+  }
+
+  remember(id, query) {
+    this.queries.set(id, query);
+    if (this.queries.size > REMEMBERED) this.queries.delete(this.queries.keys().next().value);
+  }
+
+  say(text) {
+    this.status.textContent = text;
+  }
+}
+
+const NO_CATALOG = "There is no catalog to search in yet. Make one under “Catalogs” first.";
+
+new SearchPage().start();
