@@ -116,6 +116,7 @@ def _disk(settings: Settings) -> str:
 
 
 def _port(settings: Settings) -> str:
+    settings.check_bind()
     with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

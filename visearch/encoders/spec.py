@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from visearch.encoders.header import read_metadata
-from visearch.errors import UnknownEncoder, WeightsMismatch
+from visearch.errors import EncoderMismatch, UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
+from visearch.records import Catalog
 
 METADATA_KEY = "visearch"
 BUNDLED = Path(__file__).parent / "bundled" / "encoder.safetensors"
@@ -83,6 +84,15 @@ def resolve(spec: str) -> EncoderSpec:
     if not path.is_file():
         raise UnknownEncoder(f"encoder {spec!r}: {path} is not a file")
     return _read(path, path.stat().st_mtime_ns)
+
+
+def check(catalog: Catalog, fingerprint: str) -> None:
+    """Refuse to mix vectors of two encoders; raises EncoderMismatch."""
+    if catalog.fingerprint != fingerprint:
+        raise EncoderMismatch(
+            f"catalog {catalog.name!r} was made with encoder {catalog.fingerprint}, "
+            f"but {catalog.encoder!r} is now {fingerprint}; make a new catalog with it"
+        )
 
 
 @lru_cache(maxsize=32)

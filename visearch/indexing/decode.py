@@ -130,6 +130,7 @@ def _hand_on(
     """Write the results into the ledger; False if another attempt has taken over."""
     changes = [_change(row.item, attempt, r) for row, r in zip(rows, results, strict=True)]
     with pipeline.database.write() as connection:
+        progress.take_locks(connection, record.pk)
         state = (
             {"state": "waiting", "stage": chunks.EMBED, "attempt": 1, "pixels": pixels}
             if pixels

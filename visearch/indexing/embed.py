@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from visearch.errors import EncoderMismatch
+from visearch.encoders.spec import check
 from visearch.ids import new_id
 from visearch.indexing import progress
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import ACTIVE, Catalog, Import
+from visearch.records import ACTIVE, Import
 from visearch.store import catalogs, changes, chunks, imports
 from visearch.store.schema import images, products
 
@@ -62,7 +62,7 @@ def embed_chunk(
         rows = imports.chunk_items(connection, record.pk, chunk)
         catalog = catalogs.get(connection, record.catalog)
     encoder = open_encoder(catalog.encoder)
-    check_encoder(catalog, encoder.fingerprint)
+    check(catalog, encoder.fingerprint)
     data = np.frombuffer(pipeline.blobs.get(f"pixels/{claimed.pixels}"), np.uint8)
     vectors = encoder.embed_pixels(data.reshape(len(rows), encoder.size, encoder.size, 3))
     segment = changes.put_segment(pipeline.blobs, vectors)
@@ -73,15 +73,6 @@ def embed_chunk(
     pipeline.blobs.delete(f"pixels/{claimed.pixels}")
     pipeline.flush()
     pipeline.announce(record.catalog_pk)
-
-
-def check_encoder(catalog: Catalog, fingerprint: str) -> None:
-    """Refuse to mix vectors of two encoders; raises EncoderMismatch."""
-    if catalog.fingerprint != fingerprint:
-        raise EncoderMismatch(
-            f"catalog {catalog.name!r} was made with encoder {catalog.fingerprint}, "
-            f"but {catalog.encoder!r} is now {fingerprint}; make a new catalog with it"
-        )
 
 
 @dataclass

@@ -40,6 +40,7 @@ def plan(pipeline: Pipeline, import_id: str, attempt: int) -> None:
     if total is None:
         return  # cancelled, or another run has taken over
     with pipeline.database.write() as connection:
+        progress.take_locks(connection, record.pk)
         imports.start(connection, record.pk, total)
         progress.advance(connection, record.pk, pipeline.settings)
     pipeline.flush()

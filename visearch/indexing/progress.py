@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE
 from visearch.settings import Settings
-from visearch.store import chunks, imports, products
+from visearch.store import catalogs, chunks, imports, products
 from visearch.store.schema import import_items
+from visearch.store.schema import imports as imports_table
 from visearch.store.schema import products as products_table
 
 
@@ -30,6 +31,20 @@ def advance(connection: sa.Connection, import_pk: int, settings: Settings) -> No
     status = "succeeded" if not row.failed else "partial" if row.searchable else "failed"
     imports.end(connection, import_pk, status)
     chunks.abandon(connection, import_pk)
+
+
+def take_locks(connection: sa.Connection, import_pk: int) -> None:
+    """Lock what ending this import may write, in the order that every writer keeps.
+
+    Embedding locks the catalog, then the chunk, then the import. Ending a ``replace``
+    import removes products, so whoever may end it has to begin with the catalog, too;
+    else two transactions of PostgreSQL could each wait for the other.
+    """
+    query = sa.select(imports_table.c.catalog_pk).where(
+        imports_table.c.pk == import_pk, imports_table.c.mode == "replace"
+    )
+    if (catalog_pk := connection.execute(query).scalar_one_or_none()) is not None:
+        catalogs.lock(connection, catalog_pk)
 
 
 def _remove_absent(connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -> None:
@@ -115,6 +130,7 @@ def release(
     ``max_attempts`` the pictures left are failed with ``code``.
     """
     with pipeline.database.write() as connection:
+        take_locks(connection, import_pk)
         if not chunks.finish(connection, import_pk, chunk, stage, attempt, state="waiting"):
             return
         pending = imports.chunk_items(connection, import_pk, chunk)

@@ -13,11 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from visearch.contract import SearchQuery
-from visearch.encoders.spec import resolve
+from visearch.encoders.spec import check, resolve
 from visearch.errors import InvalidRequest
 from visearch.images import Limits, crop_box, decode
 from visearch.index.live import LiveIndex
-from visearch.indexing.embed import check_encoder
 from visearch.records import Catalog, Hit, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
 from visearch.store import changes, products
@@ -109,7 +108,7 @@ class SearchService:
                 vectors = changes.load_vectors(self._blobs, stored, catalog.dimension)
                 return np.asarray(vectors[0])
         spec = resolve(catalog.encoder)
-        check_encoder(catalog, spec.fingerprint)
+        check(catalog, spec.fingerprint)
         with timings.part("decode"), self._decoding:
             box = query["box"]
             # With a box the cut decides how many pixels are needed: decode in full.

@@ -106,6 +106,12 @@ def delete(connection: sa.Connection, catalog: Catalog) -> None:
     )
 
 
+def lock(connection: sa.Connection, catalog_pk: int) -> None:
+    """Hold the catalog's row lock until the end of the transaction."""
+    query = sa.select(catalogs.c.pk).where(catalogs.c.pk == catalog_pk).with_for_update()
+    connection.execute(query)
+
+
 def next_revision(connection: sa.Connection, catalog_pk: int) -> int:
     """Number this commit, and hold the catalog's row lock until its end.
 

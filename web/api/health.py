@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
+from pydantic import BaseModel
 
 from visearch.contract import SEARCH
 from visearch.errors import DependencyUnavailable

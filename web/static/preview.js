@@ -22,24 +22,29 @@ export class Preview {
     });
     this.clear.addEventListener("click", () => {
       this.setBox(null);
-      this.picture.focus();
+      this.fields.querySelector("summary").focus();
       cropped(null);
     });
     this.picture.addEventListener("load", () => this.loaded(true));
-    this.picture.addEventListener("error", () => this.loaded(false));
+    this.picture.addEventListener("error", () => this.unseeable());
   }
 
   /** Show a query: its picture's file, or the product it came from, or nothing. */
   show(query) {
+    const same = query?.picture && query.picture === this.query?.picture;
     this.query = query;
-    this.forget();
     this.figure.hidden = !query;
     this.setBox(query?.box ?? null);
-    if (!query) return this.loaded(false);
+    if (same) return;
+    this.forget();
+    this.loaded(false);
+    if (!query) return;
     this.caption.textContent = query.label;
     this.picture.alt = `Your query: ${query.label}`;
     if (query.picture) this.address = URL.createObjectURL(query.picture);
-    this.picture.src = this.address ?? query.product?.imageUrl ?? "";
+    const source = this.address ?? query.product?.imageUrl;
+    if (source) this.picture.src = source;
+    else this.picture.removeAttribute("src");
   }
 
   setBox(box) {
@@ -53,9 +58,12 @@ export class Preview {
     this.stage.hidden = !visible;
     this.surface.hidden = this.fields.hidden = !usable;
     if (!usable) this.clear.hidden = true;
-    if (this.query?.picture && !visible) {
-      this.caption.textContent = `${this.query.label} (your browser cannot show this file)`;
-    }
+  }
+
+  unseeable() {
+    this.loaded(false);
+    if (!this.query?.picture) return;
+    this.caption.textContent = `${this.query.label} (your browser cannot show this file)`;
   }
 
   forget() {

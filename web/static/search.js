@@ -89,7 +89,10 @@ class SearchPage {
 
   searchIn(catalog) {
     if (this.query?.picture) this.run({ ...this.query, catalog });
-    else if (this.query) this.reset();
+    else if (this.query) {
+      history.pushState(null, "", `/?${new URLSearchParams({ catalog })}`);
+      this.reset();
+    }
   }
 
   run(query, options = {}) {
@@ -138,6 +141,7 @@ class SearchPage {
     if (!running) return;
     running.abort();
     this.busy(false);
+    this.bench.dataset.state = this.hits.childElementCount ? "result" : "error";
     this.say("Search cancelled.");
   }
 

@@ -77,7 +77,9 @@ def test_threads_get_their_own_rows(encoder: Encoder) -> None:
     np.testing.assert_allclose(np.stack([got[i] for i in range(6)]), wanted, atol=1e-5)
 
 
-def test_the_fingerprint_changes_with_weights_and_preprocessing(small: Path, tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_weights_and_preprocessing(
+    small: Path, tmp_path: Path
+) -> None:
     def fingerprint(seed: int, preprocess: Preprocess) -> str:
         path = tmp_path / f"{seed}-{preprocess.size}.safetensors"
         tensors = to_tensors(resnet.build("resnet_compact", seed=seed))
@@ -111,7 +113,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
     tensors = to_tensors(resnet.build("resnet_compact"))
     save_safetensors(path, tensors, spec.metadata_for("resnet18", 256, PREPROCESS))
-    with pytest.raises(WeightsMismatch, match="missing fc.weight"):
+    with pytest.raises(WeightsMismatch, match=r"missing fc\.weight"):
         Encoder.open(f"file:{path}")
 
 

@@ -16,8 +16,8 @@ from visearch.errors import ArchiveCorrupt, InvalidRequest
 from visearch.training import recipe as recipes
 from visearch.training.data import Source, load
 from visearch.training.evaluate import evaluate, label_recall
-from visearch.training.losses import nt_xent, supervised_contrastive
 from visearch.training.loop import batches, train
+from visearch.training.losses import nt_xent, supervised_contrastive
 from visearch.training.recipe import Recipe
 
 
@@ -35,7 +35,9 @@ def naive_supervised(z: np.ndarray, labels: list[int], temperature: float) -> fl
         if not positives:
             continue
         total = sum(np.exp(z[i] @ z[a] / temperature) for a in others)
-        rows.append(-np.mean([np.log(np.exp(z[i] @ z[p] / temperature) / total) for p in positives]))
+        rows.append(
+            -np.mean([np.log(np.exp(z[i] @ z[p] / temperature) / total) for p in positives])
+        )
     return float(np.mean(rows)) if rows else 0.0
 
 

@@ -1,0 +1,100 @@
+"""Blobs: what is put comes back whole, by range, as a file, as a folder; misses are typed."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visearch.errors import NotFound
+from visearch.store.blobs import Blobs, _RangeReader
+
+
+@pytest.fixture
+def blobs(tmp_path: Path) -> Blobs:
+    return Blobs(f"file://{tmp_path / 'a b%41'}".replace("%", "%25"), tmp_path / "cache")
+
+
+def test_content_is_named_by_its_digest_and_written_once(blobs: Blobs) -> None:
+    digest = blobs.put_digest("pictures", b"hello")
+    assert digest == hashlib.sha256(b"hello").hexdigest()
+    assert blobs.put_digest("pictures", b"hello") == digest
+    assert blobs.get(f"pictures/{digest}") == b"hello"
+    assert blobs.get_range(f"pictures/{digest}", 1, 3) == b"el"
+    assert list(blobs.list("pictures")) == [f"pictures/{digest}"]
+
+
+def test_a_stream_is_stored_whole(blobs: Blobs) -> None:
+    blobs.put("uploads/x", (bytes([i]) * 1_000_000 for i in range(12)))
+    assert blobs.size("uploads/x") == 12_000_000
+    with blobs.open("uploads/x") as file:
+        file.seek(11_999_999)
+        assert file.read() == b"\x0b"
+
+
+def test_a_stream_that_fails_leaves_no_blob(blobs: Blobs) -> None:
+    def broken() -> object:
+        yield b"x" * 1000
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        blobs.put("uploads/y", broken())  # type: ignore[arg-type]
+    assert not blobs.exists("uploads/y")
+
+
+@pytest.mark.parametrize("read", ["get", "size", "open"])
+def test_a_missing_blob_is_not_found(blobs: Blobs, read: str) -> None:
+    with pytest.raises(NotFound, match="pictures/none"):
+        getattr(blobs, read)("pictures/none")
+    blobs.delete("pictures/none")  # already so
+
+
+def test_folders_go_and_come(blobs: Blobs, tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    (folder / "deep" / "a").write_bytes(b"a")
+    blobs.put_folder("generations/g", folder)
+    local = blobs.local_folder("generations/g")
+    assert (local / "deep" / "a").read_bytes() == b"a"
+    blobs.delete_folder("generations/g")
+    assert not list(blobs.list("generations/g"))
+    with pytest.raises(NotFound):
+        blobs.local_folder("generations/g")
+
+
+def test_a_remote_folder_is_copied_once(tmp_path: Path) -> None:
+    remote = Blobs("memory:///", tmp_path / "cache")
+    remote.put("generations/g/manifest.json", b"{}")
+    remote.put("generations/g/scann/x", b"x")
+    local = remote.local_folder("generations/g")
+    assert sorted(p.name for p in local.rglob("*") if p.is_file()) == ["manifest.json", "x"]
+    assert remote.local_folder("generations/g") == local
+    with pytest.raises(NotFound):
+        remote.local_folder("generations/none")
+
+
+def test_a_zip_can_be_read_through_ranges(tmp_path: Path) -> None:
+    remote = Blobs("memory:///", tmp_path / "cache")
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as file:
+        for i in range(50):
+            file.writestr(f"{i}.bin", bytes([i]) * 1000)
+    remote.put("uploads/z", path.read_bytes())
+    with remote.open("uploads/z") as source, zipfile.ZipFile(source) as file:
+        assert file.read("49.bin") == bytes([49]) * 1000
+
+
+@given(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 220), st.integers(0, 50))))
+def test_the_range_reader_reads_like_a_file(data: bytes, steps: list[tuple[int, int]]) -> None:
+    remote = Blobs("memory:///", Path("unused"))
+    remote.put("x", data)
+    reader = _RangeReader(remote, "x")
+    for at, n in steps:
+        reader.seek(at)
+        assert reader.read(n) == data[at : at + n]
+        assert reader.tell() == max(at, min(at + n, len(data))) if at <= len(data) else True

@@ -1,0 +1,136 @@
+"""The database: migrations agree with the tables, writers wait for each other."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from visearch.errors import DependencyUnavailable
+from visearch.store import catalogs, outbox
+from visearch.store.database import Database
+from visearch.store.schema import metadata
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    made = Database(f"sqlite:///{tmp_path / 'v.db'}")
+    made.migrate()
+    return made
+
+
+def add_catalog(database: Database, name: str = "shop") -> int:
+    with database.write() as connection:
+        made = catalogs.create(
+            connection,
+            name,
+            title=name,
+            metric="cosine",
+            encoder="bundled",
+            fingerprint="f",
+            dimension=8,
+        )
+    return made.pk
+
+
+def test_migrations_make_exactly_the_tables_of_the_schema(database: Database) -> None:
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_migrating_twice_changes_nothing(database: Database) -> None:
+    add_catalog(database)
+    database.migrate()
+    with database.read() as connection:
+        assert [c.name for c in catalogs.everything(connection)] == ["shop"]
+
+
+def test_a_database_without_schema_says_so(tmp_path: Path) -> None:
+    empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
+    with pytest.raises(DependencyUnavailable, match="no such table"):
+        empty.ping()
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    pk = add_catalog(database)
+
+    def fail() -> None:
+        with database.write() as connection:
+            catalogs.next_revision(connection, pk)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    with database.read() as connection:
+        assert catalogs.get(connection, "shop").revision == 0
+
+
+def test_revisions_of_many_writers_are_a_sequence_without_gaps(database: Database) -> None:
+    pk = add_catalog(database)
+    seen: list[int] = []
+
+    def write() -> None:
+        for _ in range(25):
+            with database.write() as connection:
+                seen.append(catalogs.next_revision(connection, pk))
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == list(range(1, 201))
+
+
+def test_a_reader_keeps_its_snapshot_while_a_writer_commits(database: Database) -> None:
+    pk = add_catalog(database)
+    with database.read() as reader:
+        before = catalogs.get(reader, "shop").revision
+        with database.write() as writer:
+            catalogs.next_revision(writer, pk)
+        assert catalogs.get(reader, "shop").revision == before
+
+
+def test_the_outbox_sends_in_order_and_keeps_what_failed(database: Database) -> None:
+    with database.write() as connection:
+        outbox.add(connection, "task", {"n": 1}, {"n": 2}, {"n": 3})
+    sent: list[int] = []
+
+    def send(_task: str, payload: object) -> None:
+        assert isinstance(payload, dict)
+        if payload["n"] == 2 and len(sent) == 1:
+            sent.append(-2)
+            raise DependencyUnavailable("no queue")
+        sent.append(payload["n"])
+
+    with pytest.raises(DependencyUnavailable):
+        outbox.flush(database, send)
+    with database.read() as connection:
+        assert outbox.waiting(connection) == 2
+    assert outbox.flush(database, send) == 2
+    assert sent == [1, -2, 2, 3]
+    assert outbox.flush(database, send) == 0
+
+
+def test_a_generation_swap_is_won_once(database: Database) -> None:
+    pk = add_catalog(database)
+    with database.write() as connection:
+        catalogs.swap_generation(connection, pk, None, "g1")
+    with pytest.raises(Exception, match="published first"), database.write() as connection:
+        catalogs.swap_generation(connection, pk, None, "g2")
+    with database.read() as connection:
+        assert catalogs.get(connection, "shop").generation == "g1"
+
+
+def test_names_are_free_again_after_deletion(database: Database) -> None:
+    first = add_catalog(database)
+    with pytest.raises(sa.exc.IntegrityError):
+        add_catalog(database)
+    with database.write() as connection:
+        catalogs.delete(connection, catalogs.get(connection, "shop"))
+    assert add_catalog(database) != first

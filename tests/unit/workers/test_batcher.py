@@ -1,0 +1,76 @@
+"""Micro-batching: everyone gets their own row, the idle caller does not wait, errors spread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from workers.batcher import Batcher, Pixels, Vectors
+
+
+def picture(value: int) -> Pixels:
+    return np.full((4, 4, 3), value, np.uint8)
+
+
+class Encode:
+    """Maps a picture to its first value; remembers batch sizes; can be held up."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, pixels: Pixels) -> Vectors:
+        self.gate.wait(10)
+        self.sizes.append(len(pixels))
+        if (pixels[:, 0, 0, 0] == 255).any():
+            raise RuntimeError("cannot encode")
+        return pixels[:, 0, 0, :1].astype(np.float32)
+
+
+def test_each_caller_gets_the_row_of_its_own_picture() -> None:
+    encode = Encode()
+    batcher = Batcher(encode, limit=8)
+    with ThreadPoolExecutor(32) as pool:
+        rows = list(pool.map(lambda i: batcher.embed(picture(i), 10)[0], range(200)))
+    assert rows == list(range(200))
+    assert max(encode.sizes) <= 8
+    assert sum(encode.sizes) == 200
+
+
+def test_callers_that_wait_together_are_encoded_together() -> None:
+    encode = Encode()
+    batcher = Batcher(encode, limit=8)
+    encode.gate.clear()
+    with ThreadPoolExecutor(9) as pool:
+        futures = [pool.submit(batcher.embed, picture(i), 10) for i in range(9)]
+        time.sleep(0.2)  # all have queued; the first is held at the gate alone or with few
+        encode.gate.set()
+        assert [float(f.result()[0]) for f in futures] == list(range(9))
+    assert len(encode.sizes) <= 3
+
+
+def test_an_error_reaches_its_batch_and_the_next_one_works() -> None:
+    batcher = Batcher(Encode(), limit=8)
+    with pytest.raises(RuntimeError, match="cannot encode"):
+        batcher.embed(picture(255), 10)
+    assert batcher.embed(picture(7), 10)[0] == 7
+
+
+def test_a_caller_that_gives_up_is_not_encoded() -> None:
+    encode = Encode()
+    batcher = Batcher(encode, limit=8)
+    encode.gate.clear()
+    blocker = threading.Thread(target=batcher.embed, args=(picture(1), 10))
+    blocker.start()
+    time.sleep(0.1)  # the blocker is inside the encoder now
+    with pytest.raises(TimeoutError):
+        batcher.embed(picture(2), 0.05)
+    encode.gate.set()
+    blocker.join()
+    assert batcher.embed(picture(3), 10)[0] == 3
+    assert sum(encode.sizes) == 2

@@ -1,0 +1,84 @@
+/* Purpose: ask before a catalog is made or deleted. */
+
+import { send, sendJson } from "./api.js";
+import { holds } from "./catalog-shelf.js";
+import { byId } from "./dom.js";
+import { show as showProblem } from "./problems.js";
+
+/** The URL of a catalog. */
+export function catalogUrl(name) {
+  return `/v1/catalogs/${encodeURIComponent(name)}`;
+}
+
+function prepare(dialog) {
+  for (const button of dialog.querySelectorAll("[data-close]")) {
+    button.addEventListener("click", () => dialog.close());
+  }
+  return dialog;
+}
+
+/** Lets the reader make a catalog; `created(name)` runs after. */
+export function createDialog({ rule, taken, created }) {
+  const dialog = prepare(byId("create-dialog"));
+  const name = byId("create-name");
+  const wrong = byId("create-name-error");
+  const error = byId("create-error");
+  const allowed = new RegExp(`^(?:${rule})$`);
+
+  const complaint = () => {
+    if (!name.value) return "Give the catalog a name.";
+    if (taken(name.value)) return "There is a catalog of this name already.";
+    return allowed.test(name.value) ? "" : `“${name.value}” is not a name: see the rule above.`;
+  };
+  const judge = () => {
+    wrong.textContent = complaint();
+    name.setAttribute("aria-invalid", String(wrong.textContent !== ""));
+    return wrong.textContent === "";
+  };
+  name.addEventListener("input", () => wrong.textContent && judge());
+  byId("create-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (!judge()) return name.focus();
+    const title = byId("create-label").value.trim();
+    const body = { metric: byId("create-metric").value, ...(title && { title }) };
+    try {
+      await sendJson("PUT", catalogUrl(name.value), body);
+    } catch (problem) {
+      return showProblem(error, problem);
+    }
+    dialog.close();
+    return created(name.value);
+  });
+  return () => {
+    byId("create-form").reset();
+    wrong.textContent = "";
+    name.removeAttribute("aria-invalid");
+    error.replaceChildren();
+    dialog.showModal();
+  };
+}
+
+/** Lets the reader delete a catalog; `deleted(name)` runs after. */
+export function deleteDialog(deleted) {
+  const dialog = prepare(byId("delete-dialog"));
+  const error = byId("delete-error");
+  let doomed = null;
+  byId("delete-form").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await send(catalogUrl(doomed.name), { method: "DELETE" });
+    } catch (problem) {
+      return showProblem(error, problem);
+    }
+    dialog.close();
+    return deleted(doomed.name);
+  });
+  return (catalog) => {
+    doomed = catalog;
+    error.replaceChildren();
+    byId("delete-text").textContent =
+      `“${catalog.title || catalog.name}” (${catalog.name}) with ${holds(catalog)} ` +
+      "disappears from every search. This cannot be undone.";
+    dialog.showModal();
+  };
+}

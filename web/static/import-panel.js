@@ -1,0 +1,148 @@
+/* Purpose: one import: its progress while it runs, its books when it is over. */
+
+import { json, pause } from "./api.js";
+import { catalogUrl } from "./catalog-dialogs.js";
+import { byId, count, el, moment, number, seconds } from "./dom.js";
+import { Failures, downloadLedger } from "./ledger.js";
+import { show as showProblem } from "./problems.js";
+
+const POLL_MS = 700;
+const PATIENT_MS = 3000; // between polls while the server does not answer
+const STEPS = ["fetched", "decoded", "embedded", "searchable", "failed"];
+
+/** Status → words. */
+export const STATUS = {
+  received: "Received",
+  running: "Running",
+  succeeded: "Succeeded",
+  partial: "Finished, some failed",
+  failed: "Failed",
+  cancelled: "Cancelled",
+};
+
+export class ImportPanel {
+  /** `ended(import)` runs once when an import that was followed is over. */
+  constructor(ended) {
+    this.ended = ended;
+    this.panel = byId("job");
+    this.error = byId("job-error");
+    this.cancel = byId("job-cancel");
+    this.ledger = byId("job-ledger");
+    this.failures = new Failures();
+    this.following = null;
+    this.cancel.addEventListener("click", () => this.withdraw());
+    this.ledger.addEventListener("click", () => this.download());
+  }
+
+  /** Show an import and follow it to its end. */
+  async show(record) {
+    this.hide();
+    const following = new AbortController();
+    this.following = following;
+    this.record = record;
+    this.panel.hidden = false;
+    this.draw();
+    if (record.finished_at) return this.settle();
+    try {
+      while (!this.record.finished_at) {
+        await pause(POLL_MS, following.signal);
+        await this.refresh(following.signal);
+      }
+    } catch (problem) {
+      if (problem.name !== "AbortError") showProblem(this.error, problem);
+      return undefined;
+    }
+    this.settle();
+    return this.ended(this.record);
+  }
+
+  hide() {
+    this.following?.abort();
+    this.failures.clear();
+    this.error.replaceChildren();
+    this.panel.hidden = true;
+  }
+
+  /** Read the import again; a server that is away for a while only slows this down. */
+  async refresh(signal) {
+    try {
+      const record = await json(this.url, { signal });
+      if (signal.aborted) return;
+      this.record = record;
+      this.draw();
+    } catch (problem) {
+      if (problem.code !== "network" && !(problem.status >= 500)) throw problem;
+      byId("job-text").textContent = "The server does not answer; still trying…";
+      await pause(PATIENT_MS, signal);
+    }
+  }
+
+  get url() {
+    const { catalog, id } = this.record;
+    return `${catalogUrl(catalog)}/imports/${encodeURIComponent(id)}`;
+  }
+
+  draw() {
+    const { status, counts, created_at, finished_at, mode, progress } = this.record;
+    byId("job-title").textContent = `Import of ${moment(created_at)}`;
+    badge(byId("job-status"), status);
+    byId("job-text").textContent = this.sentence(mode);
+    byId("job-progress").value = progress;
+    const entries = STEPS.map((step) => {
+      const bad = step === "failed" && counts.failed > 0 ? "yes" : "no";
+      return el("div", { data: { bad, step } }, el("dt", {}, step), el("dd", {}, number(counts[step])));
+    });
+    byId("job-counts").replaceChildren(...entries);
+    this.cancel.hidden = Boolean(finished_at);
+  }
+
+  sentence(mode) {
+    const { counts, progress, eta_s, finished_at } = this.record;
+    const kind = mode === "replace" ? ", replacing the catalog" : "";
+    if (finished_at) {
+      return `${number(counts.searchable)} of ${count(counts.items ?? 0, "picture")} searchable${kind}`;
+    }
+    if (counts.items === null) return `Reading the list of pictures${kind}…`;
+    const left = eta_s === null ? "" : `, about ${seconds(eta_s)} left`;
+    return `${Math.floor(progress * 100)}% of ${count(counts.items, "picture")}${left}${kind}`;
+  }
+
+  /** The import is over: show why it failed, or what did. */
+  settle() {
+    const { error, counts } = this.record;
+    if (error) showProblem(this.error, error);
+    this.ledger.hidden = !counts.items;
+    if (counts.failed) this.failures.show(this.url);
+  }
+
+  async withdraw() {
+    this.cancel.disabled = true;
+    try {
+      this.record = await json(this.url, { method: "DELETE" });
+      this.draw();
+    } catch (problem) {
+      showProblem(this.error, problem);
+    } finally {
+      this.cancel.disabled = false;
+    }
+  }
+
+  async download() {
+    this.ledger.disabled = true;
+    try {
+      await downloadLedger(this.url, this.record);
+    } catch (problem) {
+      showProblem(this.error, problem);
+    } finally {
+      this.ledger.disabled = false;
+    }
+  }
+}
+
+/** Write a status into its badge; unchanged words are not spoken again. */
+export function badge(place, status) {
+  const words = STATUS[status] ?? status;
+  if (place.textContent !== words) place.textContent = words;
+  place.dataset.status = status;
+  return place;
+}

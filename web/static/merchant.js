@@ -1,0 +1,134 @@
+/* Purpose: the merchant page: which catalog is open, and what its parts tell each other. */
+
+import { json } from "./api.js";
+import { ArchiveUpload } from "./archive-upload.js";
+import { catalogUrl, createDialog, deleteDialog } from "./catalog-dialogs.js";
+import { CatalogShelf, holds } from "./catalog-shelf.js";
+import { byId } from "./dom.js";
+import { ImportList } from "./import-list.js";
+import { ImportPanel } from "./import-panel.js";
+import { show as showProblem } from "./problems.js";
+
+class MerchantPage {
+  constructor() {
+    const { nameRule, maxUploadBytes } = byId("shop").dataset;
+    this.error = byId("page-error");
+    this.desk = byId("desk");
+    this.shelf = new CatalogShelf((name) => this.open(name, { remember: true }));
+    this.panel = new ImportPanel(() => this.refresh());
+    this.imports = new ImportList({
+      opened: (record) => this.showImport(record),
+      failed: (problem) => showProblem(this.error, problem, () => this.refresh()),
+    });
+    this.upload = new ArchiveUpload({
+      limit: Number(maxUploadBytes),
+      catalog: () => this.shelf.name,
+      accepted: (record) => this.accepted(record),
+    });
+    const create = createDialog({
+      rule: nameRule,
+      taken: (name) => Boolean(this.shelf.find(name)),
+      created: (name) => this.created(name),
+    });
+    const remove = deleteDialog(() => this.deleted());
+    byId("new-catalog").addEventListener("click", create);
+    byId("delete-catalog").addEventListener("click", () => remove(this.shelf.current));
+    addEventListener("popstate", () => this.followAddress());
+  }
+
+  async start() {
+    try {
+      await this.shelf.load();
+    } catch (problem) {
+      showProblem(this.error, problem, () => location.reload());
+      return;
+    }
+    this.followAddress();
+  }
+
+  followAddress() {
+    const named = new URLSearchParams(location.search).get("catalog");
+    if (named && !this.shelf.find(named)) {
+      const detail = `There is no catalog named “${named}”; choose one of the list.`;
+      showProblem(this.error, { code: "not_found", detail });
+      return this.close();
+    }
+    const name = named ?? this.shelf.catalogs[0]?.name;
+    return name ? this.open(name) : this.close();
+  }
+
+  async open(name, { remember = false } = {}) {
+    if (remember && name !== this.shelf.name) {
+      history.pushState(null, "", `/merchant?${new URLSearchParams({ catalog: name })}`);
+    }
+    this.error.replaceChildren();
+    this.upload.reset();
+    this.panel.hide();
+    this.shelf.select(name);
+    this.describe();
+    this.desk.hidden = false;
+    const items = await this.imports.load(name);
+    const live = items.find((record) => !record.finished_at);
+    if (live && this.shelf.name === name) this.panel.show(live);
+  }
+
+  close() {
+    this.shelf.select(null);
+    this.panel.hide();
+    this.desk.hidden = true;
+  }
+
+  describe() {
+    const catalog = this.shelf.current;
+    byId("desk-title").textContent = catalog.title || catalog.name;
+    const metric = catalog.metric === "cosine" ? "cosine similarity" : "Euclidean distance";
+    byId("desk-facts").textContent = `${catalog.name} · ${holds(catalog)} · ${metric}`;
+    byId("desk-search").href = `/?${new URLSearchParams({ catalog: catalog.name })}`;
+  }
+
+  /** The server has the file: follow its import. */
+  accepted(record) {
+    this.panel.show(record);
+    this.imports.load(record.catalog);
+    byId("job").scrollIntoView({ block: "nearest" });
+  }
+
+  async showImport(record) {
+    try {
+      const now = `${catalogUrl(record.catalog)}/imports/${encodeURIComponent(record.id)}`;
+      this.panel.show(await json(now));
+      byId("job").scrollIntoView({ block: "nearest" });
+    } catch (problem) {
+      showProblem(this.error, problem);
+    }
+  }
+
+  /** Counts have changed. */
+  async refresh() {
+    const name = this.shelf.name;
+    try {
+      await this.shelf.load();
+    } catch (problem) {
+      showProblem(this.error, problem, () => this.refresh());
+      return;
+    }
+    if (this.shelf.name !== name || !this.shelf.current) return;
+    this.describe();
+    await this.imports.load(name);
+  }
+
+  async created(name) {
+    await this.refresh();
+    await this.open(name, { remember: true });
+    byId("desk-title").focus();
+  }
+
+  async deleted() {
+    history.replaceState(null, "", "/merchant");
+    this.close();
+    await this.start();
+    byId("new-catalog").focus();
+  }
+}
+
+new MerchantPage().start();
