@@ -3,6 +3,7 @@
     VisearchError
     ├── SettingsError            a setting or this machine does not allow the start
     ├── InvalidRequest           the caller's input breaks a documented rule
+    ├── Forbidden                the caller may not do this
     ├── NotFound                 no such catalog, product, import or search
     ├── Gone                     it existed; its retention is over
     ├── Conflict                 the resource's state forbids the change
@@ -20,6 +21,7 @@
     │   ├── WeightsMismatch      checkpoint and architecture differ
     │   └── EncoderMismatch      vectors of two encoders would meet
     ├── GenerationCorrupt        an index generation fails its checks
+    ├── SearchExpired            no answer before the deadline
     ├── Overloaded               the admission bound is reached; retry later
     └── DependencyUnavailable    database, Redis or blob store does not answer
 
@@ -61,6 +63,12 @@ class InvalidRequest(VisearchError):
     def __init__(self, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
         self.fields = fields
+
+
+class Forbidden(VisearchError):
+    """The caller may not do this, whoever it is."""
+
+    code = "forbidden"
 
 
 class NotFound(VisearchError):
@@ -157,6 +165,12 @@ class GenerationCorrupt(VisearchError):
     """An index generation fails its checks and must not be served."""
 
     code = "generation_corrupt"
+
+
+class SearchExpired(VisearchError):
+    """A search was not answered before its deadline."""
+
+    code = "search_expired"
 
 
 class Overloaded(VisearchError):

@@ -7,6 +7,7 @@ Every field of :class:`Settings` is one environment variable: ``max_image_bytes`
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
 import tempfile
 from collections.abc import Mapping
@@ -60,8 +61,10 @@ class Settings:
     max_attempts: int = _setting(3, "Tries before a piece of work is failed for good.")
     ingest_memory_bytes: int = _setting(2048 * MIB, "Address space of one ingest process.")
     brute_force_limit: int = _setting(20_000, "Vectors up to which the index is exhaustive.")
-    compact_min: int = _setting(2_000, "Index changes that always justify a new generation.")
-    compact_ratio: float = _setting(0.1, "Share of the index that justifies a new generation.")
+    compact_min: int = _setting(2_000, "Fewest index changes that justify a new generation.")
+    compact_ratio: float = _setting(
+        0.1, "Smallest changed share of the index that justifies a new generation."
+    )
     generations_kept: int = _setting(2, "Index generations kept for rollback, per catalog.")
 
     demo: bool = _setting(True, "Fill an empty store with the drawn demo catalog on `up`.")
@@ -116,13 +119,27 @@ class Settings:
         }
         return cls(**values)
 
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    @property
+    def address(self) -> str:
+        """``host:port`` as it stands in a URL."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
     def check_bind(self) -> None:
         """Refuse to serve strangers: there are no access keys yet.
 
         Raises:
             SettingsError: the bind is not loopback and ``open_access`` is not set.
         """
-        if self.host in ("localhost", "::1") or self.host.startswith("127."):
+        if self.loopback:
             return
         if not self.open_access:
             raise SettingsError(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from flask import Response, g, redirect, request
@@ -15,16 +18,19 @@ from flask_openapi.utils import get_model_schema
 from flask_openapi_swagger.plugins import RegisterPlugin
 from pydantic import BaseModel
 
+from visearch.errors import Forbidden
 from visearch.ids import new_id
 from visearch.settings import Settings
 from web import problems
 from web.api import catalogs, health, imports, products, schemas, searches
 from web.pages import pages
-from web.services import EXTENSION, Services
+from web.services import EXTENSION, Services, services
 
 log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_QUIET = ("/healthz", "/readyz", "/thumbnails/", "/static/")
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_HEALTH = ("/healthz", "/readyz")
+_QUIET = (*_HEALTH, "/thumbnails/", "/static/")
 
 
 def create_app(settings: Settings) -> OpenAPI:
@@ -38,7 +44,7 @@ def create_app(settings: Settings) -> OpenAPI:
         doc_ui=False,
     )
     app.openapi_version = "3.1.0"
-    app.url_map.merge_slashes = False  # a product's id may hold two in a row
+    app.url_map.merge_slashes = False  # no redirect from the id "/a" to the id "a"
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     app.extensions[EXTENSION] = Services(settings)
     problems.register(app)
@@ -47,6 +53,7 @@ def create_app(settings: Settings) -> OpenAPI:
     app.register_blueprint(pages)
     _document(app)
     app.before_request(_begin)
+    app.before_request(_refuse_foreign_pages)
     app.after_request(_end)
     return app
 
@@ -55,10 +62,21 @@ def _document(app: OpenAPI) -> None:
     """Serve the OpenAPI document and its reader."""
     for model in (schemas.NewSearch, schemas.NewProduct):
         _add_schema(app, model)
-    app.add_url_rule("/openapi.json", "openapi", lambda: app.api_doc)
+    document = _promises(app)
+    app.add_url_rule("/openapi.json", "openapi", lambda: document)
     # The reader loads the document by an address relative to its own.
     app.register_blueprint(RegisterPlugin.register(doc_url="../openapi.json"), url_prefix="/docs")
     app.add_url_rule("/docs", "docs", lambda: redirect("/docs/swagger"))
+
+
+def _promises(app: OpenAPI) -> dict[str, Any]:
+    """Return the document without the 422 that flask-openapi adds to every operation."""
+    document: dict[str, Any] = app.api_doc
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "application/problem+json" not in operation["responses"]["422"]["content"]:
+                del operation["responses"]["422"]
+    return document
 
 
 def _add_schema(app: OpenAPI, model: type[BaseModel]) -> None:
@@ -67,6 +85,23 @@ def _add_schema(app: OpenAPI, model: type[BaseModel]) -> None:
     definitions = schema.pop("$defs", {})
     for name, value in {**definitions, model.__name__: schema}.items():
         app.components_schemas[name] = Schema(**value)
+
+
+def _refuse_foreign_pages() -> None:
+    """Refuse a change that another site's page asks a browser to make.
+
+    Without keys, the only thing that tells our own pages from a stranger's is where the
+    request comes from. On a loopback bind the name must be this machine's, too, or a
+    stranger's name that points here (DNS rebinding) would pass for our own.
+    """
+    if request.path in _HEALTH:
+        return  # a probe names the machine as it likes, and changes nothing
+    origin = request.headers.get("Origin")
+    if request.method not in _SAFE and origin and urlsplit(origin).netloc != request.host:
+        raise Forbidden("this server takes changes from its own pages only")
+    name = urlsplit(f"//{request.host}").hostname or ""
+    if services().settings.loopback and not replace(services().settings, host=name).loopback:
+        raise Forbidden(f"this server answers to localhost, not to {name!r}")
 
 
 def _begin() -> None:

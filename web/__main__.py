@@ -24,7 +24,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         """Set what differs from gunicorn's defaults."""
         settings = self._settings
         options: dict[str, Any] = {
-            "bind": f"{settings.host}:{settings.port}",
+            "bind": settings.address,
             "worker_class": "gthread",
             "workers": 1,
             "threads": settings.web_threads,

@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 
 STATUS: dict[type[errors.VisearchError], int] = {
     errors.InvalidRequest: 422,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.Conflict: 409,

@@ -10,6 +10,8 @@ from concurrent.futures import Future
 import numpy as np
 import numpy.typing as npt
 
+from visearch.errors import SearchExpired
+
 Pixels = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float32]
 
@@ -30,15 +32,15 @@ class Batcher:
         """Embed one picture uint8 [size, size, 3] → float32 [d].
 
         Raises:
-            TimeoutError: no answer within ``timeout_s``; the row is dropped if not begun.
+            SearchExpired: no answer within ``timeout_s``; the row is dropped if not begun.
         """
         future: Future[Vectors] = Future()
         self._waiting.put((pixels, future))
         try:
             return future.result(timeout_s)
-        except TimeoutError:
+        except TimeoutError as error:
             future.cancel()
-            raise
+            raise SearchExpired("the encoder did not answer before the deadline") from error
 
     def _serve(self) -> None:
         while True:

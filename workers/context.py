@@ -10,8 +10,10 @@ from functools import cached_property
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from visearch import contract
+from visearch.errors import DependencyUnavailable
 from visearch.indexing.pipeline import Pipeline
 from visearch.settings import Settings
 from visearch.store import presence
@@ -57,8 +59,11 @@ class Context:
         return Pipeline(self.database, self.blobs, self.settings, self.send, self.announce)
 
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
-        """Put a message on the task's queue."""
-        self.app.send_task(task, kwargs=dict(payload), queue=contract.QUEUE_OF[task])
+        """Put a message on the task's queue; raises DependencyUnavailable."""
+        try:
+            self.app.send_task(task, kwargs=dict(payload), queue=contract.QUEUE_OF[task])
+        except OperationalError as error:
+            raise DependencyUnavailable(f"the queue does not answer: {error}") from error
 
     def announce(self, catalog_pk: int) -> None:
         """Tell the search workers that a catalog has changed."""

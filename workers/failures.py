@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import structlog
 
-from visearch.errors import VisearchError
+from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.indexing import progress
 from visearch.store import imports
 from workers.app import context
@@ -25,9 +25,17 @@ def release(import_id: str, chunk: int, stage: str, attempt: int, code: str, det
 
 @contextmanager
 def releasing(import_id: str, chunk: int, stage: str, attempt: int) -> Iterator[None]:
-    """Release the chunk if the block fails, and let the error go on into the log."""
+    """Release the chunk if the block fails, and let the error go on into the log.
+
+    A dependency that does not answer is no fault of the chunk's: it is put back.
+    """
     try:
         yield
+    except DependencyUnavailable as error:
+        log.warning("chunk_postponed", chunk=chunk, stage=stage, detail=error.detail)
+        with context.database.read() as connection:
+            record = imports.by_id(connection, import_id)
+        progress.postpone(context.pipeline, record.pk, chunk, stage, attempt)
     except VisearchError as error:
         release(import_id, chunk, stage, attempt, error.code, error.detail)
         raise

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 from billiard.einfo import ExceptionInfo
+from billiard.exceptions import TimeLimitExceeded
 from celery import Task, signals
 from celery.worker.request import Request
 
@@ -46,20 +47,17 @@ def _limit_memory(**_: Any) -> None:
 class _Isolated(Request):
     """Runs in the parent when a child was killed: by a picture, or by its time limit."""
 
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        """The child was killed for its time."""
-        super().on_timeout(soft, timeout)
-        if not soft:
-            self._release("decode_timeout", f"decoding took longer than {timeout:g} seconds")
-
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
-        """The child died, by a signal say. An ordinary error was released inside it, and
-        releasing twice does nothing.
-        """
+        """The child died. An ordinary error was released inside it; twice does no harm."""
         out = super().on_failure(exc_info, send_failed_event, return_ok)
-        self._release("decode_crashed", "the decoder crashed on this picture")
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, TimeLimitExceeded):
+            detail = f"decoding took longer than {DECODE_LIMIT_S} seconds"
+            self._release("decode_timeout", detail)
+        else:
+            self._release("decode_crashed", "the decoder crashed on this picture")
         return out
 
     def _release(self, code: str, detail: str) -> None:

@@ -12,7 +12,7 @@ import structlog
 from celery import signals
 
 from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
-from visearch.errors import ImageError, InvalidRequest, VisearchError
+from visearch.errors import ImageError, InvalidRequest, SearchExpired, VisearchError
 from visearch.indexing.decode import limits_of
 from visearch.records import Catalog
 from visearch.searching.answers import answer_body, failure_body
@@ -99,6 +99,9 @@ def run_search(
         if data is None and "product" not in query:
             raise InvalidRequest("the picture was lost before it was read; send it again")
         answer = searching().service.search(query, data)
+    except SearchExpired:
+        jobs.finish(search_id, "expired", {})
+        return
     except VisearchError as error:
         _fail(search_id, error)
         return
@@ -109,8 +112,7 @@ def run_search(
     queue_ms = (started - accepted_at) * 1e3
     body = answer_body(answer, queue_ms, (time.time() - accepted_at) * 1e3)
     jobs.finish(search_id, "succeeded", body)
-    catalog = searching().indexes.get(query["catalog"]).catalog
-    jobs.cache(answer_key(catalog, answer.revision, query, picture), body)
+    jobs.cache(answer_key(answer.catalog, answer.revision, query, picture), body)
 
 
 def _fail(search_id: str, error: VisearchError) -> None:

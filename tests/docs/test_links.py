@@ -15,7 +15,8 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"(?<![\w./:-])((?:[\w.-]+/)+[\w-]+\.(?:py|md|toml|yml|yaml|json|html|js|css))\b")
-FOLDER = re.compile(r"(?:[\w.-]+/)+")
+FOLDER = re.compile(r"(?:visearch|web|workers|tests|docs|bench|deploy|recipes)/(?:[\w.-]+/)*")
+NAME = re.compile(r"(?!VISEARCH_)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 
 
@@ -40,6 +41,24 @@ def named_paths(page: Path) -> set[str]:
 def exists(name: str, page: Path) -> bool:
     """Tell whether a path exists, from the repository's root, the page or the core."""
     return any((base / name).exists() for base in (ROOT, page.parent, ROOT / "visearch"))
+
+
+@cache
+def source() -> str:
+    """Return the code of the three packages."""
+    folders = [ROOT / name for name in ("visearch", "web", "workers")]
+    files = sorted(path for folder in folders for path in folder.rglob("*.py"))
+    return "\n".join(path.read_text(encoding="utf-8") for path in files)
+
+
+def test_the_architecture_names_what_the_code_has() -> None:
+    spans = CODE.findall(prose(ROOT / "docs" / "architecture.md"))
+    names = {span for span in spans if NAME.fullmatch(span) and re.search(r"[._]|[A-Z]", span)}
+    assert len(names) > 30
+    last = {name: re.escape(name.rpartition(".")[2]) for name in names}
+    defined = r"\b(def|class) {0}\b|^\s*{0}\b.*=|sa\.Column\(\"{0}\"|code = \"{0}\"|= \"{0}\""
+    missing = {n for n, x in last.items() if not re.search(defined.format(x), source(), re.M)}
+    assert missing == set()
 
 
 def test_there_are_pages_and_they_name_paths() -> None:

@@ -22,6 +22,7 @@ from visearch.settings import Settings
 from visearch.store import catalogs, imports
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+from visearch.store.outbox import Send
 
 Message = tuple[str, dict[str, Any]]
 
@@ -49,8 +50,13 @@ class Bench:
         self.blobs = Blobs(self.settings.blobs, home / "cache")
         self.queue: list[Message] = []
         self.pipeline = Pipeline(
-            self.database, self.blobs, self.settings, self._send, lambda _catalog: None
+            self.database,
+            self.blobs,
+            self.settings,
+            lambda task, payload: self.sender(task, payload),
+            lambda _catalog: None,
         )
+        self.sender: Send = self._send
         self.encoder = FlatEncoder()
 
     def _send(self, task: str, payload: Mapping[str, Any]) -> None:

@@ -9,9 +9,14 @@ from bench_pipeline import Bench
 from system import archive, picture
 
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
+from visearch.errors import DependencyUnavailable
+from visearch.ids import new_id
 from visearch.indexing import plan as planning
 from visearch.indexing import progress
-from visearch.store import chunks
+from visearch.indexing import purge as purging
+from visearch.indexing.purge import purge
+from visearch.store import chunks, presence
+from visearch.store.redis import connect
 
 
 @pytest.fixture
@@ -112,3 +117,48 @@ def release(bench: Bench, import_pk: int, stage: str, attempt: int) -> None:
     progress.release(
         bench.pipeline, import_pk, 0, stage, attempt, code="worker_lost", detail="for the test"
     )
+
+
+def test_a_queue_that_is_away_fails_nobody(bench: Bench) -> None:
+    """What was committed is accepted; its message follows."""
+    send = bench._send
+
+    def away(task: str, payload: object) -> None:
+        raise DependencyUnavailable("for the test")
+
+    bench.sender = away
+    record = bench.accept(bench.catalog("c"), files(3))
+    bench.sender = send
+    assert bench.pipeline.flush() == 1
+    bench.drain()
+    assert bench.read(record).status == "succeeded"
+
+
+def test_a_purge_removes_what_killed_processes_left(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = bench.accept(bench.catalog("c"), files(3))
+    for task in (PLAN_IMPORT, DECODE_CHUNK):
+        bench.run(bench.take(task)[0])
+    abandoned, upload = f"pixels/{new_id()}-0-1", f"uploads/{new_id()}"
+    for name in (abandoned, upload):
+        bench.blobs.put(name, b"left behind")
+    purge(bench.pipeline)
+    assert not bench.blobs.exists(abandoned)
+    assert bench.blobs.exists(upload), "it may still be streaming"
+    monkeypatch.setattr(purging, "UPLOADING_S", -1)
+    purge(bench.pipeline)
+    assert not bench.blobs.exists(upload)
+    bench.drain()
+    assert bench.read(record).status == "succeeded"
+
+
+def test_a_worker_missed_once_is_not_dead_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that was emptied knows nobody until their next beat."""
+    looks = iter([{"a", "b"}, set(), {"a"}, set()])
+    monkeypatch.setattr(presence, "alive", lambda _client: {name: {} for name in next(looks)})
+    watch, client = presence.Watch(), connect("redis://never.connected.invalid")
+    assert watch.look(client) == {"a", "b"}
+    assert watch.look(client) == {"a", "b"}
+    assert watch.look(client) == {"a"}
+    assert watch.look(client) == {"a"}

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import httpx
 import psutil
 import pytest
+from click.testing import CliRunner, Result
 from system import System, archive, eventually, picture
+
+from visearch.cli import up as supervisor
+from visearch.cli.main import main
 
 ITEMS = 200
 
@@ -22,22 +30,37 @@ def stopped(tmp_path: Path) -> Iterator[System]:
     """A system that a test starts itself; whatever is left of it is stopped."""
     system = System(tmp_path / "home", chunk_items="8")
     yield system
+    system.http.close()
     if system.process is not None and system.process.poll() is None:
         system.stop()
 
 
-def refusal(home: Path, *command: str, **settings: str) -> str:
-    """Run a command that must fail; returns its one line."""
+def invoke(home: Path, *command: str, **settings: str) -> Result:
+    """Run a command in this process."""
     system = System(home, **settings)
-    done = system.cli(*command)
-    output = done.stdout + done.stderr
-    assert done.returncode == 1, output
-    assert "Traceback" not in output
-    lines = output.strip().splitlines()
-    assert len(lines) == 1, output
-    return lines[0]
+    system.http.close()
+    foreign = {name: None for name in os.environ if name.startswith("VISEARCH_")}
+    return CliRunner().invoke(main, command, env=foreign | system.env)
 
 
+def refusal(home: Path, **settings: str) -> str:
+    """Start what must not start; returns the one line that says why."""
+    done = invoke(home, "up", **settings)
+    assert done.exit_code == 1, (done.output, done.exception)
+    assert isinstance(done.exception, SystemExit), "a traceback"
+    (line,) = done.output.strip().splitlines()
+    return line
+
+
+@pytest.fixture
+def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(*_: object) -> NoReturn:
+        pytest.fail("it was not refused")
+
+    monkeypatch.setattr(supervisor.Supervisor, "run", start)
+
+
+@pytest.mark.usefixtures("_nothing_starts")
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -54,45 +77,49 @@ def refusal(home: Path, *command: str, **settings: str) -> str:
 def test_a_bad_setting_is_refused_in_one_line(
     tmp_path: Path, settings: dict[str, str], said: str
 ) -> None:
-    assert said in refusal(tmp_path / "home", "up", **settings)
+    assert said in refusal(tmp_path / "home", **settings)
 
 
+@pytest.mark.usefixtures("_nothing_starts")
 def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert "cannot write to" in refusal(tmp_path / "file" / "deep" / "home", "up")
+    assert "cannot write to" in refusal(tmp_path / "file" / "deep" / "home")
 
 
+@pytest.mark.usefixtures("_nothing_starts")
 def test_a_taken_port_is_refused(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        assert f"cannot listen on 127.0.0.1:{port}" in refusal(
-            tmp_path / "home", "up", port=str(port)
-        )
+        said = refusal(tmp_path / "home", port=str(port))
+    assert f"cannot listen on 127.0.0.1:{port}" in said
 
 
 def test_the_doctor_names_every_trouble(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    bad = System(tmp_path / "file" / "deep" / "home", encoder="nonsense", port="70000")
-    done = bad.cli("doctor", "--json")
-    assert done.returncode == 1
+    home, bad = tmp_path / "file" / "deep" / "home", {"port": "70000", "encoder": "nonsense"}
+    done = invoke(home, "doctor", "--json", **bad)
+    assert done.exit_code == 1
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert {name for name, check in checks.items() if not check["ok"]} == {
         "home",
         "port",
         "encoder",
     }
-    words = bad.cli("doctor")
-    assert (words.returncode, words.stdout.count("FAIL"), words.stderr) == (1, 3, "")
-    fine = System(tmp_path / "home").cli("doctor")
-    assert (fine.returncode, fine.stdout.count("FAIL")) == (0, 0), fine.stdout
+    words = invoke(home, "doctor", **bad)
+    assert (words.exit_code, words.stdout.count("FAIL"), words.stderr) == (1, 3, "")
+    fine = invoke(tmp_path / "home", "doctor")
+    assert (fine.exit_code, fine.stdout.count("FAIL")) == (0, 0), fine.stdout
 
 
 def test_an_import_survives_a_stop_and_a_killed_supervisor(stopped: System) -> None:
     """Stopped in the middle, started; killed in the middle, started: the import ends by itself."""
     stopped.start()
-    assert "another `visearch up` runs" in refusal(stopped.home, "up")
+    second = stopped.cli("up")
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr.startswith("Error: another `visearch up` runs on"), second.stderr
+    assert len(second.stderr.splitlines()) == 1
     record = upload(stopped, "stopped")
     wait_for_items(stopped, record, 16)
     pids = family(stopped)
@@ -100,6 +127,9 @@ def test_an_import_survives_a_stop_and_a_killed_supervisor(stopped: System) -> N
     assert stopped.stop() == 0, stopped.output()
     print(f"stopped in {time.monotonic() - started:.1f} s")
     assert not survivors(pids)
+    with closing(sqlite3.connect(stopped.home / "visearch.db")) as database:
+        held = "SELECT count(*) FROM chunks WHERE state = 'running'"
+        assert database.execute(held).fetchall() == [(0,)]
     assert "killed" not in stopped.output(), stopped.output()
 
     start_again(stopped)
@@ -116,15 +146,9 @@ def test_an_import_survives_a_stop_and_a_killed_supervisor(stopped: System) -> N
     print(f"ready again {time.monotonic() - started:.1f} s after the supervisor was killed")
     assert not survivors(pids)
     assert complete(stopped, record)
-    assert stopped.stop() == 0
 
-
-def test_nothing_outlives_a_killed_supervisor(stopped: System) -> None:
-    """Also without a new start."""
-    stopped.start()
     pids = family(stopped)
     assert len(pids) >= 8
-    assert stopped.process is not None
     stopped.process.send_signal(signal.SIGKILL)
     stopped.process.wait()
     started = time.monotonic()
@@ -138,9 +162,7 @@ def upload(system: System, catalog: str) -> dict[str, object]:
 
 
 def wait_for_items(system: System, record: dict[str, object], n: int) -> None:
-    eventually(
-        lambda: system.read_import(record)["counts"]["searchable"] >= n, what=f"{n} items"
-    )
+    eventually(lambda: system.read_import(record)["counts"]["searchable"] >= n, what=f"{n} items")
     assert system.read_import(record)["finished_at"] is None, "over already; make it longer"
 
 
@@ -163,6 +185,7 @@ def survivors(family: list[psutil.Process]) -> list[psutil.Process]:
 
 def start_again(system: System) -> None:
     """Start on the same home: its output and its connections are new."""
+    system.http.close()
     system.home.with_suffix(".out").unlink()
     system.http = httpx.Client(base_url=system.url, timeout=60)
     system.start()

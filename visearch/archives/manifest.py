@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from visearch.archives.row import Row
 from visearch.errors import ArchiveCorrupt, ArchiveTooLarge
 
 LARGEST = 512 * 1024 * 1024
+_REQUIRED = ("id", "sku", "image")
 _NAMES = ("manifest.csv", "manifest.ndjson", "manifest.jsonl")
 
 
@@ -23,11 +25,14 @@ class Manifest(NamedTuple):
     folder: str
 
 
-def find_manifest(members: Iterable[Member]) -> Manifest | None:
+def find_manifest(archive: Archive, members: Iterable[Member]) -> Manifest | None:
     """Return the manifest at the root or in the single top folder, None without one.
 
+    A CSV of another name counts if its first line names one of the columns a manifest
+    must have; any other CSV is a file like the rest.
+
     Raises:
-        ArchiveCorrupt: several files could be it.
+        ArchiveCorrupt: several files could be it, or a candidate cannot be read.
     """
     tops: set[str] = set()  # two are as good as many
     found: dict[str, Member] = {}
@@ -40,7 +45,7 @@ def find_manifest(members: Iterable[Member]) -> Manifest | None:
     top = tops.pop() if len(tops) == 1 else ""
     folder = top if top.endswith("/") else ""
     here = [m for m in found.values() if m.path.rpartition("/")[0] == folder[:-1]]
-    choice = _choose(here)
+    choice = _choose(archive, here)
     return None if choice is None else Manifest(choice, folder)
 
 
@@ -65,10 +70,19 @@ def _may_be(path: str) -> bool:
     return name.endswith(".csv") or name in _NAMES
 
 
-def _choose(found: list[Member]) -> Member | None:
+def _choose(archive: Archive, found: list[Member]) -> Member | None:
     named = [m for m in found if m.path.rpartition("/")[2].lower() in _NAMES]
-    choice = named or found
+    choice = named or [m for m in found if _names_columns(archive, m)]
     if len(choice) > 1:
         names = ", ".join(sorted(m.path for m in choice[:5]))
         raise ArchiveCorrupt(f"Several files could be the manifest ({names}); keep one.")
     return choice[0] if choice else None
+
+
+def _names_columns(archive: Archive, member: Member) -> bool:
+    """Whether a CSV's first line, however it is set apart, names a required column."""
+    if member.code is not None:
+        return True  # cannot be read: reading its rows will say why
+    _, first = next(text_lines(archive.content(member)), (1, ""))
+    names = {name.strip(' "\t').casefold() for name in re.split("[,;\t|]", first)}
+    return not names.isdisjoint(_REQUIRED)

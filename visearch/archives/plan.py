@@ -41,7 +41,7 @@ def plan(file: BinaryIO, media: Media, *, max_items: int) -> Iterator[PlannedIte
     items: Iterator[PlannedItem]
     archive: Archive = ZipArchive(file) if media == "zip" else TarArchive(file)
     # Pass one finds the manifest, wherever it is, and counts before a row is written.
-    manifest = find_manifest(_files(archive, max_items))
+    manifest = find_manifest(archive, _files(archive, max_items))
     if manifest is None:
         items = (_from_member(archive, member) for member in _files(archive, max_items))
     else:

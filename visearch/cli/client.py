@@ -19,8 +19,7 @@ class Client:
     """Talks to a visearch server; every refusal is raised as a VisearchError."""
 
     def __init__(self, settings: Settings, base_url: str | None = None) -> None:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        self.base_url = (base_url or f"http://{host}:{settings.port}").rstrip("/")
+        self.base_url = (base_url or f"http://{settings.address}").rstrip("/")
         self._http = httpx.Client(
             base_url=self.base_url, timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S)
         )

@@ -188,9 +188,14 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     "--data", required=True, type=click.Path(exists=True, file_okay=False, path_type=Path)
 )
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "--start",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Weights to start from [default: random ones].",
+)
 @as_json
 @_one_line_errors
-def train(recipe: Path, data: Path, out: Path, as_json: bool) -> None:
+def train(recipe: Path, data: Path, out: Path, start: Path | None, as_json: bool) -> None:
     """Train an encoder by a recipe and measure it on held-out pictures."""
     try:
         from visearch.cli.train import run
@@ -199,7 +204,7 @@ def train(recipe: Path, data: Path, out: Path, as_json: bool) -> None:
             f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
         ) from error
     with _progress(as_json) as bars:
-        report = run(recipe, data, out, bars)
+        report = run(recipe, data, out, start, bars)
     if as_json:
         _print_json(vars(report))
     else:

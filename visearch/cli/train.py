@@ -13,7 +13,7 @@ from visearch.training.evaluate import Report, evaluate
 from visearch.training.loop import train
 
 
-def run(recipe_path: Path, data: Path, out: Path, bars: Progress) -> Report:
+def run(recipe_path: Path, data: Path, out: Path, start: Path | None, bars: Progress) -> Report:
     """Train, write ``out`` and measure it on what was held out.
 
     Raises:
@@ -21,7 +21,10 @@ def run(recipe_path: Path, data: Path, out: Path, bars: Progress) -> Report:
     """
     recipe, sources = recipes.read(recipe_path, data)
     training, held_out = load(sources)
-    bar = bars.add_task("training", total=recipe.steps)
-    train(training, recipe, out, report=lambda step, _: bars.update(bar, completed=step))
-    bars.update(bar, completed=recipe.steps)
+    bar = bars.add_task("training", total=recipe.stop or recipe.steps)
+
+    def report(step: int, _losses: dict[str, float]) -> None:
+        bars.update(bar, completed=step)
+
+    train(training, recipe, out, report=report, start=start)
     return evaluate(Encoder.open(f"file:{out}"), held_out)

@@ -23,4 +23,4 @@ def read_metadata(path: Path) -> dict[str, str]:
             header = json.loads(file.read(min(length, MAX_HEADER_BYTES)))
         return dict(header.get("__metadata__", {}))
     except (struct.error, ValueError, AttributeError, TypeError) as error:
-        raise WeightsMismatch(f"{path} is not a safetensors file: {error}") from error
+        raise WeightsMismatch(f"{path.name} is not a safetensors file: {error}") from error

@@ -82,7 +82,7 @@ def resolve(spec: str) -> EncoderSpec:
     else:
         raise UnknownEncoder(f"unknown encoder {spec!r}; use 'bundled' or 'file:PATH'")
     if not path.is_file():
-        raise UnknownEncoder(f"encoder {spec!r}: {path} is not a file")
+        raise UnknownEncoder(f"encoder {spec!r}: there is no such file")
     return _read(path, path.stat().st_mtime_ns)
 
 
@@ -107,4 +107,4 @@ def _read(path: Path, _mtime: int) -> EncoderSpec:
             preprocess=Preprocess.from_dict(notes["preprocess"]),
         )
     except (KeyError, ValueError, WeightsMismatch) as error:
-        raise UnknownEncoder(f"{path} was not written by `visearch train`: {error}") from error
+        raise UnknownEncoder(f"{path.name} was not written by `visearch train`") from error

@@ -21,6 +21,8 @@ from visearch.store.schema import generations, imports
 
 log = structlog.get_logger(__name__)
 
+ABANDONED_S = 6 * 3600
+
 
 def compact_all(pipeline: Pipeline) -> list[str]:
     """Build a generation for every catalog that is due; returns the names published.
@@ -82,6 +84,7 @@ def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
     name = new_id()
     workshop = pipeline.settings.home / "cache" / "build"
     workshop.mkdir(parents=True, exist_ok=True)
+    _clear(workshop)
     scratch = Path(tempfile.mkdtemp(dir=workshop))
     try:
         manifest = write(
@@ -99,6 +102,13 @@ def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return _publish(pipeline, catalog, name, manifest)
+
+
+def _clear(workshop: Path) -> None:
+    """Remove what a killed builder left; a builder at work on this machine is younger."""
+    for left in workshop.iterdir():
+        if left.stat().st_mtime < time.time() - ABANDONED_S:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _publish(pipeline: Pipeline, catalog: Catalog, name: str, manifest: Manifest) -> bool:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
+from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
 from visearch.store import outbox
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+
+log = structlog.get_logger(__name__)
 
 Announce = Callable[[int], None]
 """``announce(catalog_pk)`` tells search workers that a catalog has changed."""
@@ -25,5 +30,12 @@ class Pipeline:
     announce: Announce
 
     def flush(self) -> int:
-        """Send the messages that committed transactions left; returns how many."""
-        return outbox.flush(self.database, self.send)
+        """Send the messages that committed transactions left; returns how many.
+
+        They are rows: what cannot be sent now, the reconciler sends, and nobody fails for it.
+        """
+        try:
+            return outbox.flush(self.database, self.send)
+        except DependencyUnavailable as error:
+            log.warning("outbox_kept", error=error.detail)
+            return 0

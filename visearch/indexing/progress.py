@@ -147,6 +147,16 @@ def release(
     pipeline.flush()
 
 
+def postpone(pipeline: Pipeline, import_pk: int, chunk: int, stage: str, attempt: int) -> None:
+    """Put a chunk back because a dependency was away; that is no attempt of its own.
+
+    Nothing is sent: the reconciler does so when it finds the message missing, and so
+    gives the dependency some seconds to come back.
+    """
+    with pipeline.database.write() as connection:
+        chunks.finish(connection, import_pk, chunk, stage, attempt, state="sent")
+
+
 def _give_up(
     connection: sa.Connection,
     import_pk: int,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+import uuid
 
 import sqlalchemy as sa
 
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import TERMINAL_IMPORT
+from visearch.records import ACTIVE, TERMINAL_IMPORT
 from visearch.store import catalogs as catalog_rows
 from visearch.store.schema import catalogs, generations, images, imports
 
 UPLOADS_KEPT_S = 7 * 24 * 3600
+UPLOADING_S = 24 * 3600
 DELETED_KEPT_S = 3600
 
 
@@ -24,6 +26,7 @@ def purge(pipeline: Pipeline) -> None:
     for catalog in live:
         _purge_generations(pipeline, catalog.pk, catalog.generation)
     _purge_uploads(pipeline)
+    _purge_scratch(pipeline)
     _purge_catalogs(pipeline)
 
 
@@ -63,6 +66,32 @@ def _purge_uploads(pipeline: Pipeline) -> None:
         pipeline.blobs.delete(row.source)
         with pipeline.database.write() as connection:
             connection.execute(sa.update(imports).where(imports.c.pk == row.pk).values(source=""))
+
+
+def _purge_scratch(pipeline: Pipeline) -> None:
+    """Remove what a killed process left: pixels of imports that are over, uploads never accepted.
+
+    Both are named by their import, whose id tells its age.
+    """
+    pixels, uploads = (list(pipeline.blobs.list(folder)) for folder in ("pixels", "uploads"))
+    with pipeline.database.read() as connection:
+        rows = connection.execute(sa.select(imports.c.id, imports.c.status)).all()
+    active = {row.id for row in rows if row.status in ACTIVE}
+    accepted = {row.id for row in rows}
+    for name in pixels:
+        if _import_of(name) not in active:
+            pipeline.blobs.delete(name)
+    for name in uploads:
+        if _import_of(name) not in accepted and _age_s(_import_of(name)) > UPLOADING_S:
+            pipeline.blobs.delete(name)
+
+
+def _import_of(blob: str) -> str:
+    return blob.partition("/")[2][:36]
+
+
+def _age_s(import_id: str) -> float:
+    return time.time() - (uuid.UUID(import_id).int >> 80) / 1e3
 
 
 def _purge_catalogs(pipeline: Pipeline) -> None:

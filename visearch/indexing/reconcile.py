@@ -16,7 +16,7 @@ from visearch.store.schema import imports
 
 DEAD_AFTER_S = 6.0
 RUNNING_LIMIT_S = 300.0
-LOST_AFTER_S = 15.0
+LOST_AFTER_S = 8.0
 LOST_ANYWAY_S = 600.0
 """A queue may never be empty: after this long a message is sent again all the same."""
 PLAN_STALLED_S = 15.0

@@ -18,8 +18,8 @@ def answer_body(answer: Answer, queue_ms: float, total_ms: float) -> dict[str, A
         "results": [asdict(hit) for hit in answer.hits],
         "total": answer.total,
         "timings_ms": {"queue": round(queue_ms, 3), **parts, "total": round(total_ms, 3)},
-        "index": {"generation": answer.generation, "fresh_to": answer.fresh_to.isoformat()},
-        "encoder": answer.fingerprint,
+        "index": {"generation": answer.catalog.generation, "fresh_to": answer.fresh_to.isoformat()},
+        "encoder": answer.catalog.fingerprint,
     }
 
 

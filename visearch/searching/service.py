@@ -55,11 +55,10 @@ class Timings:
 class Answer:
     """The result of one search, and of which state of the catalog."""
 
+    catalog: Catalog
     hits: list[Hit]
     total: int
-    fingerprint: str
     revision: int
-    generation: str | None
     fresh_to: datetime
     timings: Timings
 
@@ -91,10 +90,9 @@ class SearchService:
         hits = self._find(snapshot, query, vector, allowed, timings)
         return Answer(
             hits=[replace(hit, rank=query["offset"] + i + 1) for i, hit in enumerate(hits)],
+            catalog=snapshot.catalog,
             total=snapshot.index.size if allowed is None else len(allowed),
-            fingerprint=snapshot.catalog.fingerprint,
             revision=snapshot.index.revision,
-            generation=snapshot.catalog.generation,
             fresh_to=snapshot.fresh_to,
             timings=timings,
         )

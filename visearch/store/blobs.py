@@ -3,7 +3,7 @@
     pictures/<sha256>      originals, as uploaded
     thumbnails/<sha256>    small JPEGs made by us
     uploads/<import id>    import files, until the import ends
-    pixels/<sha256>        decoded chunks on their way to the encoder, until embedded
+    pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
     generations/<id>/…     index generations
 

@@ -30,11 +30,16 @@ class Stored:
 
 
 def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
-    """Return the live pictures added above ``revision``, oldest first."""
+    """Return the live pictures added above ``revision``, oldest first.
+
+    Nothing above ``catalog.revision``: what commits after that was read comes with the
+    next look, so that an index holds exactly the revision it names.
+    """
     return _stored(
         connection,
         images.c.catalog_pk == catalog.pk,
         images.c.added > revision,
+        images.c.added <= catalog.revision,
         images.c.removed.is_(None),
     )
 
@@ -96,15 +101,20 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
                 products.c.catalog_pk == catalog.pk, products.c.external_id == external_id
             )
         ),
+        order=(images.c.position, images.c.pk),
     )
     if not len(stored.keys):
         raise NotFound(f"catalog {catalog.name!r} has no searchable product {external_id!r}")
     return Stored(stored.keys[:1], stored.segments[:1], stored.rows[:1])
 
 
-def _stored(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> Stored:
+def _stored(
+    connection: sa.Connection,
+    *conditions: sa.ColumnElement[bool],
+    order: Sequence[sa.Column[int]] = (images.c.pk,),
+) -> Stored:
     columns = sa.select(images.c.pk, images.c.segment, images.c.row)
-    found = connection.execute(columns.where(*conditions).order_by(images.c.pk)).all()
+    found = connection.execute(columns.where(*conditions).order_by(*order)).all()
     return Stored(
         np.asarray([row.pk for row in found], np.int64),
         [row.segment for row in found],

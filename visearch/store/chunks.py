@@ -69,11 +69,13 @@ def send(connection: sa.Connection, import_pk: int, numbers: Sequence[int]) -> N
 def send_again(connection: sa.Connection, row: sa.Row[Any]) -> None:
     """Send a chunk whose message was lost, if it is still as ``row`` saw it."""
     unchanged = connection.execute(
-        sa.select(chunks.c.chunk).where(
+        sa.select(chunks.c.chunk)
+        .where(
             _at(row.import_pk, row.chunk),
             chunks.c.state == "sent",
             chunks.c.changed_at == row.changed_at,
         )
+        .with_for_update()  # or a worker could claim it between this look and the sending
     ).first()
     if unchanged is not None:
         send(connection, row.import_pk, [row.chunk])

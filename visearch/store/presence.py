@@ -6,8 +6,13 @@ import json
 import time
 from typing import Any, cast
 
+import structlog
+
 from visearch.contract import CHANGED_CHANNEL
+from visearch.errors import DependencyUnavailable
 from visearch.store.redis import Client, answering
+
+log = structlog.get_logger(__name__)
 
 BEAT_S = 2.0
 LIFETIME_S = 8
@@ -57,6 +62,12 @@ class Watch:
 
 
 def announce_change(client: Client, catalog_pk: int) -> None:
-    """Wake the search workers: a commit has changed this catalog."""
-    with answering():
-        client.publish(CHANGED_CHANNEL, str(catalog_pk))
+    """Wake the search workers: a commit has changed this catalog.
+
+    Only a hint: they look for changes twice a second anyway, so its loss fails nobody.
+    """
+    try:
+        with answering():
+            client.publish(CHANGED_CHANNEL, str(catalog_pk))
+    except DependencyUnavailable as error:
+        log.warning("change_not_announced", error=error.detail)

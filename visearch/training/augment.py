@@ -14,23 +14,31 @@ WHITE = (255, 255, 255)
 
 
 def view(
-    image: Image.Image, rng: np.random.Generator, preprocess: Preprocess
+    image: Image.Image, rng: np.random.Generator, preprocess: Preprocess, strength: float = 1.0
 ) -> npt.NDArray[np.uint8]:
-    """Draw one random view of ``image``: uint8 [size, size, 3], as the encoder sees it."""
-    if rng.random() < 0.3:
+    """Draw one random view of ``image``: uint8 [size, size, 3], as the encoder sees it.
+
+    Crop, light and compression are always in play; ``strength`` 0..1 scales how often
+    the coarser changes (background, turn, mirror, blur, occlusion) happen.
+    """
+
+    def happens(probability: float) -> bool:
+        return bool(rng.random() < probability * strength)
+
+    if happens(0.3):
         image = _background(image, rng)
-    if rng.random() < 0.3:
+    if happens(0.3):
         image = image.rotate(rng.uniform(-20, 20), Image.Resampling.BILINEAR, fillcolor=WHITE)
     image = _crop(image, rng)
-    if rng.random() < 0.5:
+    if happens(0.5):
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     image = _light(image, rng)
-    if rng.random() < 0.2:
+    if happens(0.2):
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 1.5)))
     if rng.random() < 0.5:
         image = _recompress(image, int(rng.integers(20, 80)))
     pixels = preprocess.pixels(image)
-    return _occlude(pixels, rng) if rng.random() < 0.15 else pixels
+    return _occlude(pixels, rng) if happens(0.15) else pixels
 
 
 def _crop(image: Image.Image, rng: np.random.Generator) -> Image.Image:

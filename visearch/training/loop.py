@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,16 @@ import numpy as np
 import numpy.typing as npt
 import optax
 from flax import nnx
+from PIL import Image
 
 from visearch.encoders import resnet
 from visearch.encoders.spec import metadata_for
-from visearch.encoders.weights import save_safetensors, to_tensors
+from visearch.encoders.weights import (
+    load_safetensors,
+    load_tensors,
+    save_safetensors,
+    to_tensors,
+)
 from visearch.images import decode
 from visearch.training.augment import view
 from visearch.training.data import Dataset
@@ -38,15 +44,36 @@ def batches(data: Dataset, recipe: Recipe) -> Iterator[Batch]:
         raise ValueError(f"{len(data)} pictures do not fill one batch of {recipe.batch}")
     per_epoch = len(data) // recipe.batch
     order = np.empty(0, np.int64)
-    for step in range(recipe.steps):
+    for step in range(recipe.stop or recipe.steps):
         epoch, at = divmod(step, per_epoch)
         if at == 0:
-            order = np.random.default_rng([recipe.seed, 0, epoch]).permutation(len(data))
+            order = _epoch_order(data, recipe, np.random.default_rng([recipe.seed, 0, epoch]))
         picked = order[at * recipe.batch : (at + 1) * recipe.batch]
         rng = np.random.default_rng([recipe.seed, 1, step])
         images = [decode(data.pictures[i]) for i in picked]
-        views = [view(image, rng, recipe.preprocess) for _ in range(2) for image in images]
-        yield np.stack(views), np.tile(data.labels[picked], (2, 1))
+        yield _two_views(images, rng, recipe), np.tile(data.labels[picked], (2, 1))
+
+
+def _epoch_order(data: Dataset, recipe: Recipe, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return a random order of the pictures in whole batches; see ``hard_window``."""
+    order = rng.permutation(len(data))[: len(data) // recipe.batch * recipe.batch]
+    if recipe.hard_window < 2:
+        return order
+    window = recipe.hard_window * recipe.batch
+    parts = [order[at : at + window] for at in range(0, len(order), window)]
+    kinds = [part[np.argsort(data.labels[part, 0], kind="stable")] for part in parts]
+    cut = np.concatenate(kinds).reshape(-1, recipe.batch)
+    return cut[rng.permutation(len(cut))].reshape(-1)
+
+
+def _two_views(
+    images: Sequence[Image.Image], rng: np.random.Generator, recipe: Recipe
+) -> npt.NDArray[np.uint8]:
+    def views() -> list[npt.NDArray[np.uint8]]:
+        return [view(image, rng, recipe.preprocess, recipe.strength) for image in images]
+
+    plain = [recipe.preprocess.pixels(image) for image in images] if recipe.clean_view else None
+    return np.stack((plain or views()) + views())
 
 
 def _prefetched(source: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
@@ -111,14 +138,18 @@ def train(
     *,
     report: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
     save_every: int = 250,
+    start: Path | None = None,
 ) -> None:
     """Train an encoder on ``data`` and write it to ``out`` (safetensors, float16).
 
     The written weights are the exponential moving average of the trained ones; ``out``
     is also rewritten every ``save_every`` steps. ``report(step, losses)`` is called
-    every tenth step. Deterministic by ``recipe.seed`` on one machine.
+    every tenth step. Training starts from the weights in ``start`` if given.
+    Deterministic by ``recipe.seed`` on one machine.
     """
     model = resnet.build(recipe.architecture, seed=recipe.seed)
+    if start is not None:
+        load_tensors(model, load_safetensors(start))
     schedule = optax.warmup_cosine_decay_schedule(
         0.0, recipe.learning_rate, recipe.warmup, recipe.steps, recipe.learning_rate * 1e-2
     )
@@ -130,7 +161,7 @@ def train(
         mean, parts = run(model, optimizer, mean, jnp.asarray(pixels), jnp.asarray(labels))
         if step % 10 == 0:
             report(step, {name: float(value) for name, value in parts.items()})
-        if step % save_every == 0 or step == recipe.steps:
+        if step % save_every == 0 or step == (recipe.stop or recipe.steps):
             _save(out, recipe, mean)
 
 

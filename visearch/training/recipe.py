@@ -18,7 +18,11 @@ class Recipe:
     """The numbers of a run. ``batch`` counts pictures, each seen in two views.
 
     ``average`` is the decay of the exponential moving average that becomes the result;
-    ``label_weight`` weighs the supervised terms against the self-supervised one.
+    ``label_weight`` weighs the supervised terms against the self-supervised one. ``stop``
+    ends the run before the learning rate's schedule of ``steps`` does. With ``clean_view``
+    one of the two views is the catalog picture as it is. ``hard_window`` > 1 sorts that
+    many batches by their first label before they are cut, so that a picture's negatives
+    are things of its own kind.
     """
 
     architecture: str = "resnet_compact"
@@ -31,6 +35,10 @@ class Recipe:
     temperature: float = 0.1
     label_weight: float = 0.5
     average: float = 0.998
+    stop: int | None = None
+    strength: float = 1.0
+    clean_view: bool = False
+    hard_window: int = 1
     seed: int = 0
 
     @property

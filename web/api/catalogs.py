@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from visearch import records
 from visearch.encoders.spec import resolve
-from visearch.errors import Conflict, NotFound
+from visearch.errors import Conflict, InvalidRequest, NotFound
 from visearch.store import catalogs, products
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
@@ -60,6 +60,10 @@ def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
 
 def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
     spec_name = body.encoder or services().settings.encoder
+    if spec_name not in ("bundled", services().settings.encoder):
+        # `file:` specs name the server's own files: the operator's word, not a client's.
+        detail = "use 'bundled', or leave the field out for the server's own encoder"
+        raise InvalidRequest(f"/encoder: {detail}", (("/encoder", detail),))
     spec = resolve(spec_name)
     return catalogs.create(
         connection,

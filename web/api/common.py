@@ -31,8 +31,8 @@ PROBLEM: dict[str, Any] = {
 
 
 def problems(*statuses: int) -> ResponseDict:
-    """Return the OpenAPI responses of the given error statuses, and of 503."""
-    return {status: dict(PROBLEM) for status in (*statuses, 503)}
+    """Return the OpenAPI responses of the given error statuses, and of 403 and 503."""
+    return {status: dict(PROBLEM) for status in sorted((*statuses, 403, 503))}
 
 
 class Page(schemas.Request):

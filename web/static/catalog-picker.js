@@ -1,7 +1,7 @@
 /* Purpose: choose the catalog to search in, and remember the choice. */
 
 import { all } from "./api.js";
-import { count, el, memory } from "./dom.js";
+import { el, memory, number } from "./dom.js";
 
 const REMEMBERED = "catalog";
 
@@ -19,7 +19,7 @@ export class CatalogPicker {
   async load(wanted) {
     this.catalogs = await all("/v1/catalogs");
     const options = this.catalogs.map(({ name, title, products }) =>
-      el("option", { value: name }, `${title || name} (${count(products, "product")})`),
+      el("option", { value: name }, `${title || name} · ${number(products)}`),
     );
     this.select.replaceChildren(...options);
     this.select.disabled = !options.length;

@@ -27,6 +27,8 @@ const WORDS = {
     "No worker answered in time. Wait a moment, then try again.",
     true,
   ],
+  no_catalog: ["There is no catalog yet", SHOW_DETAIL, false],
+  encoder_mismatch: ["This catalog needs care from its owner", SHOW_DETAIL, false],
   cancelled: ["The search was cancelled", "Start it again when you like.", true],
   overloaded: ["Many people are searching right now", "Try again in a few seconds.", true],
   rate_limited: ["Too many requests", "Wait a little, then try again.", true],
@@ -35,6 +37,7 @@ const WORDS = {
     "Try again in a moment. If it stays so, tell the operator.",
     true,
   ],
+  not_found: ["There is no such thing here", SHOW_DETAIL, false],
   gone: [
     "This result is no longer kept",
     "Results are kept for about an hour. Search again with your picture.",
@@ -60,7 +63,7 @@ export function explain(problem) {
 
 /** The server's detail as a sentence. */
 function sentence(text) {
-  const trimmed = text.trim() || "No reason was given.";
+  const trimmed = (text ?? "").trim() || "No reason was given.";
   const start = trimmed[0].toUpperCase() + trimmed.slice(1);
   return /[.!?]$/.test(start) ? start : `${start}.`;
 }

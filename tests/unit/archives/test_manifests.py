@@ -176,6 +176,15 @@ def test_several_candidates_are_refused_and_deep_ones_are_files() -> None:
     assert [item.path for item in planned] == ["x/y/m.csv", "x/a.jpg"]
 
 
+@pytest.mark.parametrize("media", MAKERS)
+def test_a_csv_that_speaks_of_something_else_is_a_file(media: Media) -> None:
+    members = [("index.csv", b"file,kind,detail\na.jpg,fine,\n"), ("a.jpg", b""), ("b.csv", b"")]
+    planned = items(MAKERS[media](members), media)
+    assert [item.path for item in planned] == ["index.csv", "a.jpg", "b.csv"]
+    with pytest.raises(ArchiveCorrupt, match="commas"):
+        items(MAKERS[media]([("list.csv", b"SKU;Image\n1;a.jpg\n"), ("a.jpg", b"")]), media)
+
+
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "id,image\n1,p/a.jpg|p/a.jpg|p/a.jpg|p/a.jpg\n"
     assert len(csv_items(text, max_items=4)) == 4

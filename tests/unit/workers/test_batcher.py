@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from visearch.errors import SearchExpired
 from workers.batcher import Batcher, Pixels, Vectors
 
 
@@ -68,7 +69,7 @@ def test_a_caller_that_gives_up_is_not_encoded() -> None:
     blocker = threading.Thread(target=batcher.embed, args=(picture(1), 10))
     blocker.start()
     time.sleep(0.1)  # the blocker is inside the encoder now
-    with pytest.raises(TimeoutError):
+    with pytest.raises(SearchExpired):
         batcher.embed(picture(2), 0.05)
     encode.gate.set()
     blocker.join()

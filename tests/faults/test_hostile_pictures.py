@@ -1,0 +1,147 @@
+"""Pictures made to break their reader: they fail alone, each with a reason, and nobody dies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from ledgers import query
+from system import System, archive, picture
+
+KILLS, HANGS, EATS = b"visearch-test-kills", b"visearch-test-hangs", b"visearch-test-eats-memory"
+DECODE_LIMIT_S = 8
+
+# Pillow has no bug at hand that crashes or hangs it, so every Python of the system under
+# test gets a decoder that falls over marked pictures as a vulnerable one would.
+VULNERABLE = f"""
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import PathFinder
+
+
+def _decode(original, data, *arguments, **options):
+    import os, signal, time
+    if {KILLS!r} in data:
+        os.kill(os.getpid(), signal.SIGKILL)
+    while {HANGS!r} in data:
+        time.sleep(1)
+    if {EATS!r} in data:
+        raise MemoryError
+    return original(data, *arguments, **options)
+
+
+class _Patch(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name not in ("visearch.indexing.decode", "workers.ingest"):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            if name == "workers.ingest":
+                source = spec.loader.get_source(name)
+                line = "DECODE_LIMIT_S = 60\\n"
+                assert source.count(line) == 1, "the limit has moved; adapt this test"
+                source = source.replace(line, "DECODE_LIMIT_S = {DECODE_LIMIT_S}\\n")
+                exec(compile(source, spec.origin, "exec"), module.__dict__)
+                return
+            execute(module)
+            original = module.decode
+            module.decode = lambda *a, **k: _decode(original, *a, **k)
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+
+sys.meta_path.insert(0, _Patch())
+"""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system with a vulnerable decoder and little time for it."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "patch").mkdir()
+    (folder / "patch" / "sitecustomize.py").write_text(VULNERABLE)
+    running = System(folder / "home", chunk_items="16")
+    paths = [str(folder / "patch"), running.env.get("PYTHONPATH", "")]
+    running.env["PYTHONPATH"] = ":".join(filter(None, paths))
+    running.start()
+    yield running
+    assert running.stop() == 0, running.output()
+
+
+def codes(system: System, record: dict[str, Any]) -> dict[str, str | None]:
+    """Return the code of every item by its path."""
+    return {item["path"]: item["code"] for item in system.items(record)}
+
+
+def test_the_hostile_archive(system: System, shared: Path) -> None:
+    """371 files of fuzzers and test suites, and their index: searchable, or failed with why."""
+    pids, data = system.pids(), (shared / "hostile" / "images.tar").read_bytes()
+    children = ingest_children(system)
+    record = system.upload(system.create_catalog("hostile"), data, media="application/x-tar")
+    memory = 0
+    while system.read_import(record)["finished_at"] is None:
+        memory = max(memory, *(resident(pid) for pid in ingest_children(system)))
+    done = system.finish(record)
+    outcome = Counter(codes(system, record).values())
+    print(f"hostile archive: {outcome[None]} searchable, {dict(outcome)}")
+    print(f"largest decoder: {memory >> 20} MiB")
+    assert done["counts"]["items"] == 372
+    assert outcome[None] == done["counts"]["searchable"] >= 45
+    vague = {"internal_error", "worker_lost", "decode_crashed", "decode_timeout", "out_of_memory"}
+    assert not vague & outcome.keys(), outcome
+    assert system.pids() == pids
+    assert ingest_children(system) == children
+    assert memory < 1 << 30
+
+
+def test_a_picture_that_kills_its_decoder_fails_alone(system: System) -> None:
+    done, found = import_with(system, "kills", KILLS)
+    assert found.pop("bad.jpg") == "decode_crashed"
+    assert set(found.values()) == {None}
+    assert done["status"] == "partial"
+    (item,) = system.items(done, status="failed")
+    assert item["attempts"] == 3
+
+
+def test_a_picture_that_hangs_its_decoder_fails_alone(system: System) -> None:
+    _, found = import_with(system, "hangs", HANGS)
+    assert found.pop("bad.jpg") == "decode_timeout"
+    assert set(found.values()) == {None}
+
+
+def test_memory_that_runs_out_stops_no_worker(system: System) -> None:
+    pids = system.pids()
+    _, found = import_with(system, "eats", EATS)
+    assert found.pop("bad.jpg") == "out_of_memory"
+    assert set(found.values()) == {None}
+    assert system.pids() == pids
+
+
+def import_with(
+    system: System, catalog: str, mark: bytes
+) -> tuple[dict[str, Any], dict[str, str | None]]:
+    """Import a chunk of pictures with a marked one in the middle; everything must end."""
+    files = [(f"p{i}.jpg", picture(i, side=96)) for i in range(14)]
+    files.insert(7, ("bad.jpg", picture(99, side=96) + mark))
+    done = system.finish(system.upload(system.create_catalog(catalog), archive(files)))
+    assert query(system, "SELECT count(*) FROM chunks WHERE state != 'done'") == [(0,)]
+    return done, codes(system, done)
+
+
+def ingest_children(system: System) -> list[int]:
+    parent = psutil.Process(system.pids()["ingest"])
+    return sorted(child.pid for child in parent.children())
+
+
+def resident(pid: int) -> int:
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

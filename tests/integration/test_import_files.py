@@ -1,0 +1,180 @@
+"""The files an import takes: zip and tar, with and without a manifest, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tarfile
+from typing import Any
+
+import pytest
+from shop import find, ids, wait_fresh
+from system import System, archive, picture
+
+Members = list[tuple[str, bytes]]
+
+
+def _tar(members: Members) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as file:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _csv(rows: list[list[str]]) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    return out.getvalue().encode()
+
+
+PICTURES: Members = [(f"img/{i}.jpg", picture(i)) for i in range(4)]
+CSV_MANIFEST = _csv(
+    [
+        ["sku", "image", "title", "url", "Colour", "größe"],
+        ["A-1", "img/0.jpg|img/1.jpg", "Lamp, red", "https://shop.example/1", "red", "1"],
+        ["A-2", "img/2.jpg", "", "", "", "2"],
+    ]
+)
+NDJSON_MANIFEST = b"\n".join(
+    json.dumps(row).encode()
+    for row in (
+        {
+            "id": "A-1",
+            "image": ["img/0.jpg", "img/1.jpg"],
+            "title": "Lamp",
+            "price": 5,
+            "new": True,
+        },
+        {"id": 2, "image": "img/2.jpg", "tags": ["a", "b"]},
+    )
+)
+
+
+def _import(system: System, catalog: str, data: bytes, media: str = "application/zip") -> Any:
+    return wait_fresh(system, system.finish(system.upload(catalog, data, media=media)))
+
+
+@pytest.mark.parametrize("pack", [archive, _tar])
+def test_folders_and_names_become_products(system: System, pack: Any) -> None:
+    catalog = system.create_catalog(f"folders-{pack.__name__.strip('_')}")
+    members = [("root.jpg", picture(1)), ("shoes/red/a.b.png", picture(2, form="PNG"))]
+    litter = [("__MACOSX/._root.jpg", b"x"), (".DS_Store", b"x")]
+    done = _import(system, catalog, pack([*members, *litter]))
+    assert (done["status"], done["counts"]["items"]) == ("succeeded", 2)
+    hits = find(system, catalog, picture(2))["results"]
+    assert [(hit["product_id"], hit["attributes"]) for hit in hits] == [
+        ("shoes/red/a.b", {"folder": "red"}),
+        ("root", {}),
+    ]
+    assert ids(find(system, catalog, picture(2), filter={"folder": "red"})) == ["shoes/red/a.b"]
+
+
+def test_a_csv_manifest_describes_products(system: System) -> None:
+    catalog = system.create_catalog("csv-manifest")
+    done = _import(system, catalog, archive([*PICTURES, ("manifest.csv", CSV_MANIFEST)]))
+    assert (done["status"], done["counts"]["items"]) == ("succeeded", 3)
+    hit = find(system, catalog, picture(1), limit=1)["results"][0]
+    assert (hit["product_id"], hit["title"]) == ("A-1", "Lamp, red")
+    assert hit["url"] == "https://shop.example/1"
+    assert hit["attributes"] == {"Colour": "red", "größe": "1"}
+    product = system.http.get(f"/v1/catalogs/{catalog}/products/A-1").json()
+    assert len(product["images"]) == 2
+    other = system.http.get(f"/v1/catalogs/{catalog}/products/A-2").json()
+    assert (other["title"], other["attributes"]) == (None, {"größe": "2"})
+    assert ids(find(system, catalog, picture(0), filter={"größe": "2"})) == ["A-2"]
+
+
+def test_an_ndjson_manifest_keeps_types(system: System) -> None:
+    catalog = system.create_catalog("ndjson-manifest")
+    data = _tar([("manifest.ndjson", NDJSON_MANIFEST), *PICTURES])
+    done = _import(system, catalog, data, media="application/x-tar")
+    assert done["counts"]["searchable"] == 3
+    found = find(system, catalog, picture(0), filter={"price": {"lte": 5}, "new": True})
+    assert set(ids(found)) == {"A-1"}
+    assert found["results"][0]["attributes"] == {"price": 5, "new": True}
+    assert ids(find(system, catalog, picture(0), filter={"tags": "b"})) == ["2"]
+
+
+def test_a_manifest_row_that_cannot_be_used_fails_alone(system: System) -> None:
+    catalog = system.create_catalog("bad-rows")
+    rows = [["id", "image"], ["a", "img/0.jpg"], ["b", "none.jpg"], ["", "img/1.jpg"], ["c", ""]]
+    remote = [["d", "https://shop.example/d.jpg"]]
+    data = archive([*PICTURES, ("manifest.csv", _csv(rows + remote))])
+    done = system.finish(system.upload(catalog, data))
+    assert (done["status"], done["counts"]["searchable"]) == ("partial", 1)
+    failed = system.items(done, status="failed")
+    assert [item["code"] for item in failed] == [
+        "picture_missing",
+        "invalid_manifest_row",
+        "invalid_manifest_row",
+        "url_not_supported",
+    ]
+
+
+def test_a_form_is_as_good_as_a_body(system: System) -> None:
+    catalog = system.create_catalog("by-form")
+    path = f"/v1/catalogs/{catalog}/imports"
+    answer = system.http.post(path, files={"file": ("c.zip", archive(PICTURES), "text/plain")})
+    assert answer.status_code == 202
+    assert system.finish(answer.json())["counts"]["searchable"] == 4
+    without = system.http.post(path, files={"zip": ("c.zip", archive(PICTURES))})
+    assert (without.status_code, without.json()["errors"][0]["pointer"]) == (422, "file")
+
+
+def test_a_body_without_a_length_is_streamed(system: System) -> None:
+    catalog = system.create_catalog("chunked")
+    data = archive(PICTURES)
+    pieces = (data[i : i + 1000] for i in range(0, len(data), 1000))
+    answer = system.http.post(f"/v1/catalogs/{catalog}/imports", content=pieces)
+    assert answer.status_code == 202, answer.text
+    assert system.finish(answer.json())["counts"]["searchable"] == 4
+
+
+@pytest.mark.parametrize(
+    ("data", "word"),
+    [
+        (b"", "empty"),
+        (b"id,image\na,a.jpg\n", "not an archive"),
+        (b"\x1f\x8b" + bytes(600), "gzip"),
+        (picture(1), "not an archive"),
+    ],
+)
+def test_what_is_no_archive_is_refused_at_once(system: System, data: bytes, word: str) -> None:
+    catalog = system.create_catalog("no-archive")
+    answer = system.http.post(f"/v1/catalogs/{catalog}/imports", content=data)
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_archive")
+    assert word in answer.json()["detail"]
+    assert system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"] == []
+    missing = system.http.post("/v1/catalogs/no-such/imports", content=archive(PICTURES))
+    assert missing.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("empty zip", archive([])),
+        ("truncated zip", archive(PICTURES)[:-40]),
+        ("truncated tar", _tar(PICTURES)[:5000]),
+        ("two manifests", archive([*PICTURES, ("a.csv", b"id,image\n"), ("b.csv", b"id,image\n")])),
+        ("no image column", archive([*PICTURES, ("manifest.csv", b"id,title\n1,x\n")])),
+        (
+            "manifest not UTF-8",
+            archive([*PICTURES, ("manifest.csv", b"id,image\n\xff,img/0.jpg\n")]),
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_read_fails_with_its_reason(
+    system: System, name: str, data: bytes
+) -> None:
+    catalog = system.create_catalog("unreadable")
+    done = system.finish(system.upload(catalog, data))
+    assert (done["status"], done["progress"]) == ("failed", 1), name
+    assert (done["error"]["code"], done["error"]["status"]) == ("archive_corrupt", 422)
+    assert len(done["error"]["detail"]) > 10
+    assert done["error"]["instance"] == f"/v1/catalogs/{catalog}/imports/{done['id']}"
+    listed = system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"][0]
+    assert listed == done
