@@ -32,12 +32,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "graceful_timeout": 10,
             "keepalive": 30,
             "control_socket_disable": True,
-            "logger_class": "gunicorn.glogging.Logger",
             "loglevel": "warning",
         }
         for name, value in options.items():
-            if name in self.cfg.settings:
-                self.cfg.set(name, value)
+            self.cfg.set(name, value)
 
     def load(self) -> Flask:
         """Make the app, in the worker process."""

@@ -90,6 +90,20 @@ def test_a_pasted_picture_is_searched(page: Page, shelf: str) -> None:
     expect_found(page, "p7", "Thing 7")
 
 
+def test_a_picture_may_come_before_the_page_is_ready(page: Page, shelf: str) -> None:
+    held: list[Route] = []
+    page.route("**/v1/catalogs?*", lambda route: held.append(route))
+    page.route("**/samples", lambda route: held.append(route))
+    with page.expect_request("**/v1/catalogs?*"):  # the page listens by then
+        page.goto(f"/?catalog={shelf}")
+    hand_over(page, "paste", picture(6))
+    held.pop(0).continue_()
+    expect_found(page, "p6", "Thing 6")
+    while held:
+        held.pop(0).continue_()
+    expect_found(page, "p6", "Thing 6")
+
+
 def test_a_sample_query_finds_its_drawn_product(page: Page, system: System) -> None:
     listed = system.http.get("/v1/catalogs/demo/products", params={"limit": 100}).json()["items"]
     drawn = {product["id"] for product in listed}

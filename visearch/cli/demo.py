@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from visearch.cli.client import Client
 from visearch.demo import write_archive, write_samples
+from visearch.encoders.spec import resolve
 from visearch.errors import VisearchError
 from visearch.settings import Settings
 
@@ -17,14 +19,23 @@ LIMIT_S = 300.0
 
 
 def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None]) -> None:
-    """Import the demo catalog if the store has no catalog at all.
+    """Import the demo catalog if the store has no catalog at all, or an outdated one.
+
+    A new version's encoder cannot search what the last one's embedded; the demo, unlike a
+    merchant's catalog, can simply be made again.
 
     Raises:
         VisearchError: the import did not succeed.
     """
-    if client.catalogs():
+    found = client.catalogs()
+    outdated = [c for c in found if c["name"] == CATALOG and _is_outdated(c, settings)]
+    if found and not outdated:
         return
-    tell("empty store: drawing the demo catalog")
+    if outdated:
+        client.call("DELETE", f"/v1/catalogs/{CATALOG}")
+        tell("the encoder has changed: drawing the demo catalog again")
+    else:
+        tell("empty store: drawing the demo catalog")
     with TemporaryDirectory() as folder:
         archive = Path(folder) / "demo.zip"
         write_archive(archive)
@@ -40,3 +51,7 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
     if record["status"] != "succeeded":
         raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")
     tell(f"demo catalog: {record['counts']['searchable']} pictures searchable")
+
+
+def _is_outdated(catalog: dict[str, Any], settings: Settings) -> bool:
+    return bool(catalog["fingerprint"] != resolve(settings.encoder).fingerprint)

@@ -43,15 +43,22 @@ class SearchPage {
       take: (file) => take(file, file.name || "Pasted picture"),
       refuse,
     });
+    this.ready = this.loadCatalogs();
+    if (!(await this.ready)) return;
+    if (!this.query) this.followAddress(); // a picture may have come in by now
+    if (this.picker.has(DEMO)) this.offerSamples(refuse).catch(() => {}); // a page without them
+  }
+
+  /** Fill the picker; returns whether that went well. */
+  async loadCatalogs() {
     try {
       await this.picker.load(new URLSearchParams(location.search).get("catalog"));
       if (!this.picker.current) this.say("There is no catalog yet. Make one under “Catalogs”.");
-      if (this.picker.has(DEMO)) await this.offerSamples(refuse);
+      return true;
     } catch (problem) {
       this.fail(problem, () => location.reload());
-      return;
+      return false;
     }
-    this.followAddress();
   }
 
   offerSamples(refuse) {
@@ -64,11 +71,13 @@ class SearchPage {
   }
 
   /** Search with a file that has just come in. */
-  take(file, label) {
-    const picture = file;
-    const query = { catalog: this.picker.current?.name, picture, label, box: null };
+  async take(file, label) {
+    const query = { picture: file, label, box: null };
     this.stop();
     this.present(query);
+    const loaded = await this.ready;
+    if (!loaded || this.query !== query) return undefined;
+    query.catalog = this.picker.current?.name;
     if (!query.catalog) return this.fail(new Problem({ code: "no_catalog", detail: NO_CATALOG }));
     if (file.size > this.limit) {
       const detail =
