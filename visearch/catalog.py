@@ -14,8 +14,7 @@ own takes the place of Redis.
 from __future__ import annotations
 
 import io
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -28,20 +27,16 @@ from PIL import Image
 from visearch import contract, records
 from visearch.encoders.encoder import Encoder, use_compilation_cache
 from visearch.encoders.spec import resolve
-from visearch.errors import ImageCorrupt, ImageError, NotFound, VisearchError
+from visearch.errors import ImageCorrupt, ImageError, NotFound
 from visearch.ids import new_id
-from visearch.indexing import progress
 from visearch.indexing.accept import Mode, accept_file, accept_product
-from visearch.indexing.compaction import compact_all
-from visearch.indexing.decode import decode_chunk, limits_of
-from visearch.indexing.embed import embed_chunk
-from visearch.indexing.pipeline import Pipeline
-from visearch.indexing.plan import plan
+from visearch.indexing.decode import limits_of
+from visearch.indexing.inline import InlineWorker
 from visearch.records import Attributes, Hit, Import, Metric
 from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
 from visearch.settings import Settings
-from visearch.store import catalogs, chunks, imports, products
+from visearch.store import catalogs, imports, products
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -72,10 +67,10 @@ class Catalog:
         self._database.migrate()
         self._blobs = Blobs(self._settings.blobs, self._settings.home / "cache")
         self._name, self._spec = name, encoder
-        self._messages: deque[tuple[str, Mapping[str, Any]]] = deque()
-        self._pipeline = Pipeline(
-            self._database, self._blobs, self._settings, self._send, lambda _: None
+        self._worker = InlineWorker(
+            self._database, self._blobs, self._settings, lambda _: self._encoder
         )
+        self._pipeline = self._worker.pipeline
         self._indexes = Indexes(self._database, self._blobs)
         self._service = SearchService(
             self._database, self._blobs, self._indexes, self._embed, limits_of(self._settings)
@@ -142,7 +137,7 @@ class Catalog:
             attributes=attributes,
             request_id=new_id(),
         )
-        self._work()
+        self._worker.work()
         for item in self.failures(record.id):
             raise ImageError(f"{item.path}: {item.detail}", code=item.code)
 
@@ -155,7 +150,7 @@ class Catalog:
         record = accept_file(
             self._pipeline, self._name, _pieces(Path(path)), mode=mode, request_id=new_id()
         )
-        self._work()
+        self._worker.work()
         with self._database.read() as connection:
             return imports.by_id(connection, record.id)
 
@@ -210,49 +205,6 @@ class Catalog:
         self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8]
     ) -> npt.NDArray[np.float32]:
         return np.asarray(self._encoder.embed_pixels(pixels[None])[0])
-
-    def _send(self, task: str, payload: Mapping[str, Any]) -> None:
-        self._messages.append((task, payload))
-
-    def _work(self) -> None:
-        """Do what the workers would: every message, until there is none."""
-        self._pipeline.flush()
-        while self._messages:
-            task, payload = self._messages.popleft()
-            self._run(task, payload)
-        compact_all(self._pipeline)
-
-    def _run(self, task: str, payload: Mapping[str, Any]) -> None:
-        name, attempt = payload["import_id"], payload["attempt"]
-        if task == contract.PLAN_IMPORT:
-            plan(self._pipeline, name, attempt)
-            return
-        chunk = payload["chunk"]
-        stage = chunks.DECODE if task == contract.DECODE_CHUNK else chunks.EMBED
-        try:
-            if stage == chunks.DECODE:
-                decode_chunk(self._pipeline, name, chunk, attempt, "embedded")
-            else:
-                embed_chunk(
-                    self._pipeline, lambda _: self._encoder, name, chunk, attempt, "embedded"
-                )
-        except VisearchError as error:
-            self._release(name, chunk, stage, attempt, error)
-
-    def _release(
-        self, import_id: str, chunk: int, stage: str, attempt: int, error: VisearchError
-    ) -> None:
-        with self._database.read() as connection:
-            record = imports.by_id(connection, import_id)
-        progress.release(
-            self._pipeline,
-            record.pk,
-            chunk,
-            stage,
-            attempt,
-            code=error.code,
-            detail=error.detail,
-        )
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -61,7 +61,8 @@ def _epoch_order(data: Dataset, recipe: Recipe, rng: np.random.Generator) -> npt
         return order
     window = recipe.hard_window * recipe.batch
     parts = [order[at : at + window] for at in range(0, len(order), window)]
-    kinds = [part[np.argsort(data.labels[part, 0], kind="stable")] for part in parts]
+    levels = data.labels[:, : recipe.hard_levels].T[::-1]  # lexsort's last key sorts first
+    kinds = [part[np.lexsort(levels[:, part])] for part in parts]
     cut = np.concatenate(kinds).reshape(-1, recipe.batch)
     return cut[rng.permutation(len(cut))].reshape(-1)
 

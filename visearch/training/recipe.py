@@ -21,8 +21,8 @@ class Recipe:
     ``label_weight`` weighs the supervised terms against the self-supervised one. ``stop``
     ends the run before the learning rate's schedule of ``steps`` does. With ``clean_view``
     one of the two views is the catalog picture as it is. ``hard_window`` > 1 sorts that
-    many batches by their first label before they are cut, so that a picture's negatives
-    are things of its own kind.
+    many batches by their first ``hard_levels`` labels before they are cut, so that a
+    picture's negatives are things of its own kind.
     """
 
     architecture: str = "resnet_compact"
@@ -39,6 +39,7 @@ class Recipe:
     strength: float = 1.0
     clean_view: bool = False
     hard_window: int = 1
+    hard_levels: int = 1
     seed: int = 0
 
     @property
