@@ -24,9 +24,9 @@ check: $(VENV)/installed-dev ## Run the linters, the type checker and the quick 
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit tests/docs
 
-bench: $(VENV)/installed-dev ## Measure serving and ingest on this machine (minutes)
-	$(BIN)/python bench/serve.py --json
+bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it (minutes)
 	$(BIN)/python bench/ingest.py --json
+	$(BIN)/python bench/serve.py --json
 
 clean: ## Remove the virtual environment and the embedded store
 	rm -rf $(VENV) .visearch

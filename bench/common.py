@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import platform
 import sys
 import tempfile
+import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
@@ -30,10 +33,32 @@ def archive_path(given: str | None) -> Path:
 
 
 def pictures(archive: Path) -> dict[str, bytes]:
-    """Return the archive's pictures by product id, as an import without manifest names them."""
+    """Return the archive's pictures by path."""
     with zipfile.ZipFile(archive) as file:
-        names = [n for n in file.namelist() if n.lower().endswith(PICTURES)]
-        return {name.rsplit(".", 1)[0]: file.read(name) for name in names}
+        return {n: file.read(n) for n in file.namelist() if n.lower().endswith(PICTURES)}
+
+
+def products(archive: Path) -> dict[str, str]:
+    """Return the product of each picture by path: from the manifest, else from the path."""
+    with zipfile.ZipFile(archive) as file:
+        if "manifest.csv" not in file.namelist():
+            return {name: name.rsplit(".", 1)[0] for name in file.namelist()}
+        rows = list(csv.DictReader(file.read("manifest.csv").decode().splitlines()))
+    return {path: row["id"] for row in rows for path in row["image"].split("|")}
+
+
+def import_archive(client: httpx.Client, catalog: str, path: Path) -> Iterator[dict[str, Any]]:
+    """Upload ``path`` into a new catalog; yields the import until it is over."""
+    client.put(f"/v1/catalogs/{catalog}", json={}).raise_for_status()
+    with path.open("rb") as file:
+        answer = client.post(f"/v1/catalogs/{catalog}/imports", content=file, timeout=3600)
+    record = answer.raise_for_status().json()
+    yield record
+    while record["finished_at"] is None:
+        time.sleep(0.2)
+        where = f"/v1/catalogs/{catalog}/imports/{record['id']}"
+        record = client.get(where).raise_for_status().json()
+        yield record
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -4,7 +4,7 @@ Each query is a catalog picture cropped to 80 % of its sides, made up to 20 % da
 brighter and recompressed at quality 40. The peer is the same work in one process without
 server or queue: decode, preprocess, embed one picture, exact search.
 
-    python bench/serve.py --server URL --catalog NAME --archive catalog.zip --json
+    python bench/serve.py --server http://127.0.0.1:8000 --archive catalog.zip --json
 """
 
 from __future__ import annotations
@@ -12,11 +12,20 @@ from __future__ import annotations
 import argparse
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-from common import archive_path, machine, percentiles, pictures, show
+from common import (
+    archive_path,
+    import_archive,
+    machine,
+    percentiles,
+    pictures,
+    products,
+    show,
+)
 
 from visearch.encoders.encoder import Encoder
 from visearch.images import decode
@@ -27,18 +36,29 @@ PARTS = ("queue", "decode", "encode", "search", "hydrate", "total")
 TERMINAL = ("succeeded", "failed", "expired", "cancelled")
 
 
-def make_queries(data: dict[str, bytes], count: int, seed: int) -> list[tuple[set[str], bytes]]:
+def make_queries(archive: Path, count: int, seed: int) -> list[tuple[set[str], bytes]]:
     """Return ``(right answers, query bytes)``: the picture's product and pixel-identical twins."""
+    data, product_of = pictures(archive), products(archive)
     rng = np.random.default_rng(seed)
     twins: dict[bytes, set[str]] = {}
     for name, raw in data.items():
-        twins.setdefault(decode(raw).tobytes(), set()).add(name)
+        twins.setdefault(decode(raw).tobytes(), set()).add(product_of[name])
     picked = rng.choice(sorted(data), min(count, len(data)), replace=False)
     out = []
     for name in picked:
         image = decode(data[str(name)])
         out.append((twins[image.tobytes()], edit(image, rng)))
     return out
+
+
+def prepare(server: str, archive: Path) -> str:
+    """Import the archive; returns the name of its catalog."""
+    catalog = f"bench-{int(time.time())}"
+    with httpx.Client(base_url=server, timeout=60) as client:
+        *_, record = import_archive(client, catalog, archive)
+    if record["status"] != "succeeded":
+        raise SystemExit(f"the import ended as {record['status']}: {record['counts']}")
+    return catalog
 
 
 def search(client: httpx.Client, catalog: str, picture: bytes, limit: int) -> dict[str, Any]:
@@ -149,19 +169,20 @@ def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--server", default="http://127.0.0.1:8000")
-    parser.add_argument("--catalog", required=True)
-    parser.add_argument("--archive", help="the zip the catalog was made from [default: drawn]")
+    parser.add_argument("--catalog", help="made from the archive before [default: a new one]")
+    parser.add_argument("--archive", help="zip of pictures [default: 600 drawn ones]")
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    data = pictures(archive_path(options.archive))
-    queries = make_queries(data, options.queries, options.seed)
-    alone = one_by_one(options.server, options.catalog, queries)
-    many = crowd(options.server, options.catalog, queries, options.clients, options.seconds)
-    bare = peer(data, queries)
+    path = archive_path(options.archive)
+    catalog = options.catalog or prepare(options.server, path)
+    queries = make_queries(path, options.queries, options.seed)
+    alone = one_by_one(options.server, catalog, queries)
+    many = crowd(options.server, catalog, queries, options.clients, options.seconds)
+    bare = peer(pictures(path), queries)
     ratio = round(many["searches_per_s"] / bare["peer_searches_per_s"], 3)
     result = {"bench": "serve", "peer": "bare loop, one process", **alone, **many, **bare}
     show({**result, "ratio": ratio, **machine()}, as_json=options.json)

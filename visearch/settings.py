@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -36,6 +37,9 @@ class Settings:
     port: int = _setting(8000, "Port the web server binds.")
     open_access: bool = _setting(
         False, "Serve without keys on an address others can reach (a private network, say)."
+    )
+    public_hosts: str = _setting(
+        "", "Names, comma-separated, by which browsers reach this server (behind a proxy, say)."
     )
     redis_url: str = _setting("", "Redis; empty starts an embedded server on a socket in HOME.")
     database_url: str = _setting("", "SQLAlchemy URL; empty is SQLite in HOME.")
@@ -132,6 +136,24 @@ class Settings:
         """``host:port`` as it stands in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def listed_hosts(self) -> frozenset[str]:
+        """The names of ``public_hosts``."""
+        return frozenset(re.findall(r"[^,\s]+", self.public_hosts.lower()))
+
+    def answers_to(self, name: str) -> bool:
+        """Whether a browser may call this server ``name``.
+
+        Only listed names and addresses: a stranger's name that was made to point here (DNS
+        rebinding) would let that stranger's pages pass for ours.
+        """
+        if name == "localhost" or name in self.listed_hosts:
+            return True
+        try:
+            return bool(ipaddress.ip_address(name))
+        except ValueError:
+            return False
 
     def check_bind(self) -> None:
         """Refuse to serve strangers: there are no access keys yet.

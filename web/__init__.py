@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +22,7 @@ from visearch.ids import new_id
 from visearch.settings import Settings
 from web import problems
 from web.api import catalogs, health, imports, products, schemas, searches
+from web.json_provider import Json
 from web.pages import pages
 from web.services import EXTENSION, Services, services
 
@@ -45,7 +45,7 @@ def create_app(settings: Settings) -> OpenAPI:
     )
     app.openapi_version = "3.1.0"
     app.url_map.merge_slashes = False  # no redirect from the id "/a" to the id "a"
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    app.json = Json(app)
     app.extensions[EXTENSION] = Services(settings)
     problems.register(app)
     for module in (searches, catalogs, products, imports, health):
@@ -91,17 +91,25 @@ def _refuse_foreign_pages() -> None:
     """Refuse a change that another site's page asks a browser to make.
 
     Without keys, the only thing that tells our own pages from a stranger's is where the
-    request comes from. On a loopback bind the name must be this machine's, too, or a
-    stranger's name that points here (DNS rebinding) would pass for our own.
+    request comes from, and by which name.
     """
     if request.path in _HEALTH:
         return  # a probe names the machine as it likes, and changes nothing
+    settings, name = services().settings, _hostname(f"//{request.host}")
+    if not settings.answers_to(name):
+        raise Forbidden(f"this server does not answer to {name!r}; see VISEARCH_PUBLIC_HOSTS")
     origin = request.headers.get("Origin")
-    if request.method not in _SAFE and origin and urlsplit(origin).netloc != request.host:
+    if request.method in _SAFE or not origin or origin.partition("://")[2] == request.host:
+        return
+    if _hostname(origin) not in settings.listed_hosts:
         raise Forbidden("this server takes changes from its own pages only")
-    name = urlsplit(f"//{request.host}").hostname or ""
-    if services().settings.loopback and not replace(services().settings, host=name).loopback:
-        raise Forbidden(f"this server answers to localhost, not to {name!r}")
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _begin() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -31,6 +32,8 @@ class Services:
         self.blobs = Blobs(settings.blobs, settings.home / "cache")
         self.redis = connect(settings.redis)
         self.jobs = SearchJobs(self.redis, settings)
+        # Requests that may wait at once (``Prefer: wait``); the other threads serve.
+        self.waiting = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
         self._celery = Celery("visearch-web", broker=settings.broker, set_as_current=False)
         self._celery.conf.update(contract.celery_config())
         self.pipeline = Pipeline(self.database, self.blobs, settings, self.send, self.announce)

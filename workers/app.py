@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -52,6 +53,23 @@ app.conf.update(
 )
 context = Context(app, settings, role.name)
 _stopping = threading.Event()
+
+
+def at_start(prepare: Callable[[], None]) -> Callable[[], None]:
+    """Run ``prepare`` before the worker takes its first task; if it fails, the process ends.
+
+    Celery only logs what a signal's handler raises, and would go on half made.
+    """
+
+    def run(**_: Any) -> None:
+        try:
+            prepare()
+        except Exception as error:
+            log.exception("start_failed", role=role.name)
+            raise SystemExit(1) from error
+
+    signals.worker_init.connect(run, weak=False)
+    return prepare
 
 
 @signals.setup_logging.connect

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from celery import signals
-
 from visearch.contract import EMBED_CHUNK
 from visearch.indexing.embed import embed_chunk
 from visearch.store.chunks import EMBED
-from workers.app import app, context
+from workers.app import app, at_start, context
 from workers.encoders import Encoders
 from workers.failures import releasing
 
@@ -17,8 +13,8 @@ BUCKETS = (1, 8, 64)
 _encoders: list[Encoders] = []
 
 
-@signals.worker_init.connect
-def _initialise(**_: Any) -> None:
+@at_start
+def _initialise() -> None:
     """Compile the default encoder before the worker takes its first chunk."""
     encoders = Encoders(context.settings, BUCKETS)
     encoders.get(context.settings.encoder)

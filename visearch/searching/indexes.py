@@ -12,7 +12,7 @@ from datetime import datetime
 
 import structlog
 
-from visearch.errors import GenerationCorrupt, NotFound, VisearchError
+from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound
 from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog, now
@@ -45,13 +45,16 @@ class Indexes:
 
         Raises:
             NotFound: no such catalog.
+            DependencyUnavailable: the catalog's index cannot be loaded now.
         """
         snapshot = self._snapshots.get(name)
         if snapshot is None:
             self.refresh()
             snapshot = self._snapshots.get(name)
         if snapshot is None:
-            raise NotFound(f"there is no catalog {name!r}")
+            with self._database.read() as connection:
+                catalogs.get(connection, name)
+            raise DependencyUnavailable(f"the index of {name!r} cannot be loaded; see the logs")
         return snapshot
 
     def all(self) -> list[Snapshot]:
@@ -68,8 +71,8 @@ class Indexes:
             for catalog in live:
                 try:
                     fresh[catalog.name] = self._step(catalog, at)
-                except VisearchError as error:
-                    log.error("index_refresh_failed", catalog=catalog.name, error=error.detail)
+                except Exception:  # whatever is wrong with one catalog, the others go on
+                    log.exception("index_refresh_failed", catalog=catalog.name)
                     if (old := self._snapshots.get(catalog.name)) is not None:
                         fresh[catalog.name] = old
             self._snapshots = fresh
@@ -128,6 +131,6 @@ def keep_fresh(
         try:
             indexes.refresh()
             wait(every_s)
-        except VisearchError as error:
-            log.error("index_refresh_failed", error=error.detail)
+        except Exception:  # a thread that ended would leave the indexes to grow old unseen
+            log.exception("index_refresh_failed")
             stop.wait(every_s)

@@ -22,15 +22,20 @@ from visearch.store.redis import Client, answering
 SEEN_S = 24 * 3600
 CACHE_S = 600
 
-# Only a record that is not terminal yet takes a new state: the first one wins.
+# Only a record that is not terminal yet takes a new state: the first one wins. Past its
+# deadline a record takes none but "expired", whoever comes first.
 _TRANSITION = """
-local status = redis.call('HGET', KEYS[1], 'status')
-if not status then return 0 end
-if status ~= 'queued' and status ~= 'running' then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV, 3))
+local known = redis.call('HMGET', KEYS[1], 'status', 'deadline')
+if known[1] ~= 'queued' and known[1] ~= 'running' then return 0 end
+local late = tonumber(ARGV[3]) > tonumber(known[2])
+if late then
+  redis.call('HSET', KEYS[1], 'status', 'expired', 'finished_at', ARGV[3], 'body', '{}')
+else
+  redis.call('HSET', KEYS[1], unpack(ARGV, 4))
+end
 redis.call('EXPIRE', KEYS[1], ARGV[1])
 redis.call('PUBLISH', KEYS[1], ARGV[2])
-return 1
+return late and 0 or 1
 """
 
 
@@ -114,11 +119,11 @@ class SearchJobs:
             return cast("bytes | None", self._redis.getdel(f"{_key(search_id)}:picture"))
 
     def start(self, search_id: str) -> bool:
-        """queued → running; False if the search is terminal or unknown."""
+        """queued → running; False if the search is terminal, too late or unknown."""
         return self._transition(search_id, "running", "status", "running")
 
     def finish(self, search_id: str, status: str, body: dict[str, Any]) -> bool:
-        """Reach a terminal state; False if it has one already."""
+        """Reach a terminal state; False if it has one already, or is ``expired`` by now."""
         text = json.dumps(body)
         return self._transition(
             search_id, status, "status", status, "finished_at", time.time(), "body", text
@@ -129,7 +134,9 @@ class SearchJobs:
         if event == "running":
             keep += int(self._settings.search_deadline_s)
         with answering():
-            return bool(self._move(keys=[_key(search_id)], args=[keep, event, *fields]))
+            return bool(
+                self._move(keys=[_key(search_id)], args=[keep, event, time.time(), *fields])
+            )
 
     def read(self, search_id: str) -> SearchRecord:
         """Return a search; one past its deadline is expired by this very look.

@@ -1,4 +1,7 @@
-"""Who is alive: each worker process renews a key in Redis that expires without it."""
+"""Who is alive: each worker process renews a key in Redis that expires without it.
+
+A set names all of them, so that nobody has to scan for the keys.
+"""
 
 from __future__ import annotations
 
@@ -16,32 +19,35 @@ log = structlog.get_logger(__name__)
 
 BEAT_S = 2.0
 LIFETIME_S = 8
-_PREFIX = "visearch:worker:"
+_NAMES, _PREFIX = "visearch:workers", "visearch:worker:"
 
 
 def beat(client: Client, name: str, role: str, **details: Any) -> None:
     """Say that the worker ``name`` is alive and ready."""
     body = json.dumps({"role": role, "last_seen": time.time(), **details})
-    with answering():
-        client.set(_PREFIX + name, body, ex=LIFETIME_S)
+    with answering(), client.pipeline() as pipe:
+        pipe.set(_PREFIX + name, body, ex=LIFETIME_S)
+        pipe.sadd(_NAMES, name)
+        pipe.execute()
 
 
 def leave(client: Client, name: str) -> None:
     """Say that the worker stops."""
     with answering():
         client.delete(_PREFIX + name)
+        client.srem(_NAMES, name)
 
 
 def alive(client: Client) -> dict[str, dict[str, Any]]:
     """Return the live workers by name."""
     with answering():
-        names = [name.decode() for name in client.scan_iter(match=_PREFIX + "*", count=500)]
-        values = cast("list[bytes | None]", client.mget(names)) if names else []
-    return {
-        name.removeprefix(_PREFIX): json.loads(value)
-        for name, value in zip(names, values, strict=True)
-        if value
-    }
+        names = [name.decode() for name in cast("set[bytes]", client.smembers(_NAMES))]
+        keys = [_PREFIX + name for name in names]
+        values = cast("list[bytes | None]", client.mget(keys)) if names else []
+        found = dict(zip(names, values, strict=True))
+        if gone := [name for name, value in found.items() if value is None]:
+            client.srem(_NAMES, *gone)  # one that lives after all is back with its next beat
+    return {name: json.loads(value) for name, value in found.items() if value}
 
 
 class Watch:

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from visearch import records
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, InvalidRequest, NotFound
+from visearch.indexing.progress import remove_catalog
 from visearch.store import catalogs, products
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
@@ -100,10 +101,7 @@ def get_catalog(path: CatalogPath) -> Response:
 @api.delete("/<string:catalog>", summary="Delete a catalog", responses={204: None, **problems(404)})
 def delete_catalog(path: CatalogPath) -> Response:
     """Delete the catalog with all its products."""
-    with services().database.write() as connection:
-        catalog = catalogs.get(connection, path.catalog)
-        catalogs.delete(connection, catalog)
-    services().announce(catalog.pk)
+    remove_catalog(services().pipeline, path.catalog)
     return Response(status=204)
 
 

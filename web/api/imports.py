@@ -128,7 +128,9 @@ def get_import(path: ImportPath) -> Response:
 )
 def cancel_import(path: ImportPath) -> Response:
     """Cancel the import if it is not over; what is already searchable stays."""
-    cancel(services().pipeline, _find(path).pk)
+    found = _find(path)
+    with services().database.write() as connection:
+        cancel(connection, found.pk)
     return reply(import_model(_find(path)))
 
 

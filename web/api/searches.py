@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -80,9 +79,19 @@ def create_search() -> Response:
         return _reply(record, 200)
     record = jobs.accept(search_id, catalog.name, picture)
     _enqueue(record, catalog, query, digest)
-    if wait := preferred_wait():
-        record = jobs.wait(search_id, wait)
+    record = _awaited(record)
     return _reply(record, 200 if record.terminal else 202)
+
+
+def _awaited(record: SearchRecord) -> SearchRecord:
+    """Wait as the client prefers, unless so many do already that nobody else would be served."""
+    wait, slots = preferred_wait(), services().waiting
+    if record.terminal or not wait or not slots.acquire(blocking=False):
+        return record
+    try:
+        return services().jobs.wait(record.id, wait)
+    finally:
+        slots.release()
 
 
 def _enqueue(record: SearchRecord, catalog: Catalog, query: SearchQuery, digest: str) -> None:
@@ -144,7 +153,7 @@ def _read_form() -> tuple[schemas.SearchOptions, bytes]:
 
 def _json_field(name: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        return current_app.json.loads(text)
     except ValueError as error:
         detail = f"{name} is not valid JSON"
         raise InvalidRequest(detail, ((name, detail),)) from error
@@ -179,9 +188,7 @@ def _not_empty(data: bytes) -> bytes:
 )
 def read_search(path: SearchPath) -> Response:
     """Return the search as it is, or as soon as it is finished with ``Prefer: wait=N``."""
-    jobs, wait = services().jobs, preferred_wait()
-    record = jobs.wait(path.search_id, wait) if wait else jobs.read(path.search_id)
-    response = _reply(record, 200)
+    response = _reply(_awaited(services().jobs.read(path.search_id)), 200)
     response.add_etag()
     response.make_conditional(request)
     return response

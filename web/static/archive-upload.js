@@ -31,6 +31,7 @@ export class ArchiveUpload {
       if (this.file && !this.request) this.send();
     });
     this.halt.addEventListener("click", () => this.request?.abort());
+    addEventListener("beforeunload", (event) => this.request && event.preventDefault());
   }
 
   get mode() {
@@ -51,9 +52,9 @@ export class ArchiveUpload {
     if (this.file) this.start.focus({ focusVisible: false });
   }
 
-  /** Forget the file, and stop sending it. */
+  /** Forget the file; one that is being sent goes on to its own catalog. */
   reset() {
-    this.request?.abort();
+    if (this.request) return;
     this.file = null;
     this.form.reset();
     this.error.replaceChildren();
@@ -76,7 +77,8 @@ export class ArchiveUpload {
   send() {
     const ending = this.file.name.toLowerCase().split(".").at(-1);
     const request = new XMLHttpRequest(); // fetch cannot tell how much of a body is sent
-    request.open("POST", `${catalogUrl(this.catalog())}/imports?mode=${this.mode}`);
+    this.target = this.catalog();
+    request.open("POST", `${catalogUrl(this.target)}/imports?mode=${this.mode}`);
     request.setRequestHeader("Content-Type", TYPES[ending] ?? "application/octet-stream");
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => this.progress(event));
@@ -95,7 +97,7 @@ export class ArchiveUpload {
     byId("sent").value = share;
     byId("sent-text").textContent =
       share < 1
-        ? `Sending: ${bytes(loaded)} of ${bytes(total)} (${Math.floor(share * 100)}%)`
+        ? `Sending to “${this.target}”: ${bytes(loaded)} of ${bytes(total)} (${Math.floor(share * 100)}%)`
         : "Sent; the server is checking the file…";
   }
 

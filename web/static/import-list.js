@@ -29,6 +29,7 @@ export class ImportList {
   async page() {
     const asked = this.catalog;
     const first = !this.cursor;
+    this.more.disabled = true;
     const query = new URLSearchParams({ limit: PAGE, ...(!first && { cursor: this.cursor }) });
     try {
       const page = await json(`${catalogUrl(asked)}/imports?${query}`);
@@ -43,6 +44,8 @@ export class ImportList {
     } catch (problem) {
       this.failed(problem);
       return null;
+    } finally {
+      this.more.disabled = false;
     }
   }
 

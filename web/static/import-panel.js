@@ -116,12 +116,15 @@ export class ImportPanel {
   }
 
   async withdraw() {
+    const following = this.following;
     this.cancel.disabled = true;
     try {
-      this.record = await json(this.url, { method: "DELETE" });
+      const record = await json(this.url, { method: "DELETE" });
+      if (this.following !== following) return; // another import is shown by now
+      this.record = record;
       this.draw();
     } catch (problem) {
-      showProblem(this.error, problem);
+      if (this.following === following) showProblem(this.error, problem);
     } finally {
       this.cancel.disabled = false;
     }

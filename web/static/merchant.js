@@ -88,6 +88,7 @@ class MerchantPage {
 
   /** The server has the file: follow its import. */
   accepted(record) {
+    if (record.catalog !== this.shelf.name) return; // the reader is elsewhere by now
     this.panel.show(record);
     this.imports.load(record.catalog);
     byId("job").scrollIntoView({ block: "nearest" });

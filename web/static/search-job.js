@@ -6,6 +6,8 @@ const WAIT = { Prefer: "wait=5" };
 const LIMIT = "40";
 const PATIENCE = 3; // polls that may fail in a row before the reader hears of it
 
+// The request that submits does not wait: its answer names the search, so that it can be cancelled.
+
 /** Ask: `query` is {catalog, picture, box} or {catalog, product}. Returns the succeeded Search. */
 export async function search(query, signal) {
   const accepted = await json("/v1/searches", { method: "POST", signal, ...request(query) });
@@ -22,7 +24,7 @@ function request({ catalog, picture, box, product }) {
   if (product) {
     const body = { catalog, product: { id: product.id }, group: true, limit: Number(LIMIT) };
     return {
-      headers: { ...WAIT, "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
     };
   }
@@ -32,7 +34,7 @@ function request({ catalog, picture, box, product }) {
   form.set("group", "true");
   form.set("limit", LIMIT);
   if (box) form.set("box", JSON.stringify(box));
-  return { headers: WAIT, body: form };
+  return { body: form };
 }
 
 async function finish(record, signal) {

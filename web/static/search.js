@@ -28,7 +28,7 @@ class SearchPage {
     this.queries = new Map();
     this.query = null;
     this.running = null;
-    this.preview = new Preview((box) => this.run({ ...this.query, box }, { replace: true }));
+    this.preview = new Preview((box) => this.crop(box));
     this.picker = new CatalogPicker(byId("catalog"), (catalog) => this.searchIn(catalog));
   }
 
@@ -77,15 +77,26 @@ class SearchPage {
     this.present(query);
     const loaded = await this.ready;
     if (!loaded || this.query !== query) return undefined;
-    query.catalog = this.picker.current?.name;
-    if (!query.catalog) return this.fail(new Problem({ code: "no_catalog", detail: NO_CATALOG }));
-    if (file.size > this.limit) {
-      const detail =
-        `“${label}” has ${bytes(file.size)}; the limit is ${bytes(this.limit)}. ` +
-        "Make it smaller, or send a screenshot of it.";
-      return this.fail(new Problem({ code: "image_too_large", detail }));
-    }
-    return this.run(query, { scroll: true });
+    return this.run({ ...query, catalog: this.picker.current?.name }, { scroll: true });
+  }
+
+  /** Search with a part of the picture that is shown. */
+  async crop(box) {
+    const query = this.query;
+    const loaded = await this.ready;
+    if (!loaded || this.query !== query) return undefined;
+    const catalog = query.catalog ?? this.picker.current?.name;
+    return this.run({ ...query, catalog, box }, { replace: true });
+  }
+
+  /** Say why a query cannot be sent; null if it can. */
+  obstacle({ catalog, picture, label }) {
+    if (!catalog) return new Problem({ code: "no_catalog", detail: NO_CATALOG });
+    if (!(picture?.size > this.limit)) return null;
+    const detail =
+      `“${label}” has ${bytes(picture.size)}; the limit is ${bytes(this.limit)}. ` +
+      "Make it smaller, or send a screenshot of it.";
+    return new Problem({ code: "image_too_large", detail });
   }
 
   /** Search with a product's own picture. */
@@ -106,6 +117,11 @@ class SearchPage {
 
   run(query, options = {}) {
     this.present(query);
+    const obstacle = this.obstacle(query);
+    if (obstacle) {
+      this.stop();
+      return this.fail(obstacle);
+    }
     const again = () => this.run(query, options);
     return this.attempt((signal) => search(query, signal), again, (found) => {
       this.remember(found.id, query);
