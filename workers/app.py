@@ -62,6 +62,7 @@ def at_start(prepare: Callable[[], None]) -> Callable[[], None]:
     """
 
     def run(**_: Any) -> None:
+        logs.configure(settings.log_format)  # Celery does so later
         try:
             prepare()
         except Exception as error:

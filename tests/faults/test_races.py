@@ -162,3 +162,16 @@ def test_a_worker_missed_once_is_not_dead_yet(monkeypatch: pytest.MonkeyPatch) -
     assert watch.look(client) == {"a", "b"}
     assert watch.look(client) == {"a"}
     assert watch.look(client) == {"a"}
+
+
+def test_deleting_a_catalog_ends_its_imports(bench: Bench) -> None:
+    record = bench.accept(bench.catalog("c"), files(6))
+    (message,) = bench.take(PLAN_IMPORT)
+    bench.run(message)
+    decode, *_ = bench.take(DECODE_CHUNK)
+    progress.remove_catalog(bench.pipeline, "c")
+    bench.run(decode)  # a message that was on its way
+    done = bench.read(record)
+    assert done.status == "cancelled"
+    assert done.counts.items == done.counts.searchable + done.counts.failed == 6
+    assert bench.queue == []

@@ -13,7 +13,7 @@ from system import System
 @pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running system that the tests of this folder share; each uses catalogs of its own."""
-    running = System(tmp_path_factory.mktemp("up") / "home").start()
+    running = System(tmp_path_factory.mktemp("up") / "home", public_hosts="shop.example").start()
     promise = Promise(running.http.get("/openapi.json").json())
     running.http.event_hooks["response"].append(promise.check)
     yield running

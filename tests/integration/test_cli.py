@@ -64,7 +64,11 @@ def test_errors_are_one_line(
     [
         ({"Origin": "http://evil.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Origin": "http://[::1"}, 403),
         ({"Host": "evil.example"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Host": "shop.example", "Origin": "https://shop.example"}, 201),
+        ({"Origin": "https://shop.example"}, 201),
         ({"Origin": "{url}"}, 201),
         ({"Host": "localhost:1"}, 201),
         ({}, 201),

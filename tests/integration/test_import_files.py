@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import random
 import tarfile
 from typing import Any
 
@@ -178,3 +179,37 @@ def test_a_file_that_cannot_be_read_fails_with_its_reason(
     assert done["error"]["instance"] == f"/v1/catalogs/{catalog}/imports/{done['id']}"
     listed = system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"][0]
     assert listed == done
+
+
+def test_a_form_may_hold_other_parts_and_several_pieces(system: System) -> None:
+    catalog = system.create_catalog("files-form-parts")
+    noise = random.Random(0).randbytes(3 << 20)  # more than one piece of the stream
+    data = archive([("a.jpg", picture(1)), ("noise.bin", noise), ("b.jpg", picture(2))])
+    answer = system.http.post(
+        f"/v1/catalogs/{catalog}/imports",
+        data={"note": "before"},
+        files=[("other", ("o.zip", b"no")), ("file", ("f.zip", data)), ("file", ("g.zip", b"no"))],
+    )
+    counts = system.finish(answer.raise_for_status().json())["counts"]
+    assert (counts["items"], counts["searchable"]) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("body", "boundary"),
+    [
+        (b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nPK', "x"),
+        (b"nothing", "x"),
+        (b"--x--\r\n", "x"),
+        (b"--x\r\n" + b"a" * (2 << 20), "x"),
+        (b"--x--\r\n", "\u00e9"),
+    ],
+    ids=["cut off", "no part", "empty", "endless headers", "odd boundary"],
+)
+def test_a_form_that_is_none_is_refused(system: System, body: bytes, boundary: str) -> None:
+    catalog = system.create_catalog("files-bad-form")
+    kind = f"multipart/form-data; boundary={boundary}".encode("latin-1")
+    answer = system.http.post(
+        f"/v1/catalogs/{catalog}/imports", content=body, headers={b"Content-Type": kind}
+    )
+    assert answer.status_code in (413, 415, 422), answer.text
+    assert system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"] == []

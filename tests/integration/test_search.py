@@ -164,6 +164,30 @@ def test_prefer_wait_answers_at_once(system: System, shop: str) -> None:
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.parametrize(
+    ("given", "applied"),
+    [
+        ("Wait=5", "wait=5"),
+        ('wait = "5"', "wait=5"),
+        ("respond-async, wait=5; foo=bar", "wait=5"),
+        ("wait=60", "wait=10"),
+        ("respond-async; wait=5", None),
+        ("wait=soon", None),
+        ("wait=-1", None),
+    ],
+)
+def test_prefer_is_read_as_its_rfc_says(
+    system: System, shop: str, given: str, applied: str | None
+) -> None:
+    answer = system.http.post(
+        "/v1/searches",
+        files={"image": ("q.jpg", picture(1))},
+        data={"catalog": shop},
+        headers={"Prefer": given},
+    )
+    assert answer.headers.get("Preference-Applied") == applied
+
+
 def test_the_request_id_is_taken_or_made_and_reaches_the_worker(system: System, shop: str) -> None:
     body = {"catalog": shop, "image": b64(picture(42))}
     taken = post_search(system, body, **{"X-Request-ID": "from-the-tests.42"})

@@ -154,3 +154,30 @@ def test_no_body_makes_the_server_stumble(system: System, shop: str, body: dict[
     if answer.status_code == 200:
         record = answer.json()
         assert record["status"] == "succeeded" or record["error"]["status"] < 500, record
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/searches"),
+        ("PUT", "/v1/catalogs/deep"),
+        ("PATCH", "/v1/catalogs/{}/products/x"),
+    ],
+)
+def test_json_nested_beyond_reason_is_invalid(
+    system: System, shop: str, method: str, path: str
+) -> None:
+    body = b'{"filter": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    answer = system.http.request(
+        method, path.format(shop), content=body, headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+def test_a_filter_nested_beyond_reason_is_invalid(system: System, shop: str) -> None:
+    answer = system.http.post(
+        "/v1/searches",
+        files={"image": ("q.jpg", picture(1))},
+        data={"catalog": shop, "filter": "[" * 100_000},
+    )
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "filter")

@@ -15,8 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from visearch.archives import sniff
 from visearch.cli.client import Client
 from visearch.errors import VisearchError
+from visearch.indexing import accept
 from visearch.settings import Settings
 
 P = ParamSpec("P")
@@ -90,6 +92,8 @@ def doctor(as_json: bool) -> None:
 @_one_line_errors
 def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json: bool) -> None:
     """Import a zip or tar of pictures and follow it to its end."""
+    with file.open("rb") as source:
+        sniff(source.read(accept.SNIFF_BYTES))  # before anything is made or sent
     client = Client(Settings.from_env(), server)
     client.ensure_catalog(catalog)
     with _progress(as_json) as bars:

@@ -1,0 +1,56 @@
+"""The live indexes of a search worker: what breaks one catalog harms no other."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from system import picture
+
+from visearch import Catalog
+from visearch.errors import DependencyUnavailable, NotFound
+from visearch.searching.indexes import Indexes, keep_fresh
+from visearch.settings import Settings
+from visearch.store.blobs import Blobs
+from visearch.store.database import Database
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Two catalogs of one product each; the stored embeddings of ``broken`` are cut off."""
+    folder = tmp_path / "home"
+    with Catalog(folder, "broken") as catalog:
+        catalog.add("a", picture(1))
+    (segment,) = [p for p in (folder / "blobs" / "segments").rglob("*") if p.is_file()]
+    with Catalog(folder, "sound") as catalog:
+        catalog.add("b", picture(2))
+    segment.write_bytes(segment.read_bytes()[:-3])
+    return folder
+
+
+def open_indexes(home: Path) -> Indexes:
+    settings = Settings(home=home)
+    return Indexes(Database(settings.database), Blobs(settings.blobs, home / "cache"))
+
+
+def test_a_broken_catalog_is_no_missing_one(home: Path) -> None:
+    indexes = open_indexes(home)
+    assert indexes.get("sound").index.size == 1
+    with pytest.raises(DependencyUnavailable, match="'broken' cannot be loaded"):
+        indexes.get("broken")
+    with pytest.raises(NotFound):
+        indexes.get("nowhere")
+
+
+def test_refreshing_outlives_any_error(home: Path) -> None:
+    indexes, stop, turns = open_indexes(home), threading.Event(), []
+
+    def wait(seconds: float) -> None:
+        turns.append(seconds)
+        if len(turns) == 3:
+            stop.set()
+        raise RuntimeError("whatever")
+
+    keep_fresh(indexes, wait, stop, every_s=0.01)
+    assert len(turns) == 3
