@@ -53,7 +53,7 @@ def run_peer(data: list[bytes]) -> dict[str, float]:
         pixels = []
         for raw in data[at : at + 64]:
             t0 = time.perf_counter()
-            image = decode(raw, at_least=320)
+            image = decode(raw, at_least=encoder.preprocess.at_least)
             t1 = time.perf_counter()
             thumbnail(image)
             t2 = time.perf_counter()

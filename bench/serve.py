@@ -159,7 +159,7 @@ def peer(data: dict[str, bytes], queries: list[tuple[set[str], bytes]]) -> dict[
     )
     begin = time.perf_counter()
     for _, picture in queries:
-        image = decode(picture, at_least=encoder.size)
+        image = decode(picture, at_least=encoder.preprocess.at_least)
         exact_search(encoder.embed([image]), base, 10, "cosine")
     rate = len(queries) / (time.perf_counter() - begin)
     return {"peer_searches_per_s": round(rate, 1), "peer_vectors": len(base)}

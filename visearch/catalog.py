@@ -24,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visearch import contract, records
+from visearch import contract, home_lock, records
 from visearch.encoders.encoder import Encoder, use_compilation_cache
 from visearch.encoders.spec import resolve
-from visearch.errors import ImageCorrupt, ImageError, NotFound
+from visearch.errors import Conflict, ImageCorrupt, ImageError, NotFound
 from visearch.ids import new_id
 from visearch.indexing.accept import Mode, accept_file, accept_product
 from visearch.indexing.decode import limits_of
@@ -43,6 +43,7 @@ from visearch.store.database import Database
 Picture = str | Path | bytes | Image.Image
 BUCKETS = (1, 16, 64)
 READ_BYTES = 1 << 20
+SEARCH_S = 3600.0
 
 
 class Catalog:
@@ -61,8 +62,18 @@ class Catalog:
         Raises:
             UnknownEncoder: there is no such encoder.
             InvalidRequest: the name may not name a catalog.
+            Conflict: the catalog exists with another metric.
+            SettingsError: another process, a server say, works in the folder.
         """
         self._settings = Settings(home=Path(folder).resolve(), demo=False)
+        home_lock.acquire(self._settings.home)
+        try:
+            self._open(name, metric, encoder)
+        except BaseException:
+            home_lock.release(self._settings.home)
+            raise
+
+    def _open(self, name: str, metric: Metric, encoder: str) -> None:
         self._database = Database(self._settings.database)
         self._database.migrate()
         self._blobs = Blobs(self._settings.blobs, self._settings.home / "cache")
@@ -76,11 +87,12 @@ class Catalog:
             self._database, self._blobs, self._indexes, self._embed, limits_of(self._settings)
         )
         self._ensure(metric)
+        self._worker.recover()
 
     def _ensure(self, metric: Metric) -> None:
         with self._database.write() as connection:
             try:
-                self._spec = catalogs.get(connection, self._name).encoder
+                known = catalogs.get(connection, self._name)
             except NotFound:
                 spec = resolve(self._spec)
                 catalogs.create(
@@ -92,6 +104,10 @@ class Catalog:
                     fingerprint=spec.fingerprint,
                     dimension=spec.dimension,
                 )
+                return
+        if known.metric != metric:
+            raise Conflict(f"catalog {self._name!r} has metric {known.metric!r}, not {metric!r}")
+        self._spec = known.encoder
 
     def __enter__(self) -> Catalog:
         return self
@@ -105,8 +121,9 @@ class Catalog:
         self.close()
 
     def close(self) -> None:
-        """Close the database; what was added is on disk already."""
+        """Close the database and give the folder back; what was added is on disk already."""
         self._database.close()
+        home_lock.release(self._settings.home)
 
     def __len__(self) -> int:
         """Count the products."""
@@ -194,7 +211,7 @@ class Catalog:
             group=group,
         )
         self._indexes.refresh()
-        return self._service.search(query, _bytes(picture)).hits
+        return self._service.search(query, _bytes(picture), SEARCH_S).hits
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -202,7 +219,7 @@ class Catalog:
         return Encoder.open(self._spec, BUCKETS)
 
     def _embed(
-        self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8]
+        self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8], _within_s: float
     ) -> npt.NDArray[np.float32]:
         return np.asarray(self._encoder.embed_pixels(pixels[None])[0])
 

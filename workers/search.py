@@ -38,14 +38,16 @@ class Searching:
             context.database, context.blobs, self.indexes, self._embed, limits_of(context.settings)
         )
 
-    def _embed(self, catalog: Catalog, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    def _embed(
+        self, catalog: Catalog, pixels: npt.NDArray[np.uint8], within_s: float
+    ) -> npt.NDArray[np.float32]:
         encoder = self.encoders.get(catalog.encoder)
         with self._lock:
             if encoder.fingerprint not in self._batchers:
                 limit = context.settings.search_batch
                 self._batchers[encoder.fingerprint] = Batcher(encoder.embed_pixels, limit)
         batcher = self._batchers[encoder.fingerprint]
-        return batcher.embed(pixels, context.settings.search_deadline_s)
+        return batcher.embed(pixels, within_s)
 
 
 _searching: Searching | None = None
@@ -96,7 +98,8 @@ def run_search(
     try:
         if data is None and "product" not in query:
             raise InvalidRequest("the picture was lost before it was read; send it again")
-        answer = searching().service.search(query, data)
+        left = accepted_at + context.settings.search_deadline_s - started
+        answer = searching().service.search(query, data, left)
     except SearchExpired:
         jobs.finish(search_id, "expired", {})
         return

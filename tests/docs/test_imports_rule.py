@@ -15,7 +15,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 280
 
-LEAVES = {"errors", "settings", "records", "contract", "ids", "logs"}
+LEAVES = {
+    "errors", "settings", "records", "contract", "ids", "logs", "attributes", "home_lock",
+}  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
 USE_CASES = {"indexing", "searching", "training", "catalog"}
 EDGES = {"cli", "demo"}

@@ -12,14 +12,15 @@ import numpy.typing as npt
 
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
 from visearch.encoders.spec import resolve
-from visearch.indexing.accept import accept_file
+from visearch.errors import NotFound
+from visearch.indexing.accept import Mode, accept_file, accept_product
 from visearch.indexing.decode import decode_chunk
 from visearch.indexing.embed import embed_chunk
 from visearch.indexing.pipeline import Pipeline
 from visearch.indexing.plan import plan
-from visearch.records import Import
+from visearch.records import Import, Product
 from visearch.settings import Settings
-from visearch.store import catalogs, imports
+from visearch.store import catalogs, imports, products
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 from visearch.store.outbox import Send
@@ -77,11 +78,27 @@ class Bench:
             )
         return name
 
-    def accept(self, catalog: str, data: bytes) -> Import:
+    def put(self, catalog: str, product_id: str, data: bytes, **text: Any) -> Import:
+        """Accept one product."""
+        record = accept_product(
+            self.pipeline, catalog, product_id, [data], request_id="test", **text
+        )
+        self.pipeline.flush()
+        return record
+
+    def product(self, catalog: str, product_id: str) -> Product | None:
+        """Return a product as it stands."""
+        with self.database.read() as connection:
+            try:
+                return products.get(connection, catalogs.get(connection, catalog), product_id)
+            except NotFound:
+                return None
+
+    def accept(self, catalog: str, data: bytes, mode: Mode = "upsert") -> Import:
         """Accept an archive."""
         parts = iter(lambda: source.read(1 << 20), b"")
         source = io.BytesIO(data)
-        record = accept_file(self.pipeline, catalog, parts, mode="upsert", request_id="test")
+        record = accept_file(self.pipeline, catalog, parts, mode=mode, request_id="test")
         self.pipeline.flush()
         return record
 

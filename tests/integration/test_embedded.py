@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from PIL import Image
 from system import archive, picture
 
 from visearch import Catalog
-from visearch.errors import ImageError, InvalidRequest, NotFound, UnsupportedArchive
+from visearch.errors import Conflict, ImageError, InvalidRequest, NotFound, UnsupportedArchive
 
 
 def test_an_added_picture_is_found_and_stays_found_after_reopening(tmp_path: Path) -> None:
@@ -78,3 +80,47 @@ def test_an_archive_with_a_broken_picture_is_partial(tmp_path: Path) -> None:
         assert failure.code == "image_corrupt"
         hit = shop.search(picture(69))[0]
         assert (hit.product_id, hit.attributes) == ("red/p69", {"folder": "red"})
+
+
+def test_a_killed_import_goes_on_when_the_folder_is_opened_again(tmp_path: Path) -> None:
+    program = """
+import os, sys
+from visearch import Catalog
+from visearch.indexing import inline
+stop = int(sys.argv[3])
+run, turns = inline.InlineWorker._run, []
+def dying(self, task, payload):
+    turns.append(task)
+    if len(turns) > stop:
+        os._exit(9)
+    run(self, task, payload)
+inline.InlineWorker._run = dying
+Catalog(sys.argv[1], "shop").add_archive(sys.argv[2])
+"""
+    file = tmp_path / "files.zip"
+    file.write_bytes(archive([(f"p{i}.jpg", picture(i)) for i in range(5)]))
+    for turns in range(3):  # killed before planning, decoding, embedding
+        home = tmp_path / f"home{turns}"
+        arguments = [sys.executable, "-c", program, str(home), str(file), str(turns)]
+        assert subprocess.run(arguments, check=False, timeout=120).returncode == 9
+        with Catalog(home, "shop") as shop:
+            assert len(shop) == 5
+
+
+def test_a_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:
+    program = "import sys; from visearch import Catalog; Catalog(sys.argv[1])"
+    with Catalog(tmp_path, "one"), Catalog(tmp_path, "two"):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path)],
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert "another process runs visearch" in done.stderr
+    assert (
+        subprocess.run([sys.executable, "-c", program, str(tmp_path)], timeout=60).returncode == 0
+    )
+
+
+def test_a_catalog_keeps_its_metric(tmp_path: Path) -> None:
+    Catalog(tmp_path, metric="euclidean").close()
+    with pytest.raises(Conflict, match="euclidean"):
+        Catalog(tmp_path)

@@ -81,7 +81,7 @@ def test_a_csv_manifest_describes_products(system: System) -> None:
     hit = find(system, catalog, picture(1), limit=1)["results"][0]
     assert (hit["product_id"], hit["title"]) == ("A-1", "Lamp, red")
     assert hit["url"] == "https://shop.example/1"
-    assert hit["attributes"] == {"Colour": "red", "größe": "1"}
+    assert hit["attributes"] == {"Colour": "red", "größe": 1}
     product = system.http.get(f"/v1/catalogs/{catalog}/products/A-1").json()
     assert len(product["images"]) == 2
     other = system.http.get(f"/v1/catalogs/{catalog}/products/A-2").json()

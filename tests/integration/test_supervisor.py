@@ -118,7 +118,7 @@ def test_an_import_survives_a_stop_and_a_killed_supervisor(stopped: System) -> N
     stopped.start()
     second = stopped.cli("up")
     assert (second.returncode, second.stdout) == (1, "")
-    assert second.stderr.startswith("Error: another `visearch up` runs on"), second.stderr
+    assert second.stderr.startswith("Error: another process runs visearch on"), second.stderr
     assert len(second.stderr.splitlines()) == 1
     record = upload(stopped, "stopped")
     wait_for_items(stopped, record, 16)

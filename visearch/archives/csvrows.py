@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from visearch.archives.lines import broken
 from visearch.archives.row import Row, make_row
+from visearch.attributes import number_of
 from visearch.records import Attributes
 
 _LONGEST_ROW = 4 * 1024 * 1024
@@ -47,7 +48,9 @@ class _Source:
 
 
 def csv_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
-    """Yield one row per line of values; every value stays text, an empty one is absent.
+    """Yield one row per line of values; an empty value is absent.
+
+    A CSV file has no types: an attribute that spells a number is taken as one.
 
     Args:
         lines: ``(number, line)``; the first names the columns.
@@ -98,7 +101,8 @@ def _row(line: int, values: list[str], columns: _Columns) -> Row:
         if value := values[index].strip():
             if not columns.names[index]:
                 raise broken(line, f"value {index + 1} is in a column without a name")
-            attributes[columns.names[index]] = value
+            number = number_of(value)
+            attributes[columns.names[index]] = value if number is None else number
     texts = (_at(values, columns.title), _at(values, columns.url))
     key, image = values[columns.id].strip(), values[columns.image]
     return make_row(line, key, [image], texts, attributes)

@@ -118,7 +118,7 @@ def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -
             detail=detail,
         )
     return PlannedItem(
-        path=member.path,
+        path=_shown(member.path),
         product_id=key,
         position=position,
         title=row.title,

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from visearch.attributes import problem_of
 from visearch.records import Attributes
 
 SEPARATOR = "|"
 
 
 class Row(NamedTuple):
-    """One product, or further pictures of one. ``problem`` says why it cannot be used."""
+    """One product, or further pictures of one; then the first row that says a thing decides.
+
+    ``problem`` says why the row cannot be used.
+    """
 
     line: int
     id: str
@@ -30,7 +34,7 @@ def make_row(
 ) -> Row:
     """Build a row from its id, its image cells and its ``(title, url)``.
 
-    A row without an id or a picture gets a ``problem``.
+    A row without an id or a picture, or with too many attributes, gets a ``problem``.
     """
     named = [path.strip() for cell in images for path in cell.split(SEPARATOR)]
     paths = tuple(path for path in named if path)
@@ -39,6 +43,8 @@ def make_row(
         problem = "the row has no id"
     elif not paths:
         problem = "the row names no image"
+    else:
+        problem = problem_of(attributes)
     return Row(line, product_id, paths, texts[0] or None, texts[1] or None, attributes, problem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from visearch.errors import VisearchError
 from visearch.settings import Settings
 
 CATALOG = "demo"
+SIGNS = ("created_at", "products", "images")
 LIMIT_S = 300.0
 
 
@@ -22,13 +24,13 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
     """Import the demo catalog if the store has no catalog at all, or an outdated one.
 
     A new version's encoder cannot search what the last one's embedded; the demo, unlike a
-    merchant's catalog, can simply be made again.
+    merchant's catalog, can simply be made again, as long as it is the one we made.
 
     Raises:
         VisearchError: the import did not succeed.
     """
     found = client.catalogs()
-    outdated = [c for c in found if c["name"] == CATALOG and _is_outdated(c, settings)]
+    outdated = any(_is_ours(c, settings) and _is_outdated(c, settings) for c in found)
     if found and not outdated:
         return
     if outdated:
@@ -50,7 +52,20 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
         record = client.read_import(CATALOG, record["id"])
     if record["status"] != "succeeded":
         raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")
+    made = next(c for c in client.catalogs() if c["name"] == CATALOG)
+    _mark(settings).write_text(json.dumps({name: made[name] for name in SIGNS}))
     tell(f"demo catalog: {record['counts']['searchable']} pictures searchable")
+
+
+def _mark(settings: Settings) -> Path:
+    return settings.home / "samples" / "catalog.json"
+
+
+def _is_ours(catalog: dict[str, Any], settings: Settings) -> bool:
+    """Whether this is the catalog that we made, with nothing added or removed."""
+    mark = _mark(settings)
+    known = json.loads(mark.read_text()) if mark.is_file() else {}
+    return catalog["name"] == CATALOG and all(catalog[s] == known.get(s) for s in SIGNS)
 
 
 def _is_outdated(catalog: dict[str, Any], settings: Settings) -> bool:

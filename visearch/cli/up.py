@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 import httpx
 
+from visearch import home_lock
 from visearch.cli import demo, doctor, redis_server
 from visearch.cli.client import Client
 from visearch.cli.process import Child
-from visearch.errors import DependencyUnavailable, SettingsError, VisearchError
+from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.settings import Settings
 from visearch.store.database import Database
 from visearch.store.redis import answering, connect
@@ -135,26 +134,6 @@ def tell(line: str) -> None:
     click.echo(line)
 
 
-@contextmanager
-def _only_one(home: Path) -> Iterator[None]:
-    """Hold the home folder's lock; raises SettingsError if another ``up`` has it."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        file = (home / "up.lock").open("w")
-    except OSError as error:
-        raise SettingsError(
-            f"cannot write to {home} ({error.strerror}); fix its permissions or set VISEARCH_HOME"
-        ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SettingsError(
-                f"another `visearch up` runs on {home}; stop it, or set VISEARCH_HOME"
-            ) from error
-        yield
-
-
 def _left_over(home: Path) -> list[int]:
     """Return the processes that a killed supervisor of this home left behind."""
     mark = f"VISEARCH_HOME={home.resolve()}".encode()
@@ -188,10 +167,13 @@ def up(settings: Settings) -> None:
         SettingsError: the machine or a setting does not allow the start.
     """
     settings.check_bind()
-    with _only_one(settings.home):
+    home_lock.acquire(settings.home)
+    try:
         _outlive_predecessor(settings.home)
         doctor.require(settings)
         Database(settings.database).migrate()
         tell(f"starting in {settings.home.resolve()}; logs in {settings.home / 'logs'}")
         Supervisor(settings).run()
         tell("stopped")
+    finally:
+        home_lock.release(settings.home)

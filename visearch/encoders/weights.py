@@ -93,8 +93,16 @@ def load_safetensors(path: Path) -> dict[str, Array]:
 
 
 def save_safetensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write ``tensors`` as float16 with ``metadata``; replaces ``path`` atomically."""
-    half = {key: value.astype(np.float16) for key, value in tensors.items()}
+    """Write ``tensors`` as float16 with ``metadata``; replaces ``path`` atomically.
+
+    Raises:
+        ValueError: a weight is not finite, or too large for float16.
+    """
+    with np.errstate(over="ignore"):
+        half = {key: value.astype(np.float16) for key, value in tensors.items()}
+    for key, value in half.items():
+        if not np.isfinite(value).all():
+            raise ValueError(f"{key} has weights that float16 cannot hold")
     part = path.with_name(path.name + ".part")
     save_file(half, part, metadata=dict(metadata))
     part.replace(path)

@@ -43,6 +43,9 @@ _MULTI_JPEG = MpoImagePlugin.MpoImageFile
 FORMATS: tuple[str, ...] = tuple(str(plugin.format) for plugin in _PLUGINS)
 """Pillow's names of the formats we read; everything else is refused."""
 
+MAX_SCANS = 100
+"""A progressive JPEG has about ten."""
+
 _ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 
 _ROTATIONS = {
@@ -92,6 +95,7 @@ def decode(
         raise ValueError(f"at_least is {at_least}; it must be 1 or more")
     _check_bytes(data, limits)
     name = _container(data)
+    _check_scans(name, data)
     silence_pillow()
     with typed_errors(name, limits.max_pixels):
         image = _open(name, data)
@@ -109,6 +113,17 @@ def _check_bytes(data: bytes, limits: Limits) -> None:
         raise ImageTooLarge(
             f"The picture file has {len(data):,} bytes and the limit is "
             f"{limits.max_bytes:,}; save it smaller or with stronger compression."
+        )
+
+
+def _check_scans(name: str, data: bytes) -> None:
+    # Every scan of a progressive JPEG costs a pass over all pixels, however few bytes it has.
+    # Within a scan the byte FF is always escaped, so the marker is found by its bytes alone.
+    scans = data.count(b"\xff\xda") if name == "JPEG" else 0
+    if scans > MAX_SCANS:
+        raise ImageTooLarge(
+            f"The JPEG picture is stored in {scans:,} scans and the limit is {MAX_SCANS}; "
+            "save it again with a usual program."
         )
 
 

@@ -18,6 +18,7 @@ Fit = Literal["pad", "crop", "stretch"]
 Denoise = Literal["none", "median"]
 Box = tuple[float, float, float, float]
 
+THUMBNAIL_SIDE = 320
 _REDUCING_GAP = 3.0  # Pillow: indistinguishable from a full resample, several times faster
 _MEDIAN_WINDOW = 3
 
@@ -55,6 +56,11 @@ class Preprocess:
         object.__setattr__(self, "std", _triple("std", self.std))
         if min(self.std) <= 0:
             raise ValueError(f"std must be above 0, not {self.std!r}")
+
+    @property
+    def at_least(self) -> int:
+        """Shortest side (px) to decode at, for a query as for a catalog's picture."""
+        return max(self.size, THUMBNAIL_SIDE)
 
     def pixels(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Resize and fit a mode ``RGB`` picture.
@@ -165,7 +171,7 @@ def _bad_box(detail: str) -> InvalidRequest:
     return InvalidRequest(detail, (("/box", detail),))
 
 
-def thumbnail(image: Image.Image, side: int = 320) -> bytes:
+def thumbnail(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
     """A small progressive JPEG (quality 85, no metadata), the same bytes every time.
 
     The longest side becomes ``side`` px; a smaller picture keeps its size.

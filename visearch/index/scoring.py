@@ -68,6 +68,13 @@ def squared_norms(vectors: Floats, metric: Metric) -> Floats:
     return squares
 
 
+def are_unit(vectors: Floats) -> NDArray[np.bool_]:
+    """Tell which rows of float32 [n, d] are unit vectors, as far as float32 goes: bool [n]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        norms = np.linalg.norm(vectors, axis=1)
+    return np.asarray(np.abs(norms - 1) <= UNIT_TOLERANCE)
+
+
 def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
     """Return a query float32 [dimension] as a contiguous array; ValueError if it is not one."""
     if query.ndim != 1:

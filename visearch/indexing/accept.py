@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from visearch.archives import sniff
+from visearch.attributes import problem_of
 from visearch.contract import PLAN_IMPORT, PlanPayload
 from visearch.errors import ArchiveTooLarge, InvalidRequest
 from visearch.ids import new_id
@@ -95,11 +96,15 @@ def accept_product(
 
     Raises:
         NotFound: no such catalog.
-        InvalidRequest: no picture, or more than ten.
+        InvalidRequest: no picture, or more than ten; too many or too long attributes.
     """
     if not 1 <= len(pictures) <= MAX_PRODUCT_IMAGES:
         detail = f"a product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}"
         raise InvalidRequest(detail, (("/images", detail),))
+    if problem := problem_of(attributes or {}):
+        raise InvalidRequest(problem, (("/attributes", problem),))
+    with pipeline.database.read() as connection:
+        catalogs.get(connection, catalog)
     digests = [pipeline.blobs.put_digest("pictures", data) for data in pictures]
     planned = [
         PlannedItem(

@@ -10,7 +10,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 
-from visearch.errors import Conflict, NotFound, VisearchError
+from visearch.errors import Conflict, NotFound
 from visearch.ids import new_id
 from visearch.index.generation import write
 from visearch.index.manifest import Manifest
@@ -36,8 +36,8 @@ def compact_all(pipeline: Pipeline) -> list[str]:
         try:
             if compact(pipeline, catalog):
                 published.append(catalog.name)
-        except VisearchError as error:
-            log.error("compaction_failed", catalog=catalog.name, error=error.detail)
+        except Exception:  # whatever is wrong with one catalog, the others go on
+            log.exception("compaction_failed", catalog=catalog.name)
     return published
 
 

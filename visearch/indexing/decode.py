@@ -25,8 +25,6 @@ from visearch.records import ACTIVE, Import
 from visearch.settings import Settings
 from visearch.store import catalogs, chunks, imports
 
-THUMBNAIL_SIDE = 320
-
 
 @dataclass(frozen=True)
 class _Decoded:
@@ -90,13 +88,12 @@ def _use(
     if isinstance(data, VisearchError):
         return data
     try:
-        at_least = max(preprocess.size, THUMBNAIL_SIDE)
-        image = decode(data, limits_of(pipeline.settings), at_least=at_least)
+        image = decode(data, limits_of(pipeline.settings), at_least=preprocess.at_least)
     except ImageError as error:
         return error
     return _Decoded(
         sha256=pipeline.blobs.put_digest("pictures", data),
-        thumbnail=pipeline.blobs.put_digest("thumbnails", thumbnail(image, THUMBNAIL_SIDE)),
+        thumbnail=pipeline.blobs.put_digest("thumbnails", thumbnail(image)),
         pixels=preprocess.pixels(image),
     )
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+import sqlalchemy as sa
+
 from visearch import contract
+from visearch.contract import PlanPayload
 from visearch.errors import VisearchError
 from visearch.indexing import progress
 from visearch.indexing.compaction import compact_all
@@ -14,10 +18,13 @@ from visearch.indexing.decode import decode_chunk
 from visearch.indexing.embed import OpenEncoder, embed_chunk
 from visearch.indexing.pipeline import Pipeline
 from visearch.indexing.plan import plan
+from visearch.indexing.purge import purge
+from visearch.records import ACTIVE
 from visearch.settings import Settings
-from visearch.store import chunks, imports
+from visearch.store import chunks, imports, outbox
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+from visearch.store.schema import imports as imports_table
 
 WORKER = "embedded"
 
@@ -39,7 +46,34 @@ class InlineWorker:
         while self._messages:
             task, payload = self._messages.popleft()
             self._run(task, payload)
-        compact_all(self.pipeline)
+        if compact_all(self.pipeline):
+            purge(self.pipeline)
+
+    def recover(self) -> None:
+        """Go on with the imports that a process which was killed here left behind."""
+        with self.pipeline.database.read() as connection:
+            running, sent = (
+                chunks.in_state(connection, state, time.time()) for state in ("running", "sent")
+            )
+            query = sa.select(imports_table).where(
+                imports_table.c.status.in_(ACTIVE), imports_table.c.planned.is_(sa.false())
+            )
+            unplanned = connection.execute(query).all()
+        for row in running:
+            detail = "the process died while it held this picture, on every try"
+            lost = {"code": "worker_lost", "detail": detail}
+            progress.release(
+                self.pipeline, row.import_pk, row.chunk, row.stage, row.attempt, **lost
+            )
+        with self.pipeline.database.write() as connection:
+            for row in sent:
+                chunks.send_again(connection, row)
+            for row in unplanned:
+                payload = PlanPayload(
+                    import_id=row.id, attempt=row.attempt, request_id=row.request_id
+                )
+                outbox.add(connection, contract.PLAN_IMPORT, payload)
+        self.work()
 
     def _send(self, task: str, payload: Mapping[str, Any]) -> None:
         self._messages.append((task, payload))

@@ -94,7 +94,7 @@ def _archive_media(record: Import) -> archives.Media:
 
 
 def _chunked(items: Iterable[PlannedItem], per_chunk: int) -> Iterator[Numbered]:
-    """Number the chunk of each item: bounded count and bytes, failed items take no room."""
+    """Number the chunk of each item: bounded count and bytes."""
     chunk, count, size = 0, 0, 0
     for item in items:
         if count >= per_chunk or (count and size + item.size > CHUNK_BYTES):

@@ -51,6 +51,7 @@ def _remove_absent(connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -
     """``mode=replace``: remove the products that the file does not name.
 
     Products written after this import was accepted stay: they are newer than the file.
+    Writes accepted before it that are not through yet are older, and will find its number.
     """
     named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == row.pk)
     absent = connection.execute(
@@ -63,38 +64,34 @@ def _remove_absent(connection: sa.Connection, row: sa.Row[tuple[object, ...]]) -
         )
     ).scalars()
     if gone := absent.all():
-        products.remove(connection, row.catalog_pk, gone)
+        products.remove(connection, row.catalog_pk, gone, row.accepted)
+    catalogs.note_replaced(connection, row.catalog_pk, row.accepted)
 
 
 def fail_import(pipeline: Pipeline, import_pk: int, code: str, detail: str) -> None:
     """End an import whose file cannot be read; items already searchable stay so."""
     with pipeline.database.write() as connection:
-        if imports.lock(connection, import_pk).status not in ACTIVE:
-            return
-        pending = _pending(connection, import_pk)
-        imports.update_items(
-            connection, import_pk, [_failure(row, code, detail) for row in pending]
-        )
-        imports.count(connection, import_pk, failed=len(pending))
-        total = imports.planned_items(connection, import_pk)
-        imports.start(connection, import_pk, total)
-        imports.end(connection, import_pk, "failed", code=code, detail=detail)
-        chunks.abandon(connection, import_pk)
+        _end_early(connection, import_pk, "failed", code, detail)
 
 
 def cancel(connection: sa.Connection, import_pk: int) -> None:
     """Cancel an active import: what is searchable stays, the rest is failed as cancelled."""
+    detail = "the import was cancelled before this picture was searchable"
+    _end_early(connection, import_pk, "cancelled", "cancelled", detail)
+
+
+def _end_early(
+    connection: sa.Connection, import_pk: int, status: str, code: str, detail: str
+) -> None:
+    # Chunks before the import, as everyone who finishes one locks them.
+    chunks.abandon(connection, import_pk)
     if imports.lock(connection, import_pk).status not in ACTIVE:
         return
-    pending = _pending(connection, import_pk)
-    detail = "the import was cancelled before this picture was searchable"
-    imports.update_items(
-        connection, import_pk, [_failure(row, "cancelled", detail) for row in pending]
-    )
-    imports.count(connection, import_pk, failed=len(pending))
+    imports.fail_pending(connection, import_pk, code, detail)
     imports.start(connection, import_pk, imports.planned_items(connection, import_pk))
-    imports.end(connection, import_pk, "cancelled")
-    chunks.abandon(connection, import_pk)
+    reason = {"code": code, "detail": detail} if status == "failed" else {}
+    imports.end(connection, import_pk, status, **reason)
+    chunks.abandon(connection, import_pk)  # those planned in between
 
 
 def remove_catalog(pipeline: Pipeline, name: str) -> None:
@@ -108,16 +105,6 @@ def remove_catalog(pipeline: Pipeline, name: str) -> None:
         for import_pk in connection.execute(active.order_by(imports_table.c.pk)).scalars().all():
             cancel(connection, import_pk)
     pipeline.announce(catalog.pk)
-
-
-def _pending(connection: sa.Connection, import_pk: int) -> list[sa.Row[tuple[int, int]]]:
-    return list(
-        connection.execute(
-            sa.select(import_items.c.item, import_items.c.attempts).where(
-                import_items.c.import_pk == import_pk, import_items.c.status == "pending"
-            )
-        )
-    )
 
 
 def _failure(row: sa.Row[tuple[int, int]], code: str, detail: str) -> dict[str, object]:

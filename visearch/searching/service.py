@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from visearch.contract import SearchQuery
 from visearch.encoders.spec import check, resolve
-from visearch.errors import InvalidRequest
+from visearch.errors import InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
 from visearch.index.live import LiveIndex
+from visearch.index.scoring import are_unit
 from visearch.records import Catalog, Hit, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
 from visearch.store import changes, products
@@ -25,8 +26,10 @@ from visearch.store.database import Database
 
 Vector = npt.NDArray[np.float32]
 
-Embed = Callable[[Catalog, npt.NDArray[np.uint8]], Vector]
-"""``embed(catalog, pixels uint8 [size, size, 3])`` → unit float32 [d]; may batch callers."""
+Embed = Callable[[Catalog, npt.NDArray[np.uint8], float], Vector]
+"""``embed(catalog, pixels uint8 [size, size, 3], seconds it may take)`` → unit float32 [d]; may
+batch callers.
+"""
 
 CONCURRENT_DECODES = 2
 """A picture of 64 Mpx takes up to 0.8 GB while it is decoded; this bounds the sum."""
@@ -73,18 +76,19 @@ class SearchService:
         self._indexes, self._embed, self._limits = indexes, embed, limits
         self._decoding = threading.BoundedSemaphore(CONCURRENT_DECODES)
 
-    def search(self, query: SearchQuery, picture: bytes | None) -> Answer:
+    def search(self, query: SearchQuery, picture: bytes | None, within_s: float) -> Answer:
         """Run one query; ``picture`` is None for "more like this product".
 
         Raises:
+            SearchExpired: its turn to be decoded or encoded has not come in ``within_s``.
             ImageError: the picture cannot be used.
             InvalidRequest: the box or the filter is malformed.
             NotFound: no such catalog or product.
             EncoderMismatch: the catalog's encoder has changed under it.
         """
-        timings = Timings()
+        timings, end = Timings(), time.monotonic() + within_s
         snapshot = self._indexes.get(query["catalog"])
-        vector = self._vector(snapshot.catalog, query, picture, timings)
+        vector = self._vector(snapshot.catalog, query, picture, timings, end)
         with timings.part("search"):
             allowed = self._allowed(snapshot.catalog, query)
         hits = self._find(snapshot, query, vector, allowed, timings)
@@ -98,7 +102,12 @@ class SearchService:
         )
 
     def _vector(
-        self, catalog: Catalog, query: SearchQuery, picture: bytes | None, timings: Timings
+        self,
+        catalog: Catalog,
+        query: SearchQuery,
+        picture: bytes | None,
+        timings: Timings,
+        end: float,
     ) -> Vector:
         if picture is None:
             with timings.part("encode"), self._database.read() as connection:
@@ -107,16 +116,25 @@ class SearchService:
                 return np.asarray(vectors[0])
         spec = resolve(catalog.encoder)
         check(catalog, spec.fingerprint)
-        with timings.part("decode"), self._decoding:
+        with timings.part("decode"), self._turn_to_decode(end):
             box = query["box"]
             # With a box the cut decides how many pixels are needed: decode in full.
-            at_least = None if box else spec.preprocess.size
+            at_least = None if box else spec.preprocess.at_least
             image = decode(picture, self._limits, at_least=at_least)
             if box:
                 image = crop_box(image, (box[0], box[1], box[2], box[3]))
             pixels = spec.preprocess.pixels(image)
         with timings.part("encode"):
-            return self._embed(catalog, pixels)
+            return self._embed(catalog, pixels, max(0.0, end - time.monotonic()))
+
+    @contextmanager
+    def _turn_to_decode(self, end: float) -> Iterator[None]:
+        if not self._decoding.acquire(timeout=max(0.0, end - time.monotonic())):
+            raise SearchExpired("other pictures were being decoded until the deadline")
+        try:
+            yield
+        finally:
+            self._decoding.release()
 
     def _allowed(self, catalog: Catalog, query: SearchQuery) -> npt.NDArray[np.int64] | None:
         if not query["filter"]:
@@ -155,7 +173,7 @@ class SearchService:
         allowed: npt.NDArray[np.int64] | None,
         query: SearchQuery,
     ) -> list[Neighbour]:
-        if not np.isfinite(vector).all():
+        if not are_unit(vector[None])[0]:
             raise InvalidRequest("the picture has no usable embedding; try another one")
         found = index.search(vector, k, allowed=allowed)
         if index.metric == "cosine":  # rounding may take two unit vectors a little beyond 1

@@ -88,6 +88,7 @@ def create(
             dimension=dimension,
             revision=0,
             accepted=0,
+            replaced=0,
             created_at=time.time(),
         )
     )
@@ -124,6 +125,21 @@ def next_revision(connection: sa.Connection, catalog_pk: int) -> int:
 def next_accepted(connection: sa.Connection, catalog_pk: int) -> int:
     """Number an accepted write; later numbers win over earlier ones."""
     return _increment(connection, catalog_pk, catalogs.c.accepted)
+
+
+def note_replaced(connection: sa.Connection, catalog_pk: int, version: int) -> None:
+    """Remember that a write numbered ``version`` replaced the whole catalog."""
+    connection.execute(
+        sa.update(catalogs)
+        .where(catalogs.c.pk == catalog_pk, catalogs.c.replaced < version)
+        .values(replaced=version)
+    )
+
+
+def replaced(connection: sa.Connection, catalog_pk: int) -> int:
+    """Return the number of the last write that replaced the whole catalog; 0 for none."""
+    query = sa.select(catalogs.c.replaced).where(catalogs.c.pk == catalog_pk)
+    return int(connection.execute(query).scalar_one())
 
 
 def _increment(connection: sa.Connection, catalog_pk: int, column: sa.Column[int]) -> int:

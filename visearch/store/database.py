@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
-from visearch.errors import DependencyUnavailable
+from visearch.errors import Conflict, DependencyUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
@@ -38,7 +38,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads: one consistent snapshot.
+        """A transaction that only reads: on SQLite one snapshot, on PostgreSQL one per statement.
 
         Raises:
             DependencyUnavailable: the database does not answer.
@@ -51,6 +51,7 @@ class Database:
         """A transaction that may write; commits at the end, rolls back on any error.
 
         Raises:
+            Conflict: another transaction wrote the same key first.
             DependencyUnavailable: the database does not answer, or stays locked.
         """
         with self._connect(writes=True) as connection:
@@ -63,6 +64,8 @@ class Database:
                 connection = connection.execution_options(visearch_writes=writes)
                 with connection.begin():
                     yield connection
+        except IntegrityError as error:
+            raise Conflict("someone else wrote the same at the same time; try again") from error
         except (OperationalError, InterfaceError) as error:
             raise DependencyUnavailable(f"the database does not answer: {error.orig}") from error
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from visearch.attributes import number_of
 from visearch.errors import InvalidRequest
 
 MAX_FIELDS = 16
@@ -73,10 +74,20 @@ def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, 
             _check_text(field, value)
         elif not isinstance(value, bool):
             value = _number(field, value)
-        test, literal = _equals(dialect, f":v_{i}", value)
-        tests.append(test)
-        bound[f"v_{i}"] = literal
+        for at, form in enumerate(_forms(value)):
+            test, literal = _equals(dialect, f":v_{i}_{at}", form)
+            tests.append(test)
+            bound[f"v_{i}_{at}"] = literal
     return tests, bound
+
+
+def _forms(value: Any) -> list[Any]:
+    """Return what a value stands for: a text that spells a number also for the number.
+
+    The values of a CSV file that do were stored as numbers.
+    """
+    number = number_of(value) if isinstance(value, str) else None
+    return [value] if number is None else [value, number]
 
 
 def _equals(dialect: str, name: str, value: Any) -> tuple[str, Any]:

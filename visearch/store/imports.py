@@ -230,6 +230,16 @@ def update_items(
         )
 
 
+def fail_pending(connection: sa.Connection, import_pk: int, code: str, detail: str) -> None:
+    """Fail every item that has no fate yet, and count them."""
+    failed = connection.execute(
+        sa.update(import_items)
+        .where(import_items.c.import_pk == import_pk, import_items.c.status == "pending")
+        .values(status="failed", code=code, detail=detail)
+    ).rowcount
+    count(connection, import_pk, failed=failed)
+
+
 def items(
     connection: sa.Connection,
     import_pk: int,

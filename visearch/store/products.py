@@ -86,14 +86,25 @@ def describe(
     external_id: str,
     changes: Mapping[str, Any],
 ) -> Product:
-    """Change title, url or attributes in place; raises NotFound."""
-    get(connection, catalog, external_id)
+    """Change title, url or attributes in place; raises NotFound.
+
+    Each changed field is numbered by itself: a write accepted earlier that is not through
+    yet still brings the other ones.
+    """
     catalog_rows.next_revision(connection, catalog.pk)
     version = catalog_rows.next_accepted(connection, catalog.pk)
+    get(connection, catalog, external_id)
+    mine = sa.and_(products.c.catalog_pk == catalog.pk, products.c.external_id == external_id)
+    known = connection.execute(sa.select(products.c.field_versions).where(mine)).scalar_one()
     connection.execute(
         sa.update(products)
-        .where(products.c.catalog_pk == catalog.pk, products.c.external_id == external_id)
-        .values(**changes, meta_version=version, updated_at=time.time())
+        .where(mine)
+        .values(
+            **changes,
+            field_versions={**known, **dict.fromkeys(changes, version)},
+            meta_version=version,
+            updated_at=time.time(),
+        )
     )
     return get(connection, catalog, external_id)
 
@@ -107,13 +118,15 @@ def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> Non
     Raises:
         NotFound: there is no such product, and none on its way.
     """
+    catalog_rows.lock(connection, catalog.pk)
     try:
         get(connection, catalog, external_id)
     except NotFound:
         if not _on_its_way(connection, catalog, external_id):
             raise
         _add_tombstone(connection, catalog, external_id)
-    remove(connection, catalog.pk, [external_id])
+    version = catalog_rows.next_accepted(connection, catalog.pk)
+    remove(connection, catalog.pk, [external_id], version)
 
 
 def _on_its_way(connection: sa.Connection, catalog: Catalog, external_id: str) -> bool:
@@ -140,6 +153,7 @@ def _add_tombstone(connection: sa.Connection, catalog: Catalog, external_id: str
                 external_id=external_id,
                 attributes={},
                 meta_version=0,
+                field_versions={},
                 images_version=0,
                 deleted=True,
                 updated_at=time.time(),
@@ -147,10 +161,15 @@ def _add_tombstone(connection: sa.Connection, catalog: Catalog, external_id: str
         )
 
 
-def remove(connection: sa.Connection, catalog_pk: int, external_ids: Iterable[str]) -> None:
-    """Tombstone the named products and their pictures in one revision."""
+def remove(
+    connection: sa.Connection, catalog_pk: int, external_ids: Iterable[str], version: int
+) -> None:
+    """Tombstone the named products and their pictures in one revision.
+
+    ``version`` is the acceptance number of the write that removes them: a write with a
+    later one brings them back, whenever it is through.
+    """
     revision = catalog_rows.next_revision(connection, catalog_pk)
-    version = catalog_rows.next_accepted(connection, catalog_pk)
     ids = list(external_ids)
     for start in range(0, len(ids), 500):
         named = sa.and_(

@@ -49,6 +49,8 @@ catalogs = sa.Table(
     sa.Column("dimension", sa.Integer, nullable=False),
     sa.Column("revision", BigInt, nullable=False),
     sa.Column("accepted", BigInt, nullable=False),
+    # Acceptance number of the last import that replaced the whole catalog; 0: none did.
+    sa.Column("replaced", BigInt, nullable=False),
     sa.Column("generation", sa.Text),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
@@ -70,8 +72,10 @@ products = sa.Table(
     sa.Column("title", sa.Text),
     sa.Column("url", sa.Text),
     sa.Column("attributes", sa.JSON, nullable=False),
-    # Acceptance numbers of the last write to the description and to the pictures.
+    # Acceptance numbers of the last write to the description and to the pictures, and of
+    # the last change to each single field of the description that was changed alone.
     sa.Column("meta_version", BigInt, nullable=False),
+    sa.Column("field_versions", sa.JSON, nullable=False),
     sa.Column("images_version", BigInt, nullable=False),
     sa.Column("deleted", sa.Boolean, nullable=False),
     sa.Column("updated_at", Time, nullable=False),

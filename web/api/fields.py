@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import (
+    AfterValidator,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 from pydantic_core import PydanticCustomError
 
+from visearch.attributes import MAX_COUNT, problem_of
 from visearch.store.catalogs import NAME
 
 
@@ -24,7 +31,17 @@ Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 AttributeValue = Annotated[Text | bool | Int64 | Number | list[Text], WrapValidator(_one_error)]
-Attributes = Annotated[dict[Text, AttributeValue], Field(max_length=64)]
+
+
+def _fit(attributes: dict[str, Any]) -> dict[str, Any]:
+    if problem := problem_of(attributes):
+        raise PydanticCustomError("attributes", "{problem}", {"problem": problem})
+    return attributes
+
+
+Attributes = Annotated[
+    dict[Text, AttributeValue], Field(max_length=MAX_COUNT), AfterValidator(_fit)
+]
 CatalogName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 ProductId = Annotated[
     str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")

@@ -165,3 +165,11 @@ def test_only_what_the_file_caused_is_blamed_on_the_file(
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", load)
     with pytest.raises(expected):
         decode(SAMPLES["PNG"])
+
+
+def test_a_jpeg_of_endless_scans_is_refused_unread() -> None:
+    data = encode(quadrants(64, 64), "JPEG", progressive=True)
+    assert decode(data).size == (64, 64)
+    at = data.rindex(b"\xff\xda")
+    with pytest.raises(ImageTooLarge, match="scans"):
+        decode(data[:at] + data[at:-2] * 200 + data[-2:])

@@ -6,11 +6,10 @@ import threading
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from visearch.errors import DependencyUnavailable
+from visearch.errors import Conflict, DependencyUnavailable
 from visearch.store import catalogs, outbox
 from visearch.store.database import Database
 from visearch.store.schema import metadata
@@ -129,7 +128,7 @@ def test_a_generation_swap_is_won_once(database: Database) -> None:
 
 def test_names_are_free_again_after_deletion(database: Database) -> None:
     first = add_catalog(database)
-    with pytest.raises(sa.exc.IntegrityError):
+    with pytest.raises(Conflict):
         add_catalog(database)
     with database.write() as connection:
         catalogs.delete(connection, catalogs.get(connection, "shop"))

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("dimension", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("accepted", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("replaced", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("generation", sa.Text(), nullable=True),
         sa.Column("created_at", sa.Float(), nullable=False),
         sa.Column("deleted_at", sa.Float(), nullable=True),
@@ -133,6 +134,7 @@ def upgrade() -> None:
         sa.Column(
             "meta_version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
+        sa.Column("field_versions", sa.JSON(), nullable=False),
         sa.Column(
             "images_version", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
         ),
