@@ -145,6 +145,8 @@ def test_the_address_of_a_result_shows_it_again(
 
 
 def test_the_keyboard_alone_is_enough(page: Page, shelf: str, query: Path) -> None:
+    # Playwright begins to catch choosers some time after it is asked to.
+    page.on("filechooser", lambda _: None)
     open_search(page, shelf)
     reach(page, "file")
     with page.expect_file_chooser() as chooser:

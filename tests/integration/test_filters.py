@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from shop import PRODUCTS, find, ids
 from system import System, picture
 
+from visearch.attributes import number_of
+
 PROPERTY = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -17,7 +19,11 @@ Filter = dict[str, Any]
 
 
 def _same(have: Any, wanted: Any) -> bool:
-    return isinstance(have, bool) == isinstance(wanted, bool) and have == wanted
+    if isinstance(have, bool) or isinstance(wanted, bool):
+        return have is wanted
+    if isinstance(wanted, str) and not isinstance(have, str):
+        return number_of(wanted) == have
+    return bool(have == wanted)
 
 
 def _passes(attributes: dict[str, Any], where: Filter) -> bool:
