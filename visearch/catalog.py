@@ -36,7 +36,7 @@ from visearch.records import Attributes, Hit, Import, Metric
 from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
 from visearch.settings import Settings
-from visearch.store import catalogs, imports, products
+from visearch.store import catalogs, imports, ledger, products
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -175,7 +175,7 @@ class Catalog:
         """Return the pictures of an import that failed, with their reasons."""
         with self._database.read() as connection:
             record = imports.by_id(connection, import_id)
-            return imports.items(connection, record.pk, status="failed", limit=10_000)
+            return ledger.items(connection, record.pk, status="failed", limit=10_000)
 
     def remove(self, product_id: str) -> None:
         """Remove a product; raises NotFound."""

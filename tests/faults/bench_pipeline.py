@@ -20,7 +20,7 @@ from visearch.indexing.pipeline import Pipeline
 from visearch.indexing.plan import plan
 from visearch.records import Import, Product
 from visearch.settings import Settings
-from visearch.store import catalogs, imports, products
+from visearch.store import catalogs, imports, ledger, products
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 from visearch.store.outbox import Send
@@ -133,4 +133,4 @@ class Bench:
     def codes(self, record: Import) -> list[str | None]:
         """Return the code of every item, in file order."""
         with self.database.read() as connection:
-            return [i.code for i in imports.items(connection, record.pk, limit=100_000)]
+            return [i.code for i in ledger.items(connection, record.pk, limit=100_000)]

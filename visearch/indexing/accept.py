@@ -12,7 +12,7 @@ from visearch.errors import ArchiveTooLarge, InvalidRequest
 from visearch.ids import new_id
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import Attributes, Import, PlannedItem
-from visearch.store import catalogs, chunks, imports, outbox
+from visearch.store import catalogs, chunks, imports, ledger, outbox
 
 SNIFF_BYTES = 4096
 MAX_PRODUCT_IMAGES = 10
@@ -128,7 +128,7 @@ def accept_product(
             source="",
             request_id=request_id,
         )
-        imports.add_items(connection, record.pk, 0, [(0, item) for item in planned])
+        ledger.add_items(connection, record.pk, 0, [(0, item) for item in planned])
         chunks.add(connection, record.pk, [0])
         imports.start(connection, record.pk, len(planned))
         chunks.send(connection, record.pk, [0])

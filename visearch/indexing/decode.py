@@ -23,7 +23,7 @@ from visearch.indexing import progress
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE, Import
 from visearch.settings import Settings
-from visearch.store import catalogs, chunks, imports
+from visearch.store import catalogs, chunks, imports, ledger
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def decode_chunk(pipeline: Pipeline, import_id: str, chunk: int, attempt: int, w
         claimed = chunks.claim(connection, record.pk, chunk, chunks.DECODE, attempt, worker)
         if claimed is None or record.status not in ACTIVE:
             return
-        rows = imports.chunk_items(connection, record.pk, chunk)
+        rows = ledger.chunk_items(connection, record.pk, chunk)
         catalog = catalogs.get(connection, record.catalog)
     preprocess = resolve(catalog.encoder).preprocess
     fetched = _fetch(pipeline, record, rows)
@@ -135,7 +135,7 @@ def _hand_on(
         )
         if not chunks.finish(connection, record.pk, chunk, chunks.DECODE, attempt, **state):
             return False
-        imports.update_items(connection, record.pk, changes)
+        ledger.update_items(connection, record.pk, changes)
         fetched = sum(change["stage"] != "fetch" for change in changes)
         decoded = sum(isinstance(r, _Decoded) for r in results)
         failed = len(rows) - decoded

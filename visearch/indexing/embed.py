@@ -17,7 +17,7 @@ from visearch.index.scoring import are_unit
 from visearch.indexing import progress
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE, Attributes, Import
-from visearch.store import catalogs, changes, chunks, imports
+from visearch.store import catalogs, changes, chunks, imports, ledger
 from visearch.store.schema import images, products
 
 SEARCHABLE = {"status": "searchable"}
@@ -70,7 +70,7 @@ def embed_chunk(
         claimed = chunks.claim(connection, record.pk, chunk, chunks.EMBED, attempt, worker)
         if claimed is None or record.status not in ACTIVE:
             return
-        rows = imports.chunk_items(connection, record.pk, chunk)
+        rows = ledger.chunk_items(connection, record.pk, chunk)
         catalog = catalogs.get(connection, record.catalog)
     encoder = open_encoder(catalog.encoder)
     check(catalog, encoder.fingerprint)
@@ -248,7 +248,7 @@ def _settle(
     """Write each item's fate into the ledger, and the counters with it."""
     common = {"stage": "index", "attempts": attempt}
     updates = [{"item": item, **common, **fate} for item, fate in fates.items()]
-    imports.update_items(connection, record.pk, updates)
+    ledger.update_items(connection, record.pk, updates)
     found = sum(fate is SEARCHABLE for fate in fates.values())
     lost = len(fates) - found
     imports.count(connection, record.pk, embedded=len(fates), searchable=found, failed=lost)

@@ -12,7 +12,7 @@ from visearch.errors import ArchiveCorrupt, ArchiveError, DependencyUnavailable,
 from visearch.indexing import progress
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE, Import, PlannedItem
-from visearch.store import chunks, imports
+from visearch.store import chunks, imports, ledger
 
 LEDGER_BATCH = 2_000
 CHUNK_BYTES = 16 << 20
@@ -71,7 +71,7 @@ def _sign_of_life(pipeline: Pipeline, record: Import) -> Iterator[None]:
 def _list_items(pipeline: Pipeline, record: Import) -> int | None:
     """Write the ledger; returns the number of items, None if it is not ours to write."""
     with pipeline.database.read() as connection:
-        total = imports.planned_items(connection, record.pk)
+        total = ledger.planned_items(connection, record.pk)
     with pipeline.blobs.open(record.source) as file:
         found = archives.plan(
             file, _archive_media(record), max_items=pipeline.settings.max_import_items
@@ -122,9 +122,9 @@ def _append(pipeline: Pipeline, record: Import, first: int, batch: list[Numbered
         now = imports.lock(connection, import_pk)
         if now.status not in ACTIVE or now.attempt != record.attempt or now.planned:
             return False  # cancelled, or a later attempt has begun
-        if imports.planned_items(connection, import_pk) != first:
+        if ledger.planned_items(connection, import_pk) != first:
             return False  # another run of this plan is ahead of us
-        imports.add_items(connection, import_pk, first, batch)
+        ledger.add_items(connection, import_pk, first, batch)
         chunks.add(connection, import_pk, sorted({n for n, item in batch if not item.code}))
         failed = sum(1 for _, item in batch if item.code)
         imports.count(connection, import_pk, failed=failed)

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE
 from visearch.settings import Settings
-from visearch.store import catalogs, chunks, imports, products
+from visearch.store import catalogs, chunks, imports, ledger, products
 from visearch.store.schema import import_items
 from visearch.store.schema import imports as imports_table
 from visearch.store.schema import products as products_table
@@ -87,8 +87,8 @@ def _end_early(
     chunks.abandon(connection, import_pk)
     if imports.lock(connection, import_pk).status not in ACTIVE:
         return
-    imports.fail_pending(connection, import_pk, code, detail)
-    imports.start(connection, import_pk, imports.planned_items(connection, import_pk))
+    ledger.fail_pending(connection, import_pk, code, detail)
+    imports.start(connection, import_pk, ledger.planned_items(connection, import_pk))
     reason = {"code": code, "detail": detail} if status == "failed" else {}
     imports.end(connection, import_pk, status, **reason)
     chunks.abandon(connection, import_pk)  # those planned in between
@@ -131,9 +131,9 @@ def release(
         take_locks(connection, import_pk)
         if not chunks.finish(connection, import_pk, chunk, stage, attempt, state="waiting"):
             return
-        pending = imports.chunk_items(connection, import_pk, chunk)
+        pending = ledger.chunk_items(connection, import_pk, chunk)
         changes = [{"item": row.item, "attempts": attempt} for row in pending]
-        imports.update_items(connection, import_pk, changes)
+        ledger.update_items(connection, import_pk, changes)
         if attempt >= pipeline.settings.max_attempts:
             _give_up(connection, import_pk, chunk, pending, code, detail)
         else:
@@ -164,7 +164,7 @@ def _give_up(
     detail: str,
 ) -> None:
     failures = [_failure(row, code, detail) for row in pending]
-    imports.update_items(connection, import_pk, failures)
+    ledger.update_items(connection, import_pk, failures)
     imports.count(connection, import_pk, failed=len(pending))
     chunks.close(connection, import_pk, chunk)
 
@@ -189,5 +189,5 @@ def _split(
     chunks.close(connection, import_pk, chunk)
     first = chunks.next_split(connection, import_pk)
     moves = [{"item": row.item, "chunk": first + i} for i, row in enumerate(pending)]
-    imports.update_items(connection, import_pk, moves)
+    ledger.update_items(connection, import_pk, moves)
     chunks.add(connection, import_pk, [first + i for i in range(len(pending))], attempt)

@@ -109,8 +109,16 @@ class Indexes:
         return self._catch_up(catalog, base)
 
     def _open(self, catalog: Catalog) -> Generation:
-        folder = self._blobs.local_folder(f"generations/{catalog.generation}")
-        return open_generation(folder, fingerprint=catalog.fingerprint)
+        prefix = f"generations/{catalog.generation}"
+        try:
+            return open_generation(
+                self._blobs.local_folder(prefix), fingerprint=catalog.fingerprint
+            )
+        except GenerationCorrupt:
+            if not self._blobs.forget_copy(prefix):
+                raise
+        # Only our copy may be damaged: fetch it once more.
+        return open_generation(self._blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
 
     def _catch_up(self, catalog: Catalog, index: LiveIndex) -> LiveIndex:
         with self._database.read() as connection:

@@ -130,6 +130,14 @@ class Blobs:
             self._download(prefix, target)
         return target
 
+    def forget_copy(self, prefix: str) -> bool:
+        """Drop the local copy of a remote folder; False where there is none to drop."""
+        target = self._cache / prefix
+        if self._root is not None or not target.is_dir():
+            return False
+        shutil.rmtree(target)
+        return True
+
     def _download(self, prefix: str, target: Path) -> None:
         self._cache.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(dir=self._cache, prefix="part-"))

@@ -1,9 +1,8 @@
-"""Imports and their ledger: one row per item, counters kept in the same transactions."""
+"""Imports: one row each, its counters kept in the transactions that change the ledger."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,9 +10,9 @@ import sqlalchemy as sa
 
 from visearch.errors import NotFound
 from visearch.ids import new_id
-from visearch.records import ACTIVE, Catalog, Counts, Import, ImportItem, PlannedItem
+from visearch.records import ACTIVE, Catalog, Counts, Import
 from visearch.store import catalogs as catalog_rows
-from visearch.store.schema import catalogs, import_items, imports
+from visearch.store.schema import catalogs, imports
 
 _COUNTERS = ("fetched", "decoded", "embedded", "searchable", "failed")
 _JOINED = sa.select(imports, catalogs.c.name.label("catalog")).join(
@@ -156,117 +155,3 @@ def touch(connection: sa.Connection, import_pk: int, attempt: int) -> None:
         .where(imports.c.pk == import_pk, imports.c.attempt == attempt)
         .values(changed_at=time.time())
     )
-
-
-def planned_items(connection: sa.Connection, import_pk: int) -> int:
-    """Count the ledger rows written so far."""
-    query = sa.select(sa.func.count()).where(import_items.c.import_pk == import_pk)
-    return connection.execute(query).scalar_one()
-
-
-def add_items(
-    connection: sa.Connection,
-    import_pk: int,
-    first: int,
-    planned: Sequence[tuple[int, PlannedItem]],
-) -> None:
-    """Append ``(chunk, item)`` pairs to the ledger, numbered from ``first``."""
-    rows = [
-        {
-            "import_pk": import_pk,
-            "item": first + i,
-            "chunk": chunk,
-            "path": item.path,
-            "product_id": item.product_id,
-            "position": item.position,
-            "title": item.title,
-            "url": item.url,
-            "attributes": item.attributes,
-            "locator": item.locator,
-            "stage": "fetch",
-            "status": "failed" if item.code else "pending",
-            "code": item.code,
-            "detail": item.detail,
-            "attempts": 1 if item.code else 0,
-        }
-        for i, (chunk, item) in enumerate(planned)
-    ]
-    connection.execute(sa.insert(import_items), rows)
-
-
-def chunk_items(
-    connection: sa.Connection, import_pk: int, chunk: int, status: str = "pending"
-) -> list[sa.Row[Any]]:
-    """Return the ledger rows of a chunk that have this status, in file order."""
-    query = (
-        sa.select(import_items)
-        .where(
-            import_items.c.import_pk == import_pk,
-            import_items.c.chunk == chunk,
-            import_items.c.status == status,
-        )
-        .order_by(import_items.c.item)
-    )
-    return list(connection.execute(query))
-
-
-def update_items(
-    connection: sa.Connection, import_pk: int, changes: Iterable[Mapping[str, Any]]
-) -> None:
-    """Apply column changes to ledger rows; each mapping names its ``item``."""
-    groups: dict[frozenset[str], list[dict[str, Any]]] = {}
-    for change in changes:
-        bound = {f"set_{k}": v for k, v in change.items() if k != "item"}
-        groups.setdefault(frozenset(bound), []).append({**bound, "at_item": change["item"]})
-    for names, rows in groups.items():
-        connection.execute(
-            sa.update(import_items)
-            .where(
-                import_items.c.import_pk == import_pk,
-                import_items.c.item == sa.bindparam("at_item"),
-            )
-            .values({name.removeprefix("set_"): sa.bindparam(name) for name in names}),
-            rows,
-        )
-
-
-def fail_pending(connection: sa.Connection, import_pk: int, code: str, detail: str) -> None:
-    """Fail every item that has no fate yet, and count them."""
-    failed = connection.execute(
-        sa.update(import_items)
-        .where(import_items.c.import_pk == import_pk, import_items.c.status == "pending")
-        .values(status="failed", code=code, detail=detail)
-    ).rowcount
-    count(connection, import_pk, failed=failed)
-
-
-def items(
-    connection: sa.Connection,
-    import_pk: int,
-    *,
-    after: int = -1,
-    limit: int,
-    status: str | None = None,
-    stage: str | None = None,
-) -> list[ImportItem]:
-    """Return ledger rows in file order, after item number ``after``."""
-    query = sa.select(import_items).where(
-        import_items.c.import_pk == import_pk, import_items.c.item > after
-    )
-    if status:
-        query = query.where(import_items.c.status == status)
-    if stage:
-        query = query.where(import_items.c.stage == stage)
-    return [
-        ImportItem(
-            item=row.item,
-            path=row.path,
-            product_id=row.product_id,
-            stage=row.stage,
-            status=row.status,
-            code=row.code,
-            detail=row.detail,
-            attempts=row.attempts,
-        )
-        for row in connection.execute(query.order_by(import_items.c.item).limit(limit))
-    ]

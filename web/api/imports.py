@@ -16,7 +16,7 @@ from visearch import records
 from visearch.indexing.accept import accept_file
 from visearch.indexing.progress import cancel
 from visearch.records import Import, ImportItem, now
-from visearch.store import catalogs, imports
+from visearch.store import catalogs, imports, ledger
 from web.api import schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import (
@@ -158,7 +158,7 @@ def list_items(path: ImportPath, query: ItemsQuery) -> Response:
 
 def _items(record: Import, query: ItemsQuery, after: int, limit: int) -> list[ImportItem]:
     with services().database.read() as connection:
-        return imports.items(
+        return ledger.items(
             connection,
             record.pk,
             after=after,

@@ -74,6 +74,10 @@ def test_a_remote_folder_is_copied_once(tmp_path: Path) -> None:
     local = remote.local_folder("generations/g")
     assert sorted(p.name for p in local.rglob("*") if p.is_file()) == ["manifest.json", "x"]
     assert remote.local_folder("generations/g") == local
+    (local / "manifest.json").write_bytes(b"damaged")
+    assert remote.forget_copy("generations/g")
+    assert not remote.forget_copy("generations/g")
+    assert (remote.local_folder("generations/g") / "manifest.json").read_bytes() == b"{}"
     with pytest.raises(NotFound):
         remote.local_folder("generations/none")
 
