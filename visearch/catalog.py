@@ -27,7 +27,7 @@ from PIL import Image
 from visearch import contract, home_lock, records
 from visearch.encoders.encoder import Encoder, use_compilation_cache
 from visearch.encoders.spec import resolve
-from visearch.errors import Conflict, ImageCorrupt, ImageError, NotFound
+from visearch.errors import Conflict, ImageCorrupt, ImageError, InvalidRequest, NotFound
 from visearch.ids import new_id
 from visearch.indexing.accept import Mode, accept_file, accept_product
 from visearch.indexing.decode import limits_of
@@ -200,7 +200,10 @@ class Catalog:
 
         Raises:
             ImageError: the picture cannot be used.
+            InvalidRequest: the limit is below 1, or the filter is malformed.
         """
+        if limit < 1:
+            raise InvalidRequest(f"limit is {limit}; it must be 1 or more")
         query = contract.SearchQuery(
             catalog=self._name,
             limit=limit,

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
 from visearch import errors
@@ -94,10 +95,16 @@ def _visearch_error(error: errors.VisearchError) -> Response:
 
 def validation_problem(error: ValidationError) -> Response:
     """Answer a request whose fields break the schema."""
-    fields = [(pointer(*e["loc"]), e["msg"]) for e in error.errors()]
+    fields = [(pointer(*e["loc"]), _message(e)) for e in error.errors()]
     first = f"{fields[0][0] or 'the body'}: {fields[0][1]}" if fields else "it is not valid"
     more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
     return _respond(422, "invalid_request", first + more, fields)
+
+
+def _message(error: ErrorDetails) -> str:
+    """Say it in words that do not name our classes."""
+    is_object = error["type"] in ("model_type", "model_attributes_type", "dict_type")
+    return "it must be a JSON object, {} at least" if is_object else error["msg"]
 
 
 def _http_error(error: HTTPException) -> Response:

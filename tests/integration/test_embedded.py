@@ -59,6 +59,8 @@ def test_bad_input_is_refused_with_a_reason_and_spoils_nothing(tmp_path: Path) -
         assert shop.search(picture(1))[0].product_id == "bad"  # its good picture was added
         with pytest.raises(InvalidRequest):
             shop.add("none")
+        with pytest.raises(InvalidRequest, match="limit"):
+            shop.search(picture(1), limit=0)
         with pytest.raises(ImageError):
             shop.search(b"")
         with pytest.raises(ImageError, match="cannot read"):

@@ -91,7 +91,11 @@ def doctor(as_json: bool) -> None:
 @as_json
 @_one_line_errors
 def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json: bool) -> None:
-    """Import a zip or tar of pictures and follow it to its end."""
+    """Import a zip or tar of pictures and follow it to its end.
+
+    Exits with 0 if anything is searchable, else with 1. A stop of the server does not lose
+    the import: it goes on with the next start.
+    """
     with file.open("rb") as source:
         sniff(source.read(accept.SNIFF_BYTES))  # before anything is made or sent
     client = Client(Settings.from_env(), server)

@@ -117,6 +117,7 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         """Web first, so that no new work arrives; then the workers; Redis last."""
+        tell("stopping; what runs may take some seconds to end")
         for group in (self._web, self._workers, self._redis):
             for child in group:
                 child.ask_to_stop()

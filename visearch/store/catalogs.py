@@ -49,7 +49,7 @@ def get(connection: sa.Connection, name: str) -> Catalog:
         sa.select(catalogs).where(catalogs.c.name == name, _LIVE)
     ).one_or_none()
     if row is None:
-        raise NotFound(f"there is no catalog {name!r}; create it with PUT /v1/catalogs/{name}")
+        raise NotFound(f"there is no catalog {name!r}; GET /v1/catalogs lists those there are")
     return _record(row)
 
 
