@@ -55,7 +55,7 @@ def import_archive(client: httpx.Client, catalog: str, path: Path) -> Iterator[d
     record = answer.raise_for_status().json()
     yield record
     while record["finished_at"] is None:
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two polls
         where = f"/v1/catalogs/{catalog}/imports/{record['id']}"
         record = client.get(where).raise_for_status().json()
         yield record

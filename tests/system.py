@@ -35,7 +35,7 @@ def eventually(check: Callable[[], T], *, seconds: float = 30.0, what: str = "co
         if value := check():
             return value
         assert time.monotonic() < end, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks
 
 
 class System:

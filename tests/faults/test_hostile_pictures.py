@@ -28,7 +28,7 @@ def _decode(original, data, *arguments, **options):
     if {KILLS!r} in data:
         os.kill(os.getpid(), signal.SIGKILL)
     while {HANGS!r} in data:
-        time.sleep(1)
+        time.sleep(1)  # hang, as a decoder may, until the time limit kills it
     if {EATS!r} in data:
         raise MemoryError
     return original(data, *arguments, **options)

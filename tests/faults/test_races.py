@@ -39,7 +39,7 @@ def test_a_second_planner_cannot_end_the_import_early(
     def interrupted(*arguments: object) -> bool:
         if len(again) and arguments[2] == 3:  # the second batch: the duplicate overtakes
             bench.run(again.pop())
-        return append(*arguments)  # type: ignore[arg-type]
+        return append(*arguments)
 
     monkeypatch.setattr(planning, "_append", interrupted)
     bench.run(message)
@@ -74,11 +74,11 @@ def test_a_late_embedder_does_not_spoil_the_next_attempt(bench: Bench) -> None:
     embed = bench.encoder.embed_pixels
 
     def lose_the_claim(pixels: object) -> object:
-        bench.encoder.embed_pixels = embed  # type: ignore[method-assign]
+        bench.encoder.embed_pixels = embed
         release(bench, record.pk, chunks.EMBED, attempt=1)
-        return embed(pixels)  # type: ignore[arg-type]
+        return embed(pixels)
 
-    bench.encoder.embed_pixels = lose_the_claim  # type: ignore[assignment]
+    bench.encoder.embed_pixels = lose_the_claim
     bench.run(late)
     assert bench.read(record).counts.searchable == 0
     bench.drain()
@@ -94,9 +94,9 @@ def test_a_late_decoder_leaves_no_scratch(bench: Bench, monkeypatch: pytest.Monk
 
     def lose_the_claim(*arguments: object, **values: object) -> bool:
         monkeypatch.setattr(chunks, "finish", finish)
-        finish(*arguments, state="waiting")  # type: ignore[arg-type]
-        chunks.retry(arguments[0], record.pk, 0, 2)  # type: ignore[arg-type]
-        return finish(*arguments, **values)  # type: ignore[arg-type]
+        finish(*arguments, state="waiting")
+        chunks.retry(arguments[0], record.pk, 0, 2)
+        return finish(*arguments, **values)
 
     monkeypatch.setattr(chunks, "finish", lose_the_claim)
     bench.run(late)

@@ -48,7 +48,7 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
     while record["status"] in ("received", "running"):
         if time.monotonic() > end:
             raise VisearchError("the demo import takes too long; look into the logs")
-        time.sleep(0.2)
+        time.sleep(0.2)  # between two polls
         record = client.read_import(CATALOG, record["id"])
     if record["status"] != "succeeded":
         raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")

@@ -105,7 +105,7 @@ def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json
         record = client.upload(catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n))
         work = bars.add_task("searchable", total=None)
         while record["finished_at"] is None:
-            time.sleep(0.3)
+            time.sleep(0.3)  # between two polls
             record = client.read_import(catalog, record["id"])
             counts = record["counts"]
             done = counts["searchable"] + counts["failed"]

@@ -7,7 +7,6 @@ building or opening a generation that has vectors does.
 
 from __future__ import annotations
 
-from visearch.index.aside import remove_partials
 from visearch.index.exact import exact_search
 from visearch.index.generation import Generation, open_generation, write
 from visearch.index.live import LiveIndex
@@ -19,6 +18,5 @@ __all__ = [
     "Manifest",
     "exact_search",
     "open_generation",
-    "remove_partials",
     "write",
 ]

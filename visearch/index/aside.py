@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,15 +43,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def remove_partials(parent: Path, *, older_than: float) -> list[str]:
-    """Remove what killed writers left in ``parent``; return the names.
-
-    ``older_than`` is seconds since the last change: more than any writer takes.
-    """
-    before = time.time() - older_than
-    names = [path for path in parent.glob(".*.partial") if path.stat().st_mtime < before]
-    for path in names:
-        shutil.rmtree(path)
-    return [path.name for path in names]

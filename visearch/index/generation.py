@@ -100,7 +100,7 @@ def write(
 
     The rows are sorted by key. Everything is built in a hidden sibling of ``folder``, flushed
     to disk, opened once as a reader would, and renamed; whatever fails before that leaves
-    nothing behind (a killed process leaves the sibling: ``remove_partials``).
+    nothing behind (a killed process leaves the sibling, for the caller to sweep).
 
     Raises Conflict if ``folder`` exists, ValueError for a wrong dtype or shape, a repeated
     key, or vectors that are not finite or, for ``cosine``, not unit vectors.

@@ -87,12 +87,8 @@ class Database:
             raise DependencyUnavailable(f"the database has no schema: {error.orig}") from error
 
     def close(self) -> None:
-        """Close pooled connections (needed in a child after a fork)."""
+        """Close pooled connections."""
         self._engine.dispose()
-
-    def forget(self) -> None:
-        """Drop pooled connections without closing them: they belong to the parent."""
-        self._engine.dispose(close=False)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

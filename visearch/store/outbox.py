@@ -48,8 +48,3 @@ def flush(database: Database, send: Send) -> int:
             with database.write() as connection:
                 connection.execute(sa.delete(outbox).where(outbox.c.pk.in_(sent)))
     return len(sent)
-
-
-def waiting(connection: sa.Connection) -> int:
-    """Count the messages not yet sent."""
-    return connection.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from flask import Response, request
@@ -40,7 +39,6 @@ _FORM: dict[str, Any] = {
     },
 }
 _JSON_ALLOWANCE = 1 << 20
-_NUMBER = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
 
 
 class ProductPath(CatalogPath):
@@ -74,15 +72,12 @@ def list_products(path: CatalogPath, query: ProductQuery) -> Response:
     return reply(schemas.ProductList(items=items, next_cursor=cursor))
 
 
-def _any_type(texts: list[str]) -> list[str | bool | int | float]:
-    """A query string has no types: ``10`` stands for the text and for the number."""
-    values: list[str | bool | int | float] = list(texts)
-    for text in texts:
-        if text in ("true", "false"):
-            values.append(text == "true")
-        elif _NUMBER.fullmatch(text):
-            values.append(float(text) if "." in text else int(text))
-    return values
+def _any_type(texts: list[str]) -> list[str | bool]:
+    """A query string has no types: ``true`` stands for the text and for the boolean.
+
+    That ``10`` also stands for the number is the filters' own rule.
+    """
+    return [*texts, *(text == "true" for text in texts if text in ("true", "false"))]
 
 
 @api.put(

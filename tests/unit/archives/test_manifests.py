@@ -18,7 +18,7 @@ TXT = ("README.txt", b"r")
 
 @pytest.fixture(params=["zip", "tar"])
 def media(request: pytest.FixtureRequest) -> Media:
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 def csv_items(text: str | bytes, *, max_items: int = 1000) -> list[PlannedItem]:

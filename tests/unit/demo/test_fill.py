@@ -39,7 +39,7 @@ def test_a_merchants_catalog_called_demo_is_left_alone(
         (tmp_path / "samples").mkdir()
         (tmp_path / "samples" / "catalog.json").write_text(json.dumps(made))
     server = Server(OTHERS)
-    fill_if_empty(server, Settings(home=tmp_path), print)  # type: ignore[arg-type]
+    fill_if_empty(server, Settings(home=tmp_path), print)
     assert server.asked == []
 
 
@@ -49,5 +49,5 @@ def test_our_own_of_another_encoder_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "samples" / "catalog.json").write_text(json.dumps(made))
     server = Server(OTHERS)
     with pytest.raises(InterruptedError):
-        fill_if_empty(server, Settings(home=tmp_path), print)  # type: ignore[arg-type]
+        fill_if_empty(server, Settings(home=tmp_path), print)
     assert server.asked == ["DELETE /v1/catalogs/demo"]

@@ -46,7 +46,7 @@ def outcomes() -> list[Outcome]:
     if not ARCHIVE.is_file():
         pytest.skip("HOSTILE FILES NOT TESTED: set VISEARCH_SHARED to the folder of hostile/")
     with tarfile.open(ARCHIVE) as archive:
-        members = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}  # type: ignore[union-attr]
+        members = {m.name: archive.extractfile(m).read() for m in archive if m.isfile()}
     index = csv.DictReader(io.StringIO(members["index.csv"].decode()))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

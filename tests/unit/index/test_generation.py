@@ -10,7 +10,7 @@ import pytest
 from clouds import FINGERPRINT, cloud, save
 
 from visearch.errors import Conflict, EncoderMismatch, GenerationCorrupt
-from visearch.index import aside, exact_search, generation, open_generation, remove_partials
+from visearch.index import aside, exact_search, generation, open_generation
 from visearch.index.scoring import METRICS
 
 
@@ -187,14 +187,6 @@ def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch, module, step
             save(tmp_path / "g", cloud(7, 20, 4, "cosine"))
         assert list(tmp_path.iterdir()) == []
     save(tmp_path / "g", cloud(7, 20, 4, "cosine"))
-    assert [path.name for path in tmp_path.iterdir()] == ["g"]
-
-
-def test_what_a_killed_process_leaves_can_be_swept(tmp_path):
-    save(tmp_path / "g", cloud(8, 20, 4, "cosine"))
-    shutil.copytree(tmp_path / "g", tmp_path / ".h.0123.partial")
-    assert remove_partials(tmp_path, older_than=3600) == []
-    assert remove_partials(tmp_path, older_than=-3600) == [".h.0123.partial"]
     assert [path.name for path in tmp_path.iterdir()] == ["g"]
 
 

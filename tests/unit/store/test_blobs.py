@@ -42,7 +42,7 @@ def test_a_stream_that_fails_leaves_no_blob(blobs: Blobs) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        blobs.put("uploads/y", broken())  # type: ignore[arg-type]
+        blobs.put("uploads/y", broken())
     assert not blobs.exists("uploads/y")
 
 
