@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from visearch.encoders import resnet, weights
+from visearch.encoders import registry, weights
 from visearch.errors import WeightsMismatch
 
 TOLERANCE = 1e-3
@@ -40,7 +40,7 @@ def relative_error(ours: jax.Array, golden: Any) -> float:
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 def test_features_and_logits_match(name: str, recipe: ModuleType, shared: Path) -> None:
     golden = np.load(shared / "parity" / "golden.npz")
-    model = resnet.build(name)
+    model = registry.build(name)
     weights.load_tensors(model, tensors(recipe, shared, name))
     model.eval()
     x = recipe.tensor_for(f"input:{name}", (2, 3, 224, 224)).transpose(0, 2, 3, 1)
@@ -54,7 +54,7 @@ def test_every_difference_is_reported_at_once(recipe: ModuleType, shared: Path) 
     del given["conv1.weight"]
     given["extra.weight"] = np.zeros(3, np.float32)
     given["fc.weight"] = given["fc.weight"][:10]
-    model = resnet.build("resnet18")
+    model = registry.build("resnet18")
     before = weights.to_tensors(model)
     with pytest.raises(WeightsMismatch) as caught:
         weights.load_tensors(model, given)

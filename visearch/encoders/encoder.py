@@ -25,7 +25,7 @@ import jax  # noqa: E402  (after the flag above)
 import jax.numpy as jnp  # noqa: E402
 from flax import nnx  # noqa: E402
 
-from visearch.encoders import resnet  # noqa: E402
+from visearch.encoders import registry  # noqa: E402
 from visearch.encoders.weights import load_safetensors, load_tensors  # noqa: E402
 from visearch.errors import UnknownEncoder  # noqa: E402
 
@@ -37,9 +37,9 @@ class Encoder:
     """A network with its preprocessing. Thread-safe: calls take turns."""
 
     def __init__(self, spec: EncoderSpec, buckets: Sequence[int] = BUCKETS) -> None:
-        if spec.architecture not in resnet.VARIANTS:
+        if spec.architecture not in registry.VARIANTS:
             raise UnknownEncoder(f"unknown architecture {spec.architecture!r}")
-        model = resnet.build(spec.architecture)
+        model = registry.build(spec.architecture)
         load_tensors(model, load_safetensors(spec.weights))
         model.eval()
         self.spec = spec

@@ -6,13 +6,15 @@ Bottleneck blocks stride in their 3×3 convolution ("v1.5").
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+
+from visearch.encoders.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +126,11 @@ def _stage(
     return nnx.List(blocks)
 
 
-class ResNet(nnx.Module):
-    """A residual network; ``model.eval()`` switches batch norm to its running statistics."""
+class ResNet(Model):
+    """A residual network."""
 
     def __init__(self, config: ResNetConfig, *, rngs: nnx.Rngs) -> None:
+        super().__init__(config, rngs=rngs)
         width, expansion = config.width, 4 if config.block == "bottleneck" else 1
         self.conv1 = _conv(3, width, 7, 2, rngs=rngs)
         self.bn1 = _norm(width, rngs=rngs)
@@ -138,8 +141,6 @@ class ResNet(nnx.Module):
         self.layer4 = _stage(config, width * 4 * expansion, width * 8, d4, 2, rngs)
         if config.classes is not None:
             self.fc = nnx.Linear(config.features, config.classes, rngs=rngs)
-        if config.embedding is not None:
-            self.head = nnx.Linear(config.features, config.embedding, use_bias=False, rngs=rngs)
 
     def features(self, x: jax.Array) -> jax.Array:
         """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
@@ -150,15 +151,6 @@ class ResNet(nnx.Module):
                 x = block(x)
         return jnp.mean(x, axis=(1, 2))
 
-    def logits(self, x: jax.Array) -> jax.Array:
-        """Classify normalised float32 pictures [N, H, W, 3]: logits [N, classes]."""
-        return self.fc(self.features(x))
-
-    def embed(self, x: jax.Array) -> jax.Array:
-        """Embed normalised float32 pictures [N, H, W, 3]: unnormalised [N, embedding]."""
-        return self.head(self.features(x))
-
-
-def build(name: str, *, seed: int = 0, **overrides: int | None) -> ResNet:
-    """Make the named variant with random weights, drawn from ``seed``."""
-    return ResNet(replace(VARIANTS[name], **overrides), rngs=nnx.Rngs(seed))  # type: ignore[arg-type]
+    def classify(self, features: jax.Array) -> jax.Array:
+        """Classify pooled features [N, C]: logits [N, classes]."""
+        return self.fc(features)

@@ -17,7 +17,8 @@ import optax
 from flax import nnx
 from PIL import Image
 
-from visearch.encoders import resnet
+from visearch.encoders import registry
+from visearch.encoders.model import Model
 from visearch.encoders.spec import metadata_for
 from visearch.encoders.weights import (
     load_safetensors,
@@ -97,7 +98,7 @@ def _prefetched(source: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
 
 
 def _loss(
-    model: resnet.ResNet, pixels: jax.Array, labels: jax.Array, recipe: Recipe
+    model: Model, pixels: jax.Array, labels: jax.Array, recipe: Recipe
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     z = model.embed(pixels.astype(jnp.float32) / 127.5 - 1.0)
     z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
@@ -115,8 +116,8 @@ def _make_step(
 ) -> Callable[..., tuple[nnx.State[Any, Any], dict[str, jax.Array]]]:
     @nnx.jit(donate_argnums=(2,))
     def step(
-        model: resnet.ResNet,
-        optimizer: nnx.Optimizer[resnet.ResNet],
+        model: Model,
+        optimizer: nnx.Optimizer[Model],
         mean: nnx.State[Any, Any],
         pixels: jax.Array,
         labels: jax.Array,
@@ -148,7 +149,7 @@ def train(
     every tenth step. Training starts from the weights in ``start`` if given.
     Deterministic by ``recipe.seed`` on one machine.
     """
-    model = resnet.build(recipe.architecture, seed=recipe.seed)
+    model = registry.build(recipe.architecture, seed=recipe.seed)
     if start is not None:
         load_tensors(model, load_safetensors(start))
     schedule = optax.warmup_cosine_decay_schedule(
@@ -167,9 +168,9 @@ def train(
 
 
 def _save(out: Path, recipe: Recipe, mean: nnx.State[Any, Any]) -> None:
-    averaged = resnet.build(recipe.architecture)
+    averaged = registry.build(recipe.architecture)
     nnx.update(averaged, mean)
-    dimension = resnet.VARIANTS[recipe.architecture].embedding or 0
+    dimension = registry.VARIANTS[recipe.architecture].embedding or 0
     notes = asdict(recipe)
     metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)
     save_safetensors(out, to_tensors(averaged), metadata)

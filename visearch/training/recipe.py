@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from visearch.encoders.resnet import VARIANTS
+from visearch.encoders.registry import VARIANTS
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
 from visearch.training.data import Source

@@ -13,7 +13,7 @@ from PIL import Image
 from system import picture
 
 from visearch import Encoder
-from visearch.encoders import resnet, spec
+from visearch.encoders import registry, spec
 from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.errors import UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
@@ -29,7 +29,7 @@ def images(n: int) -> list[Image.Image]:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A compact network with random weights at 32 px: quick, and of our own format."""
     path = tmp_path_factory.mktemp("encoder") / "small.safetensors"
-    model = resnet.build("resnet_compact", seed=3)
+    model = registry.build("resnet_compact", seed=3)
     save_safetensors(path, to_tensors(model), spec.metadata_for("resnet_compact", 256, PREPROCESS))
     return path
 
@@ -82,7 +82,7 @@ def test_the_fingerprint_changes_with_weights_and_preprocessing(
 ) -> None:
     def fingerprint(seed: int, preprocess: Preprocess) -> str:
         path = tmp_path / f"{seed}-{preprocess.size}.safetensors"
-        tensors = to_tensors(resnet.build("resnet_compact", seed=seed))
+        tensors = to_tensors(registry.build("resnet_compact", seed=seed))
         save_safetensors(path, tensors, spec.metadata_for("resnet_compact", 256, preprocess))
         return spec.resolve(f"file:{path}").fingerprint
 
@@ -111,7 +111,7 @@ def test_files_that_are_no_weights_are_refused(content: bytes, tmp_path: Path) -
 
 def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
-    tensors = to_tensors(resnet.build("resnet_compact"))
+    tensors = to_tensors(registry.build("resnet_compact"))
     save_safetensors(path, tensors, spec.metadata_for("resnet18", 256, PREPROCESS))
     with pytest.raises(WeightsMismatch, match=r"missing fc\.weight"):
         Encoder.open(f"file:{path}")
