@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,10 +37,17 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures as encoded bytes with int32 labels [n, levels] (-1: unlabelled)."""
+    """Pictures as encoded bytes with int32 labels [n, levels] (-1: unlabelled).
+
+    ``names`` are the texts of the labels. ``groups`` int32 [n] are equal for pictures that
+    the split keeps together; ``sources`` int32 [n] tell which source each came from.
+    """
 
     pictures: Sequence[bytes]
     labels: npt.NDArray[np.int32]
+    names: Sequence[str]
+    groups: npt.NDArray[np.int32]
+    sources: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -55,26 +63,41 @@ def load(sources: Iterable[Source], *, holdout: float = 0.05) -> tuple[Dataset, 
         ArchiveCorrupt: a table lacks a column it should have.
     """
     seen: set[str] = set()
-    parts: tuple[list[bytes], list[bytes]] = ([], [])
-    names: tuple[list[list[str]], list[list[str]]] = ([], [])
-    for source in sources:
+    groups: dict[str, int] = {}
+    sides: tuple[list[_Row], list[_Row]] = ([], [])
+    for number, source in enumerate(sources):
         for data, row in _read(source):
             pixels = _pixel_digest(data)
             if pixels in seen:
                 continue
             seen.add(pixels)
-            group = row[source.group] if source.group else pixels
-            side = int(_fraction(f"{source.archive.name}:{group}") < holdout)
-            parts[side].append(data)
-            names[side].append([_label(source, row, level) for level in source.levels])
-    table = {
-        name: i for i, name in enumerate(sorted({n for s in names for r in s for n in r if n}))
-    }
-    train, held = (
-        Dataset(part, np.asarray([[table.get(n, UNLABELLED) for n in r] for r in rows], np.int32))
-        for part, rows in zip(parts, names, strict=True)
-    )
+            group = f"{source.archive.name}:{row[source.group] if source.group else pixels}"
+            labels = [_label(source, row, level) for level in source.levels]
+            place = groups.setdefault(group, len(groups))
+            sides[int(_fraction(group) < holdout)].append(_Row(data, labels, place, number))
+    names = sorted({name for rows in sides for row in rows for name in row.labels if name})
+    train, held = (_dataset(rows, names) for rows in sides)
     return train, held
+
+
+class _Row(NamedTuple):
+    picture: bytes
+    labels: list[str]
+    group: int
+    source: int
+
+
+def _dataset(rows: Sequence[_Row], names: Sequence[str]) -> Dataset:
+    number = {name: i for i, name in enumerate(names)}
+    return Dataset(
+        pictures=[row.picture for row in rows],
+        labels=np.asarray(
+            [[number.get(name, UNLABELLED) for name in row.labels] for row in rows], np.int32
+        ),
+        names=names,
+        groups=np.asarray([row.group for row in rows], np.int32),
+        sources=np.asarray([row.source for row in rows], np.int32),
+    )
 
 
 def _read(source: Source) -> Iterable[tuple[bytes, dict[str, str]]]:
