@@ -19,7 +19,7 @@ LEAVES = {
     "errors", "settings", "records", "contract", "ids", "logs", "attributes", "home_lock",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
-USE_CASES = {"indexing", "searching", "training", "catalog"}
+USE_CASES = {"indexing", "searching", "training", "evaluation", "catalog"}
 EDGES = {"cli", "demo"}
 """Programs on top of the core, and data for them; nothing below may import them."""
 

@@ -1,45 +1,25 @@
-"""The commands of ``visearch``: options, progress bars, one clear line for every error."""
+"""The commands of ``visearch`` and their options."""
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from visearch.archives import sniff
 from visearch.cli.client import Client
+from visearch.cli.common import as_json, one_line_errors, print_json, progress
+from visearch.cli.evaluate import evaluate
 from visearch.errors import VisearchError
 from visearch.indexing import accept
 from visearch.settings import Settings
 
-P = ParamSpec("P")
-R = TypeVar("R")
-console = Console(stderr=True)
-
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")
 server = click.option("--server", metavar="URL", help="The server [default: HOST and PORT].")
-
-
-def _one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Turn a VisearchError into one line on stderr and exit status 1."""
-
-    @wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except VisearchError as error:
-            raise click.ClickException(error.detail) from error
-
-    return wrapped
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -49,7 +29,7 @@ def main() -> None:
 
 
 @main.command()
-@_one_line_errors
+@one_line_errors
 def up() -> None:
     """Run every role on this machine until Ctrl-C."""
     from visearch.cli.up import up as run
@@ -58,7 +38,7 @@ def up() -> None:
 
 
 @main.command()
-@_one_line_errors
+@one_line_errors
 def migrate() -> None:
     """Bring the database to this version's schema (`up` does it by itself)."""
     from visearch.store.database import Database
@@ -69,14 +49,14 @@ def migrate() -> None:
 
 @main.command()
 @as_json
-@_one_line_errors
+@one_line_errors
 def doctor(as_json: bool) -> None:
     """Check everything a start needs."""
     from visearch.cli.doctor import examine
 
     checks = examine(Settings.from_env())
     if as_json:
-        _print_json([vars(check) for check in checks])
+        print_json([vars(check) for check in checks])
     for check in checks if not as_json else ():
         click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
     if not all(check.ok for check in checks):
@@ -89,7 +69,7 @@ def doctor(as_json: bool) -> None:
 @click.option("--mode", type=click.Choice(["upsert", "replace"]), default="upsert")
 @server
 @as_json
-@_one_line_errors
+@one_line_errors
 def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json: bool) -> None:
     """Import a zip or tar of pictures and follow it to its end.
 
@@ -100,7 +80,7 @@ def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json
         sniff(source.read(accept.SNIFF_BYTES))  # before anything is made or sent
     client = Client(Settings.from_env(), server)
     client.ensure_catalog(catalog)
-    with _progress(as_json) as bars:
+    with progress(as_json) as bars:
         upload = bars.add_task("uploading", total=file.stat().st_size)
         record = client.upload(catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n))
         work = bars.add_task("searchable", total=None)
@@ -116,7 +96,7 @@ def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json
 def _report_import(client: Client, catalog: str, record: dict[str, Any], as_json: bool) -> None:
     failures = client.failures(catalog, record["id"]) if record["counts"]["failed"] else []
     if as_json:
-        _print_json({**record, "failures": failures})
+        print_json({**record, "failures": failures})
     else:
         counts = record["counts"]
         click.echo(
@@ -136,13 +116,13 @@ def _report_import(client: Client, catalog: str, record: dict[str, Any], as_json
 @click.option("--limit", type=click.IntRange(1, 100), default=10, show_default=True)
 @server
 @as_json
-@_one_line_errors
+@one_line_errors
 def search(picture: Path, catalog: str, limit: int, server: str | None, as_json: bool) -> None:
     """Search a catalog by a picture."""
     client = Client(Settings.from_env(), server)
     record = client.search(picture, catalog=catalog, limit=limit, group="true")
     if as_json:
-        _print_json(record)
+        print_json(record)
     elif record["status"] == "succeeded":
         table = Table("rank", "score", "product", "title")
         for hit in record["results"]:
@@ -162,12 +142,12 @@ def catalog() -> None:
 @catalog.command("ls")
 @server
 @as_json
-@_one_line_errors
+@one_line_errors
 def catalog_ls(server: str | None, as_json: bool) -> None:
     """List the catalogs."""
     found = Client(Settings.from_env(), server).catalogs()
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table("name", "title", "products", "pictures", "metric")
     for one in found:
@@ -181,7 +161,7 @@ def catalog_ls(server: str | None, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @server
-@_one_line_errors
+@one_line_errors
 def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     """Delete a catalog with all its products."""
     if not yes:
@@ -202,7 +182,7 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     help="Weights to start from [default: random ones].",
 )
 @as_json
-@_one_line_errors
+@one_line_errors
 def train(recipe: Path, data: Path, out: Path, start: Path | None, as_json: bool) -> None:
     """Train an encoder by a recipe and measure it on held-out pictures."""
     try:
@@ -211,26 +191,17 @@ def train(recipe: Path, data: Path, out: Path, start: Path | None, as_json: bool
         raise VisearchError(
             f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
         ) from error
-    with _progress(as_json) as bars:
+    with progress(as_json) as bars:
         report = run(recipe, data, out, start, bars)
     if as_json:
-        _print_json(vars(report))
+        print_json(vars(report))
     else:
-        labels = ", ".join(f"{recall:.3f}" for recall in report.label_at_1)
+        recalls = report.label_at_1
+        labels = ", ".join("none" if each is None else f"{each:.3f}" for each in recalls)
         click.echo(
             f"{out}: on {report.pictures} held-out pictures, recall@1 of the same picture "
             f"{report.same_picture_at_1:.3f}, of each label {labels}"
         )
 
 
-def _progress(hidden: bool) -> Progress:
-    columns = (
-        TextColumn("{task.description:>10}"),
-        BarColumn(),
-        TextColumn("{task.percentage:.0f}%"),
-    )
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden)
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, default=str))
+main.add_command(evaluate)

@@ -7,13 +7,13 @@ from pathlib import Path
 from rich.progress import Progress
 
 from visearch.encoders.encoder import Encoder
+from visearch.evaluation.heldout import Quality, measure_held_out
 from visearch.training import recipe as recipes
 from visearch.training.data import load
-from visearch.training.evaluate import Report, evaluate
 from visearch.training.loop import train
 
 
-def run(recipe_path: Path, data: Path, out: Path, start: Path | None, bars: Progress) -> Report:
+def run(recipe_path: Path, data: Path, out: Path, start: Path | None, bars: Progress) -> Quality:
     """Train, write ``out`` and measure it on what was held out.
 
     Raises:
@@ -27,4 +27,4 @@ def run(recipe_path: Path, data: Path, out: Path, start: Path | None, bars: Prog
         bars.update(bar, completed=step)
 
     train(training, recipe, out, report=report, start=start)
-    return evaluate(Encoder.open(f"file:{out}"), held_out)
+    return measure_held_out(Encoder.open(f"file:{out}"), held_out)

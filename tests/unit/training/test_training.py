@@ -13,9 +13,9 @@ from system import archive, picture
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.weights import load_safetensors
 from visearch.errors import ArchiveCorrupt, InvalidRequest
+from visearch.evaluation.heldout import measure_held_out
 from visearch.training import recipe as recipes
 from visearch.training.data import Source, load
-from visearch.training.evaluate import evaluate, label_recall
 from visearch.training.loop import batches, train
 from visearch.training.losses import nt_xent, supervised_contrastive
 from visearch.training.recipe import Recipe
@@ -113,7 +113,7 @@ def test_training_learns_repeats_and_its_result_opens(source: Source, tmp_path: 
     a, b = (load_safetensors(tmp_path / f"{name}.safetensors") for name in "ab")
     assert all(np.array_equal(a[key], b[key]) for key in a)
     assert losses[3] < losses[0] < 4  # guessing among the 23 other views would give 3.1
-    report = evaluate(Encoder.open(f"file:{tmp_path / 'a.safetensors'}", (8,)), held)
+    report = measure_held_out(Encoder.open(f"file:{tmp_path / 'a.safetensors'}", (8,)), held)
     assert report.pictures == len(held)
     assert report.same_picture_at_1 > 1 / len(held)
 
@@ -122,13 +122,6 @@ def test_too_few_pictures_are_refused(source: Source) -> None:
     data, _ = load([source], holdout=0.01)
     with pytest.raises(ValueError, match="do not fill one batch"):
         next(batches(data, Recipe(batch=1000)))
-
-
-def test_label_recall_counts_only_answerable_queries() -> None:
-    vectors = np.eye(4, dtype=np.float32)[[0, 0, 1, 2]]
-    assert label_recall(vectors, np.asarray([7, 7, 8, -1], np.int32)) == 1.0
-    assert label_recall(vectors, np.asarray([7, 8, 7, 8], np.int32)) < 1.0
-    assert label_recall(vectors, np.full(4, -1, np.int32)) == 0.0
 
 
 @pytest.mark.parametrize(

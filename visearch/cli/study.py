@@ -1,0 +1,107 @@
+"""What ``visearch evaluate`` does: read the pictures, measure, write the report, print tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from visearch.encoders.encoder import Encoder
+from visearch.errors import InvalidRequest
+from visearch.evaluation.loading import held_out, whole_archive
+from visearch.evaluation.material import Material
+from visearch.evaluation.page import render
+from visearch.evaluation.results import Study
+from visearch.evaluation.study import study, workload
+from visearch.evaluation.summary import Estimate
+from visearch.records import Metric
+from visearch.training.data import Source
+
+
+def read_recipe(recipe: Path, data: Path) -> Material:
+    """Return what training by ``recipe`` on the folder ``data`` holds out.
+
+    Raises:
+        InvalidRequest: the recipe is not valid, a source is missing, nothing is held out.
+    """
+    if not data.is_dir():
+        raise InvalidRequest(f"{data} is no folder; with --recipe, --data is that of its sources")
+    return held_out(recipe, data)
+
+
+def read_archive(
+    archive: Path, table: Path | None, labels: Sequence[str], group: str | None, gallery: str | None
+) -> Material:
+    """Return all pictures of an archive; the arguments are those of the command.
+
+    Raises:
+        InvalidRequest: no label is asked for, the table is missing, ``gallery`` is not
+            COLUMN=VALUE, or there are no pictures.
+        ArchiveCorrupt: the table lacks a column.
+    """
+    if not labels:
+        raise InvalidRequest("say by --label which column of the table tells what is alike")
+    table = table or archive.with_suffix(".csv")
+    if not table.is_file():
+        raise InvalidRequest(f"{table} is missing; --table names the CSV that labels the pictures")
+    column, equals, value = (gallery or "").partition("=")
+    if gallery is not None and not (column and equals and value):
+        raise InvalidRequest(f"--gallery is COLUMN=VALUE, not {gallery!r}")
+    levels = tuple(tuple(label.split(",")) for label in labels)
+    source = Source(archive, table, levels, group)
+    return whole_archive(source, (column, value) if gallery is not None else None)
+
+
+def run(
+    specs: Sequence[str],
+    material: Material,
+    similarity: Metric,
+    report: Path | None,
+    bars: Progress,
+) -> Study:
+    """Measure the encoders ``specs`` on ``material`` and write ``report`` if one is wanted.
+
+    Raises:
+        UnknownEncoder: there is no such encoder.
+        InvalidRequest: no query has anything to find, or the report has no folder.
+    """
+    if report is not None and not report.parent.is_dir():
+        raise InvalidRequest(f"{report.parent} is no folder to write the report to")
+    encoders = [(spec, Encoder.open(spec)) for spec in specs]
+    bar = bars.add_task("embedding", total=workload(material, len(encoders)))
+    result, sheets = study(encoders, material, similarity, lambda n: bars.advance(bar, n))
+    if report is not None:
+        report.write_text(render(result, sheets, material.pictures), encoding="utf-8")
+    return result
+
+
+def show(result: Study, console: Console) -> None:
+    """Print the figures as tables."""
+    names = [encoder.encoder for encoder in result.encoders]
+    for i, first in enumerate(result.encoders[0].levels):
+        title = f"same {first.level}: {first.queries:,} queries, {result.protocol}"
+        table = Table("metric", *names, *(["difference"] if result.gains else []), title=title)
+        for name in first.metrics:
+            figures = [_text(each.levels[i].metrics[name]) for each in result.encoders]
+            gain = [_text(result.gains[i][name], "+.3f")] if result.gains else []
+            table.add_row(name, *figures, *gain)
+        console.print(table)
+    console.print(_robustness(result, names))
+
+
+def _robustness(result: Study, names: Sequence[str]) -> Table:
+    table = Table("damage", "severity", *names, title="recall@1 of the same picture, damaged")
+    for curves in zip(*(encoder.robustness for encoder in result.encoders), strict=True):
+        for points in zip(*(curve.points for curve in curves), strict=True):
+            severity = "none" if points[0].severity is None else f"{points[0].severity:g}"
+            table.add_row(curves[0].corruption, severity, *(_text(p.recall) for p in points))
+    return table
+
+
+def _text(estimate: Estimate, form: str = ".3f") -> str:
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:{form}}"
+    return f"{estimate.value:{form}} ({estimate.low:{form}} to {estimate.high:{form}})"

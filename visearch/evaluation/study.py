@@ -1,0 +1,160 @@
+"""The whole evaluation: one or two encoders on the same pictures → figures and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from visearch.encoders.encoder import Encoder
+from visearch.evaluation.answers import Answers, answer
+from visearch.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Bootstrap
+from visearch.evaluation.embedding import Advance, embed_damaged, embed_pictures
+from visearch.evaluation.failures import worst_failures
+from visearch.evaluation.material import Level, Material
+from visearch.evaluation.protocol import Retrieval, Rows
+from visearch.evaluation.ranking import Vectors, nearest
+from visearch.evaluation.results import (
+    ClassResult,
+    Curve,
+    EncoderResult,
+    LevelResult,
+    Point,
+    Sheet,
+    Study,
+)
+from visearch.evaluation.robustness import CORRUPTIONS
+from visearch.evaluation.summary import Estimate, Summary, figures, summarise
+from visearch.records import Metric
+
+ROBUSTNESS_QUERIES = 256
+"""At most so many pictures are damaged; each is embedded once for every severity."""
+
+
+def study(
+    encoders: Sequence[tuple[str, Encoder]],
+    material: Material,
+    similarity: Metric,
+    advance: Advance,
+) -> tuple[Study, list[Sheet]]:
+    """Measure one or two named encoders; the second is compared with the first.
+
+    ``advance`` is called with the number of pictures just embedded.
+
+    Raises:
+        InvalidRequest: at some level no query has anything to find.
+        ImageError: a picture cannot be decoded.
+    """
+    tasks = [(level, material.task(level)) for level in material.levels]
+    measured = [_measure(each, tasks, material, similarity, advance) for each in encoders]
+    first, *others = measured
+    result = Study(
+        pictures=len(material),
+        protocol=material.protocol,
+        similarity=similarity,
+        confidence=CONFIDENCE,
+        resamples=RESAMPLES,
+        robustness_queries=len(_sample(len(material))),
+        encoders=[each.result for each in measured],
+        gains=[
+            b.minus(a)
+            for other in others
+            for a, b in zip(first.summaries, other.summaries, strict=True)
+        ],
+    )
+    return result, [sheet for each in measured for sheet in each.sheets]
+
+
+def workload(material: Material, encoders: int) -> int:
+    """Return how many pictures ``study`` embeds."""
+    damages = 1 + sum(len(corruption.severities) for corruption in CORRUPTIONS)
+    return encoders * (len(material) + damages * len(_sample(len(material))))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    result: EncoderResult
+    summaries: list[Summary]
+    sheets: list[Sheet]
+
+
+def _measure(
+    named: tuple[str, Encoder],
+    tasks: list[tuple[Level, Retrieval]],
+    material: Material,
+    similarity: Metric,
+    advance: Advance,
+) -> _Measured:
+    name, encoder = named
+    vectors = embed_pictures(encoder, material.pictures, advance)
+    levels, summaries, sheets = [], [], []
+    for level, task in tasks:
+        answers = answer(vectors, task, similarity)
+        bootstrap = Bootstrap(material.groups[task.queries])
+        summary = summarise(answers.values, bootstrap)
+        levels.append(_level_result(level, task, answers, summary, bootstrap))
+        summaries.append(summary)
+        sheets.append(Sheet(name, level.name, worst_failures(answers, task, level)))
+    curves = _robustness(encoder, vectors, material, similarity, advance)
+    result = EncoderResult(name, encoder.fingerprint, encoder.dimension, levels, curves)
+    return _Measured(result, summaries, sheets)
+
+
+def _level_result(
+    level: Level, task: Retrieval, answers: Answers, summary: Summary, bootstrap: Bootstrap
+) -> LevelResult:
+    return LevelResult(
+        level=level.name,
+        queries=len(task.queries),
+        gallery=len(task.gallery),
+        unanswerable=task.unanswerable,
+        unlabelled=task.unlabelled,
+        groups=bootstrap.units,
+        metrics=summary.estimates(),
+        classes=_classes(level, task, answers),
+    )
+
+
+def _classes(level: Level, task: Retrieval, answers: Answers) -> list[ClassResult]:
+    labels = task.labels[task.queries]
+    results = []
+    for label in np.unique(labels):
+        mine = labels == label
+        values = figures({name: each[mine] for name, each in answers.values.items()})
+        results.append(ClassResult(level.classes[label], int(mine.sum()), values))
+    return results
+
+
+def _robustness(
+    encoder: Encoder, vectors: Vectors, material: Material, similarity: Metric, advance: Advance
+) -> list[Curve]:
+    rows = _sample(len(material))
+    edited = embed_damaged(encoder, [material.pictures[row] for row in rows], advance)
+    found = nearest(edited.reshape(-1, edited.shape[2]), vectors, similarity)
+    hits = found.reshape(len(rows), -1) == rows[:, None]
+    return _curves(_recalls(hits, Bootstrap(material.groups[rows])))
+
+
+def _recalls(hits: npt.NDArray[np.bool_], bootstrap: Bootstrap) -> list[Estimate]:
+    columns = {str(i): hits[:, i].astype(np.float64) for i in range(hits.shape[1])}
+    return list(summarise(columns, bootstrap).estimates().values())
+
+
+def _curves(recalls: list[Estimate]) -> list[Curve]:
+    clean, rest = recalls[0], iter(recalls[1:])
+    return [
+        Curve(
+            kind.name,
+            kind.unit,
+            [Point(None, clean), *(Point(s, next(rest)) for s in kind.severities)],
+        )
+        for kind in CORRUPTIONS
+    ]
+
+
+def _sample(pictures: int) -> Rows:
+    """Return the rows of the pictures to damage, ascending; the same for every encoder."""
+    rng = np.random.default_rng(0)
+    return np.sort(rng.permutation(pictures)[:ROBUSTNESS_QUERIES])
