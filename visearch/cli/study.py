@@ -70,7 +70,7 @@ def run(
     """
     if report is not None and not report.parent.is_dir():
         raise InvalidRequest(f"{report.parent} is no folder to write the report to")
-    encoders = [(spec, Encoder.open(spec)) for spec in specs]
+    encoders = [(name, Encoder.open(spec)) for name, spec in zip(_names(specs), specs, strict=True)]
     bar = bars.add_task("embedding", total=workload(material, len(encoders)))
     result, sheets = study(encoders, material, similarity, lambda n: bars.advance(bar, n))
     if report is not None:
@@ -78,11 +78,17 @@ def run(
     return result
 
 
+def _names(specs: Sequence[str]) -> Sequence[str]:
+    """Return the last parts of paths, which fit a table's head, where they differ."""
+    short = [spec.rsplit("/", 1)[-1] for spec in specs]
+    return short if len(set(short)) == len(specs) else specs
+
+
 def show(result: Study, console: Console) -> None:
     """Print the figures as tables."""
     names = [encoder.encoder for encoder in result.encoders]
     for i, first in enumerate(result.encoders[0].levels):
-        title = f"same {first.level}: {first.queries:,} queries, {result.protocol}"
+        title = f"by {first.level}: {first.queries:,} queries, {result.protocol}"
         table = Table("metric", *names, *(["difference"] if result.gains else []), title=title)
         for name in first.metrics:
             figures = [_text(each.levels[i].metrics[name]) for each in result.encoders]

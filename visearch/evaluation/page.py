@@ -72,7 +72,7 @@ def _level(study: Study, i: int) -> list[ET.Element]:
         for name in results[0].metrics
     ]
     return [
-        tag("h2", f"Same {results[0].level}"),
+        tag("h2", f"By {results[0].level}"),
         tag("p", _counts(results[0])),
         _table(heads, rows),
         _classes(study.encoders, results),
@@ -155,7 +155,7 @@ def _failures(sheet: Sheet, pictures: Sequence[bytes]) -> list[ET.Element]:
         return []
     about = "Each class's worst query: what was found first, and the right picture ranked best."
     return [
-        tag("h2", f"Failures of {sheet.encoder}, same {sheet.level}"),
+        tag("h2", f"Failures of {sheet.encoder} by {sheet.level}"),
         tag("p", about),
         tag("div", *(_failure(each, pictures) for each in sheet.failures), class_="failures"),
     ]
