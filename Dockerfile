@@ -19,7 +19,7 @@ RUN python -m venv /opt/visearch \
     && /opt/visearch/bin/pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 
 FROM source AS build-worker
-ARG EXTRAS=worker
+ARG EXTRAS=worker,cpu
 RUN python -m venv /opt/visearch \
     && /opt/visearch/bin/pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 

@@ -25,7 +25,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from visearch import contract, home_lock, records
-from visearch.encoders.encoder import Encoder, use_compilation_cache
+from visearch.encoders.encoder import Encoder
+from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, ImageCorrupt, ImageError, InvalidRequest, NotFound
 from visearch.ids import new_id
@@ -218,8 +219,7 @@ class Catalog:
 
     @cached_property
     def _encoder(self) -> Encoder:
-        use_compilation_cache(self._settings.home / "cache" / "xla")
-        return Encoder.open(self._spec, BUCKETS)
+        return Encoder.open(self._spec, BUCKETS, RunOptions.of(self._settings))
 
     def _embed(
         self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8], _within_s: float

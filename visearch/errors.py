@@ -19,6 +19,7 @@
     ├── EncoderError
     │   ├── UnknownEncoder       no encoder has this spec
     │   ├── WeightsMismatch      checkpoint and architecture differ
+    │   ├── ExportError          a network cannot be handed to an engine, or came out different
     │   └── EncoderMismatch      vectors of two encoders would meet
     ├── GenerationCorrupt        an index generation fails its checks
     ├── SearchExpired            no answer before the deadline
@@ -153,6 +154,12 @@ class WeightsMismatch(EncoderError):
     """The checkpoint's keys or shapes differ from the architecture's."""
 
     code = "weights_mismatch"
+
+
+class ExportError(EncoderError):
+    """A network cannot be exported to another runtime, or its export gives other vectors."""
+
+    code = "export_failed"
 
 
 class EncoderMismatch(EncoderError):

@@ -46,6 +46,12 @@ class Settings:
     blobs_url: str = _setting("", "Object store URL (file, s3, gs, az); empty is HOME/blobs.")
     encoder: str = _setting("bundled", "Encoder of new catalogs: `bundled` or `file:PATH`.")
 
+    runtime: str = _setting("auto", "What runs the encoder: `auto`, `xla`, `onnx` or `openvino`.")
+    precision: str = _setting("auto", "Arithmetic of the encoder: `auto`, `float32` or `bfloat16`.")
+    encoder_threads: str = _setting(
+        "auto", "Threads of the encoder on a CPU; `auto` is one per core."
+    )
+
     max_image_bytes: int = _setting(20 * MIB, "Largest picture file accepted, in bytes.")
     max_image_pixels: int = _setting(64_000_000, "Most pixels a picture may have.")
     max_image_side: int = _setting(16_384, "Longest side a picture may have, in pixels.")

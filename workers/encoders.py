@@ -1,10 +1,11 @@
-"""The encoders a worker has opened, by spec; each is compiled before its first use."""
+"""The encoders a worker has opened, by spec; each is warm before its first use."""
 
 from __future__ import annotations
 
 import threading
 
-from visearch.encoders.encoder import Encoder, use_compilation_cache
+from visearch.encoders.encoder import Encoder
+from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.spec import resolve
 from visearch.settings import Settings
 
@@ -13,17 +14,17 @@ class Encoders:
     """Opens encoders once each."""
 
     def __init__(self, settings: Settings, buckets: tuple[int, ...]) -> None:
-        use_compilation_cache(settings.home / "cache" / "xla")
         self._buckets = buckets
+        self._options = RunOptions.of(settings)
         self._open: dict[str, Encoder] = {}
         self._opening = threading.Lock()
 
     def get(self, spec: str) -> Encoder:
-        """Return the encoder of ``spec``; raises UnknownEncoder or WeightsMismatch."""
+        """Return the encoder of ``spec``; raises what ``Encoder.open`` raises."""
         fingerprint = resolve(spec).fingerprint
         with self._opening:
             if fingerprint not in self._open:
-                encoder = Encoder.open(spec, self._buckets)
+                encoder = Encoder.open(spec, self._buckets, self._options)
                 encoder.warm_up()
                 self._open[fingerprint] = encoder
             return self._open[fingerprint]

@@ -15,6 +15,7 @@ from visearch.archives import sniff
 from visearch.cli.client import Client
 from visearch.cli.common import as_json, one_line_errors, print_json, progress
 from visearch.cli.evaluate import evaluate
+from visearch.cli.quantize import quantize
 from visearch.errors import VisearchError
 from visearch.indexing import accept
 from visearch.settings import Settings
@@ -205,3 +206,4 @@ def train(recipe: Path, data: Path, out: Path, start: Path | None, as_json: bool
 
 
 main.add_command(evaluate)
+main.add_command(quantize)

@@ -1,0 +1,72 @@
+"""The Flax side of an export: the folded model as a graph, and the vectors it must give."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+import numpy.typing as npt
+from flax import nnx
+from safetensors import safe_open
+
+from visearch.encoders import registry
+from visearch.encoders.depthwise import DepthwiseConv
+from visearch.encoders.model import Model
+from visearch.encoders.runtimes.fold import fold_batch_norm
+from visearch.encoders.runtimes.network import embedding
+from visearch.encoders.runtimes.onnx_export import export_onnx
+from visearch.encoders.spec import EncoderSpec
+from visearch.images import Preprocess
+
+CHECKED = 4
+"""Pictures that an export is compared on."""
+
+
+def make(
+    spec: EncoderSpec,
+) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return the graph of ``spec``, pictures uint8 [n, S, S, 3] and Flax's vectors [n, d].
+
+    Raises:
+        ExportError: the network uses an operation that has no rule.
+        WeightsMismatch: the weights do not fit the architecture.
+    """
+    with jax.default_device(jax.devices("cpu")[0]):
+        return of_model(load(spec), spec.preprocess)
+
+
+def of_model(
+    model: Model, preprocess: Preprocess
+) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Do the same for a model in inference mode, which is folded in place."""
+    pixels = pictures(preprocess.size)
+    wanted = np.asarray(jax.jit(embedding(model, preprocess))(pixels))
+    fold_batch_norm(model, preprocess.size)
+    for _, layer in nnx.iter_graph(model):
+        if isinstance(layer, DepthwiseConv):
+            layer.portable = True
+    graph = export_onnx(embedding(model, preprocess), preprocess.size)
+    return graph.SerializeToString(), pixels, wanted
+
+
+def load(spec: EncoderSpec) -> Model:
+    """Load the model of an encoder, for inference.
+
+    Raises:
+        UnknownEncoder: there is no such architecture.
+        WeightsMismatch: the weights do not fit it.
+    """
+    with safe_open(spec.weights, framework="numpy") as file:
+        projected = "head.weight" in file.keys()  # noqa: SIM118  (it is no mapping)
+    embedding = spec.dimension if projected else None
+    return registry.load_model(spec.architecture, spec.weights, classes=None, embedding=embedding)
+
+
+def pictures(size: int) -> npt.NDArray[np.uint8]:
+    """Return the same few pictures always, uint8 [n, size, size, 3]: shades and noise."""
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 255, (CHECKED, 2, 2, 3))
+    ramp = np.linspace(0, 1, size)
+    rows = np.stack([1 - ramp, ramp])
+    shades = np.einsum("nabc,ah,bw->nhwc", corners, rows, rows)
+    noise = rng.normal(0, 40, (CHECKED, size, size, 3))
+    return np.clip(shades + noise, 0, 255).astype(np.uint8)

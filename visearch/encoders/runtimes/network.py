@@ -1,0 +1,39 @@
+"""The whole computation of an encoder as one function: uint8 pixels → unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from visearch.encoders.model import Model
+from visearch.images import Preprocess
+
+Embed = Callable[[jax.Array], jax.Array]
+
+
+def embedding(model: Model, preprocess: Preprocess, dtype: type = jnp.float32) -> Embed:
+    """Return the function uint8 [n, S, S, 3] → float32 [n, d] whose rows have length 1.
+
+    The network computes in ``dtype``; its input and the division by the length are float32.
+    """
+    scale, shift = normalisation(preprocess)
+
+    def embed(pixels: jax.Array) -> jax.Array:
+        x = pixels.astype(jnp.float32) * scale + shift
+        return unit(model.embed(x.astype(dtype)).astype(jnp.float32))
+
+    return embed
+
+
+def normalisation(preprocess: Preprocess) -> tuple[np.ndarray, np.ndarray]:
+    """Return float32 (scale, shift) [3]: (x/255 - mean)/std = x·scale + shift."""
+    mean, std = (np.asarray(v, np.float64) for v in (preprocess.mean, preprocess.std))
+    return (1 / (255 * std)).astype(np.float32), (-mean / std).astype(np.float32)
+
+
+def unit(z: jax.Array) -> jax.Array:
+    """Divide rows [n, d] by their Euclidean length."""
+    return z / jnp.maximum(jnp.linalg.norm(z, axis=1, keepdims=True), 1e-12)
