@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from visearch.encoders.depthwise import DepthwiseConv, Padding
+from visearch.encoders.layers import ConvNorm, Norm
 from visearch.encoders.model import Model
+from visearch.encoders.naming import TFLITE, Naming, Rule, staged
 
 _STAGES = (
     # expansion, channels, blocks, stride (table 2)
@@ -26,6 +27,9 @@ _STAGES = (
     (6, 160, 3, 2),
     (6, 320, 1, 1),
 )
+
+_LAST = 1 + sum(blocks for _, _, blocks, _ in _STAGES)
+_STRIDED_TF = ((0, 1), (0, 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,51 +48,30 @@ VARIANTS: dict[str, MobileNetV2Config] = {
 }
 
 
-def _padding(stride: int, folded: bool) -> Padding:
-    return ((0, 1), (0, 1)) if folded and stride == 2 else ((1, 1), (1, 1))
-
-
-class ConvNorm(nnx.Module):
-    """Convolution, batch norm (unless folded) and ReLU6 (unless linear)."""
-
-    def __init__(
-        self,
-        cin: int,
-        cout: int,
-        kernel: int,
-        *,
-        stride: int = 1,
-        depthwise: bool = False,
-        linear: bool = False,
-        folded: bool,
-        rngs: nnx.Rngs,
-    ) -> None:
-        padding = _padding(stride, folded) if kernel == 3 else ((0, 0), (0, 0))
-        if depthwise:
-            conv: nnx.Module = DepthwiseConv(
-                cout, kernel, stride=stride, padding=padding, use_bias=folded, rngs=rngs
-            )
-        else:
-            conv = nnx.Conv(
-                cin,
-                cout,
-                (kernel, kernel),
-                strides=(stride, stride),
-                padding=padding,
-                use_bias=folded,
-                kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
-                rngs=rngs,
-            )
-        self.linear = linear
-        self.layers: nnx.List[nnx.Module] = nnx.List([conv])
-        if not folded:
-            self.layers.append(nnx.BatchNorm(cout, momentum=0.9, epsilon=1e-5, rngs=rngs))
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        """Map float [N, H, W, cin] to [N, H/stride, W/stride, cout]."""
-        for layer in self.layers:
-            x = layer(x)
-        return x if self.linear else nnx.relu6(x)
+def conv_norm(
+    cin: int,
+    cout: int,
+    kernel: int,
+    *,
+    stride: int = 1,
+    depthwise: bool = False,
+    linear: bool = False,
+    folded: bool,
+    rngs: nnx.Rngs,
+) -> ConvNorm:
+    """Make a convolution with batch norm (unless folded) and ReLU6 (unless linear)."""
+    return ConvNorm(
+        cin,
+        cout,
+        kernel,
+        stride=stride,
+        padding=_STRIDED_TF if folded and stride == 2 else None,
+        depthwise=depthwise,
+        use_bias=folded,
+        norm=None if folded else Norm(),
+        activation=None if linear else nnx.relu6,
+        rngs=rngs,
+    )
 
 
 class InvertedResidual(nnx.Module):
@@ -99,13 +82,13 @@ class InvertedResidual(nnx.Module):
     ) -> None:
         wide = cin * expansion
         self.shortcut = stride == 1 and cin == cout
-        self.conv: nnx.List[nnx.Module] = nnx.List([])
+        self.conv: nnx.List[ConvNorm] = nnx.List([])
         if expansion != 1:
-            self.conv.append(ConvNorm(cin, wide, 1, folded=folded, rngs=rngs))
+            self.conv.append(conv_norm(cin, wide, 1, folded=folded, rngs=rngs))
         self.conv.append(
-            ConvNorm(wide, wide, 3, stride=stride, depthwise=True, folded=folded, rngs=rngs)
+            conv_norm(wide, wide, 3, stride=stride, depthwise=True, folded=folded, rngs=rngs)
         )
-        self.conv.append(ConvNorm(wide, cout, 1, linear=True, folded=folded, rngs=rngs))
+        self.conv.append(conv_norm(wide, cout, 1, linear=True, folded=folded, rngs=rngs))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map float [N, H, W, cin] to [N, H/stride, W/stride, cout]."""
@@ -118,10 +101,12 @@ class InvertedResidual(nnx.Module):
 class MobileNetV2(Model):
     """A MobileNet v2."""
 
+    config: MobileNetV2Config
+
     def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
         super().__init__(config, rngs=rngs)
         folded = config.folded
-        stem = ConvNorm(3, 32, 3, stride=2, folded=folded, rngs=rngs)
+        stem = conv_norm(3, 32, 3, stride=2, folded=folded, rngs=rngs)
         self.body: nnx.List[nnx.Module] = nnx.List([stem])
         cin = 32
         for expansion, cout, blocks, stride in _STAGES:
@@ -137,8 +122,9 @@ class MobileNetV2(Model):
                     )
                 )
                 cin = cout
-        self.body.append(ConvNorm(cin, config.features, 1, folded=folded, rngs=rngs))
+        self.body.append(conv_norm(cin, config.features, 1, folded=folded, rngs=rngs))
         if config.classes is not None:
+            self.dropout = nnx.Dropout(0.2, rngs=rngs)
             self.classifier = nnx.Linear(config.features, config.classes, rngs=rngs)
 
     def features(self, x: jax.Array) -> jax.Array:
@@ -149,4 +135,48 @@ class MobileNetV2(Model):
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""
-        return self.classifier(features)
+        return self.classifier(self.dropout(features))
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Torchvision's and timm's names; TensorFlow Lite's of the folded variant."""
+        return (_tflite(),) if self.config.folded else (_torchvision(), _timm())
+
+
+def _torchvision() -> Naming:
+    rules: list[Rule] = [(r"^classifier\.", "classifier.1."), (r"^body\.", "features.")]
+    for block in range(1, _LAST):
+        # The block's last convolution and its norm are not a group of their own.
+        linear = 1 if block == 1 else 2
+        own = rf"^features\.{block}\.conv\.{linear}\.layers"
+        rules += [(rf"{own}\.{i}\.", f"features.{block}.conv.{linear + i}.") for i in range(2)]
+    return Naming("torchvision", (*rules, (r"\.layers\.", ".")))
+
+
+def _timm() -> Naming:
+    rules: list[Rule] = []
+    for block, name in enumerate(staged(depth for _, _, depth, _ in _STAGES), start=1):
+        convs = ("conv_dw", "conv_pw") if block == 1 else ("conv_pw", "conv_dw", "conv_pwl")
+        for i, conv in enumerate(convs):
+            own = rf"^body\.{block}\.conv\.{i}\.layers"
+            rules += [(rf"{own}\.0\.", f"{name}.{conv}."), (rf"{own}\.1\.", f"{name}.bn{i + 1}.")]
+    for block, conv, norm in ((0, "conv_stem", "bn1"), (_LAST, "conv_head", "bn2")):
+        own = rf"^body\.{block}\.layers"
+        rules += [(rf"{own}\.0\.", f"{conv}."), (rf"{own}\.1\.", f"{norm}.")]
+    return Naming("timm", tuple(rules))
+
+
+def _tflite() -> Naming:
+    """Operations are counted through; the last, a 1×1 convolution, classifies."""
+    paths = [r"body\.0"]
+    for block in range(1, _LAST):
+        paths += [rf"body\.{block}\.conv\.{i}" for i in range(2 if block == 1 else 3)]
+    paths.append(rf"body\.{_LAST}")
+    depthwise = {path for path in paths if path.endswith(r"conv\.1")} - {r"body\.1\.conv\.1"}
+    depthwise.add(r"body\.1\.conv\.0")
+    rules = [
+        (rf"^{path}\.layers\.0\.", f"{i:02}_{'dw' if path in depthwise else 'conv'}/")
+        for i, path in enumerate(paths)
+    ]
+    rules += [(r"^classifier\.", f"{len(paths)}_conv/"), ("/kernel$", "/w"), ("/bias$", "/b")]
+    as_convolution = (rf"^{len(paths)}_conv/w", lambda s: (s[0], 1, 1, s[1]))
+    return Naming("tflite", tuple(rules), TFLITE, (as_convolution,), ignored=())

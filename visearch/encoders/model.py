@@ -7,6 +7,9 @@ from typing import Protocol
 import jax
 from flax import nnx
 
+from visearch.encoders.naming import Naming
+from visearch.errors import EncoderError
+
 
 class Config(Protocol):
     """What all families' configs have in common.
@@ -35,8 +38,17 @@ class Model(nnx.Module):
 
     def __init__(self, config: Config, *, rngs: nnx.Rngs) -> None:
         self.config = config
+        self.make_heads(rngs)
+
+    def make_heads(self, rngs: nnx.Rngs) -> None:
+        """Make what turns features into an embedding."""
+        config = self.config
         if config.embedding is not None:
             self.head = nnx.Linear(config.features, config.embedding, use_bias=False, rngs=rngs)
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Names that published checkpoints of this model use, beside our own."""
+        return ()
 
     def features(self, x: jax.Array) -> jax.Array:
         """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
@@ -47,10 +59,30 @@ class Model(nnx.Module):
         raise NotImplementedError
 
     def logits(self, x: jax.Array) -> jax.Array:
-        """Classify normalised float32 pictures [N, H, W, 3]: logits [N, classes]."""
+        """Classify normalised float32 pictures [N, H, W, 3]: logits [N, classes].
+
+        Raises:
+            EncoderError: the model has no classifier.
+        """
+        self.require_classifier()
         return self.classify(self.features(x))
+
+    def require_classifier(self) -> None:
+        """Raise EncoderError if the model has no classifier."""
+        if self.config.classes is None:
+            raise EncoderError(
+                "this model has no classifier; load a checkpoint that has one, with classes=N"
+            )
 
     def embed(self, x: jax.Array) -> jax.Array:
         """Embed normalised float32 pictures [N, H, W, 3]: unnormalised [N, d]."""
+        return self.features_and_embedding(x)[1]
+
+    def features_and_embedding(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the features [N, C] and the embedding [N, d] of one pass."""
         features = self.features(x)
-        return features if self.config.embedding is None else self.head(features)
+        return features, features if self.config.embedding is None else self.head(features)
+
+    def start_heads(self, directions: jax.Array) -> None:
+        """Start the projection at ``directions`` of the features, float32 [C, C], best first."""
+        self.head.kernel[...] = directions[:, : self.config.embedding]

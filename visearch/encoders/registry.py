@@ -5,28 +5,59 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from flax import nnx
 
-from visearch.encoders import mobilenet_v2, resnet
+from visearch.encoders import (
+    convnext,
+    efficientnet,
+    inception_v3,
+    mobilenet_twin,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    vgg,
+)
 from visearch.encoders.model import Config, Model
-from visearch.encoders.weights import load_safetensors, load_tensors
+from visearch.encoders.naming import Array
+from visearch.encoders.weights import load_checkpoint, load_tensors
 from visearch.errors import UnknownEncoder
+
+
+class Overrides(TypedDict, total=False):
+    """Fields that replace those of an architecture's config; see :class:`Config`."""
+
+    classes: int | None
+    embedding: int | None
+
 
 _FAMILIES: tuple[tuple[type[Model], Mapping[str, Any]], ...] = (
     (resnet.ResNet, resnet.VARIANTS),
+    (vgg.VGG, vgg.VARIANTS),
+    (inception_v3.InceptionV3, inception_v3.VARIANTS),
+    (mobilenet_v1.MobileNetV1, mobilenet_v1.VARIANTS),
     (mobilenet_v2.MobileNetV2, mobilenet_v2.VARIANTS),
+    (mobilenet_twin.MobileNetTwin, mobilenet_twin.VARIANTS),
+    (mobilenet_v3.MobileNetV3, mobilenet_v3.VARIANTS),
+    (efficientnet.EfficientNet, efficientnet.VARIANTS),
+    (convnext.ConvNeXt, convnext.VARIANTS),
 )
 VARIANTS: dict[str, Config] = {
     name: config for _, variants in _FAMILIES for name, config in variants.items()
 }
 
 
-def build(name: str, *, seed: int = 0, **overrides: int | None) -> Model:
+def dimension(config: Config) -> int:
+    """Return the length of the embedding that a model of this config gives."""
+    return config.embedding or config.features
+
+
+def build(name: str, *, seed: int = 0, **overrides: Unpack[Overrides]) -> Model:
     """Make the named architecture with random weights, drawn from ``seed``.
 
-    ``overrides`` replace fields of its config (``classes=None``, ``embedding=256``).
+    ``overrides`` replace fields of its config: ``classes=None``, ``embedding=256``.
 
     Raises:
         UnknownEncoder: there is no such architecture.
@@ -38,15 +69,35 @@ def build(name: str, *, seed: int = 0, **overrides: int | None) -> Model:
     raise UnknownEncoder(f"unknown architecture {name!r}; there are {', '.join(VARIANTS)}")
 
 
-def load_model(name: str, weights: Path | None = None, **overrides: int | None) -> Model:
+def load_model(
+    name: str, weights: str | Path | None = None, **overrides: Unpack[Overrides]
+) -> Model:
     """Make the named architecture for inference, with the weights of a checkpoint.
+
+    ``weights`` is a safetensors or PyTorch file; without it they are random. ``overrides``
+    are those of :func:`build`: ``classes=20`` for a checkpoint with 20 classes.
 
     Raises:
         UnknownEncoder: there is no such architecture.
-        WeightsMismatch: the checkpoint does not fit it.
+        WeightsMismatch: the checkpoint cannot be read, or does not fit the architecture.
     """
-    model = build(name, seed=0, **overrides)
-    if weights is not None:
-        load_tensors(model, load_safetensors(weights))
+    if weights is None:
+        model = build(name, **overrides)
+    else:
+        model = filled(name, load_checkpoint(Path(weights)), **overrides)
     model.eval()
+    return model
+
+
+def filled(name: str, tensors: Mapping[str, Array], **overrides: Unpack[Overrides]) -> Model:
+    """Make the named architecture, in training mode, with ``tensors`` for weights.
+
+    Raises:
+        UnknownEncoder: there is no such architecture.
+        WeightsMismatch: the tensors do not fit it.
+    """
+    # Random weights would be drawn only to be overwritten: seconds for a large network.
+    model: Model = nnx.eval_shape(lambda: build(name, **overrides))
+    load_tensors(model, tensors)
+    nnx.reseed(model, default=0)
     return model

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from visearch.encoders.layers import kernel_init, max_pool
 from visearch.encoders.model import Model
 
 
@@ -56,7 +57,7 @@ def _conv(cin: int, cout: int, kernel: int, stride: int, *, rngs: nnx.Rngs) -> n
         strides=(stride, stride),
         padding=[(kernel // 2, kernel // 2)] * 2,
         use_bias=False,
-        kernel_init=nnx.initializers.variance_scaling(2.0, "fan_out", "normal"),
+        kernel_init=kernel_init,
         rngs=rngs,
     )
 
@@ -145,7 +146,7 @@ class ResNet(Model):
     def features(self, x: jax.Array) -> jax.Array:
         """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
         x = nnx.relu(self.bn1(self.conv1(x)))
-        x = nnx.max_pool(x, window_shape=(3, 3), strides=(2, 2), padding=[(1, 1), (1, 1)])
+        x = max_pool(x, 3, 2, padding=1)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             for block in stage:
                 x = block(x)

@@ -1,13 +1,12 @@
-"""Weights in and out of Flax modules: safetensors, exact accounting of keys and shapes.
+"""Weights in and out of Flax modules, with exact accounting of keys and shapes.
 
-A checkpoint holds torchvision's names and layouts (convolutions O,I,kh,kw; linear O,I).
-Loading demands equality in both directions: every parameter is filled, every tensor is
-used or named in ``IGNORED``, every shape agrees; all differences are reported at once.
+Loading demands equality in both directions: every array of the model is filled, every tensor
+is used or ignored by name, every shape agrees; all differences are reported at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,94 +14,117 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from flax import nnx
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from visearch.encoders import pth
+from visearch.encoders.model import Model
+from visearch.encoders.naming import OWN, Array, Naming, Slot, slot
 from visearch.errors import WeightsMismatch
 
-Array = npt.NDArray[np.generic]
 
-IGNORED = ("num_batches_tracked",)
-"""Last name parts of tensors that carry no information for inference."""
-
-_NAMES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-_TO_FLAX = {4: (2, 3, 1, 0), 2: (1, 0)}
-_TO_CHECKPOINT = {4: (3, 2, 0, 1), 2: (1, 0)}
+def _arrays(model: nnx.Module) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
+    """Return every stored array of ``model`` by its path; random states are none."""
+    return dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
 
 
-def _entries(model: nnx.Module) -> Iterator[tuple[str, str, nnx.Variable[Any]]]:
-    """Yield (checkpoint key, Flax name, variable) for every stored array of ``model``."""
-    for path, variable in nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))):
-        *parents, name = (str(part) for part in path)
-        yield ".".join([*parents, _NAMES.get(name, name)]), name, variable
-
-
-def _layout(name: str, array: Array, table: Mapping[int, tuple[int, ...]]) -> Array:
-    if name != "kernel":
-        return array
-    return np.transpose(array, table[array.ndim])
+def _slots(model: nnx.Module, naming: Naming) -> list[Slot]:
+    return [
+        slot(naming, ".".join(str(part) for part in path), variable.shape)
+        for path, variable in _arrays(model).items()
+    ]
 
 
 def to_tensors(model: nnx.Module) -> dict[str, Array]:
-    """Return the model's arrays under checkpoint names and layouts, float32."""
+    """Return the model's arrays under visearch's own names and layouts, float32."""
     return {
-        key: np.ascontiguousarray(
-            _layout(name, np.asarray(variable[...], dtype=np.float32), _TO_CHECKPOINT)
-        )
-        for key, name, variable in _entries(model)
+        place.key: place.write(np.asarray(variable[...], dtype=np.float32))
+        for place, variable in zip(_slots(model, OWN), _arrays(model).values(), strict=True)
     }
 
 
-def load_tensors(model: nnx.Module, tensors: Mapping[str, Array]) -> None:
-    """Fill ``model`` in place from checkpoint ``tensors`` (cast to float32).
+def load_tensors(model: Model, tensors: Mapping[str, Array]) -> str:
+    """Fill ``model`` in place from a checkpoint's ``tensors`` (cast to float32).
+
+    The checkpoint's naming is the one, of our own and the family's, that knows most of its
+    keys. Nothing hangs on that guess: under it all must fit.
+
+    Returns:
+        The naming's name.
 
     Raises:
         WeightsMismatch: a key is missing or unexpected, or a shape differs; the message
             lists all of them, and the model is unchanged.
     """
-    entries = list(_entries(model))
-    tensors = {k: v for k, v in tensors.items() if k.rsplit(".", 1)[-1] not in IGNORED}
-    problems = _differences({key: (name, v.shape) for key, name, v in entries}, tensors)
-    if problems:
-        raise WeightsMismatch("checkpoint does not fit the architecture:\n  " + problems)
-    state = nnx.state(model, (nnx.Param, nnx.BatchStat))
-    flat = dict(nnx.to_flat_state(state))
-    for (path, variable), (key, name, _) in zip(flat.items(), entries, strict=True):
-        value = _layout(name, tensors[key].astype(np.float32), _TO_FLAX)
-        flat[path] = variable.replace(jnp.asarray(value))
-    nnx.update(model, nnx.from_flat_state(list(flat.items())))
+    naming, slots = max(
+        ((naming, _slots(model, naming)) for naming in (OWN, *model.namings())),
+        key=lambda pair: sum(place.key in tensors for place in pair[1]),
+    )
+    used = {key: value for key, value in tensors.items() if not naming.ignores(key)}
+    if differences := _differences({place.key: place.shape for place in slots}, used):
+        raise WeightsMismatch(
+            f"the checkpoint does not fit the architecture (as {naming.name} names it):\n  "
+            + "\n  ".join(differences)
+        )
+    filled = [
+        (path, variable.replace(jnp.asarray(place.read(used[place.key].astype(np.float32)))))
+        for place, (path, variable) in zip(slots, _arrays(model).items(), strict=True)
+    ]
+    nnx.update(model, nnx.from_flat_state(filled))
+    return naming.name
 
 
-def _differences(
-    wanted: Mapping[str, tuple[str, tuple[int, ...]]], tensors: Mapping[str, Array]
-) -> str:
+def _differences(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Array]) -> list[str]:
     lines = [f"missing {key}" for key in sorted(wanted.keys() - tensors.keys())]
     lines += [f"unexpected {key}" for key in sorted(tensors.keys() - wanted.keys())]
     for key in sorted(wanted.keys() & tensors.keys()):
-        name, shape = wanted[key]
-        found = tensors[key].shape
-        axes = _TO_CHECKPOINT[len(shape)] if name == "kernel" else range(len(shape))
-        expected = tuple(shape[axis] for axis in axes)
-        if found != expected:
-            lines.append(f"shape of {key} is {found}, expected {expected}")
-    return "\n  ".join(lines)
+        if tensors[key].shape != wanted[key]:
+            lines.append(f"shape of {key} is {tensors[key].shape}, expected {wanted[key]}")
+    return lines
+
+
+def load_checkpoint(path: Path) -> dict[str, Array]:
+    """Load all tensors of a safetensors file or a PyTorch one (``.pth``, ``.pt``, ``.bin``).
+
+    Raises:
+        WeightsMismatch: the file is neither, or is broken or hostile.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise WeightsMismatch(f"cannot read {path}: {error.strerror}") from error
+    return pth.load(path) if pth.looks_like(head) else load_safetensors(path)
 
 
 def load_safetensors(path: Path) -> dict[str, Array]:
-    """Load all tensors of a safetensors file."""
-    return dict(load_file(path))
-
-
-def save_safetensors(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> None:
-    """Write ``tensors`` as float16 with ``metadata``; replaces ``path`` atomically.
+    """Load all tensors of a safetensors file.
 
     Raises:
-        ValueError: a weight is not finite, or too large for float16.
+        WeightsMismatch: the file is not safetensors, or is broken.
+    """
+    try:
+        return dict(load_file(path))
+    except (SafetensorError, OSError) as error:
+        raise WeightsMismatch(f"cannot read {path.name} as safetensors: {error}") from error
+
+
+def save_safetensors(
+    path: Path,
+    tensors: Mapping[str, Array],
+    metadata: Mapping[str, str],
+    dtype: npt.DTypeLike = np.float16,
+) -> None:
+    """Write ``tensors`` as ``dtype`` with ``metadata``; replaces ``path`` atomically.
+
+    Raises:
+        ValueError: a weight is not finite, or too large for ``dtype``.
     """
     with np.errstate(over="ignore"):
-        half = {key: value.astype(np.float16) for key, value in tensors.items()}
-    for key, value in half.items():
+        cast = {key: value.astype(dtype) for key, value in tensors.items()}
+    for key, value in cast.items():
         if not np.isfinite(value).all():
-            raise ValueError(f"{key} has weights that float16 cannot hold")
+            raise ValueError(f"{key} has weights that {np.dtype(dtype)} cannot hold")
     part = path.with_name(path.name + ".part")
-    save_file(half, part, metadata=dict(metadata))
+    save_file(cast, part, metadata=dict(metadata))
     part.replace(path)
