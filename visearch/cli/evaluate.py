@@ -20,17 +20,18 @@ from visearch.records import Metric
     "--data",
     required=True,
     type=click.Path(exists=True, path_type=Path),
-    help="The pictures: a zip; with --recipe, the folder of its sources.",
+    help="The pictures: a folder, zip or tar; with --recipe, the folder of its files.",
 )
 @click.option(
     "--recipe",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Evaluate on what training by this recipe holds out.",
+    help="Evaluate on what training by this recipe keeps aside.",
 )
 @click.option(
     "--table",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The CSV that labels the pictures [default: beside them, of their name].",
+    help="The CSV that labels the pictures [default: beside them, of their name; else they are "
+    "labelled by the column `folder`].",
 )
 @click.option(
     "--label", "labels", multiple=True, metavar="COLUMN[,COLUMN...]", help="What is alike."
@@ -71,7 +72,7 @@ def evaluate(
     material = (
         study.read_recipe(recipe, data)
         if recipe
-        else study.read_archive(data, table, labels, group, gallery)
+        else study.read_source(data, table, labels, group, gallery)
     )
     with progress(as_json) as bars:
         specs = [encoder, other] if other else [encoder]

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from visearch.encoders.encoder import Encoder
 from visearch.errors import InvalidRequest
-from visearch.evaluation.loading import held_out, whole_archive
+from visearch.evaluation.loading import kept_aside, whole_source
 from visearch.evaluation.material import Material
 from visearch.evaluation.page import render
 from visearch.evaluation.results import Study
@@ -22,37 +22,39 @@ from visearch.training.data import Source
 
 
 def read_recipe(recipe: Path, data: Path) -> Material:
-    """Return what training by ``recipe`` on the folder ``data`` holds out.
+    """Return what training by ``recipe`` on the folder ``data`` keeps aside.
 
     Raises:
-        InvalidRequest: the recipe is not valid, a source is missing, nothing is held out.
+        InvalidRequest: the recipe is not valid, a file is missing, nothing is to be found.
     """
     if not data.is_dir():
         raise InvalidRequest(f"{data} is no folder; with --recipe, --data is that of its sources")
-    return held_out(recipe, data)
+    return kept_aside(recipe, data)
 
 
-def read_archive(
-    archive: Path, table: Path | None, labels: Sequence[str], group: str | None, gallery: str | None
+def read_source(
+    pictures: Path,
+    table: Path | None,
+    labels: Sequence[str],
+    group: str | None,
+    gallery: str | None,
 ) -> Material:
-    """Return all pictures of an archive; the arguments are those of the command.
+    """Return all pictures of a folder or archive; the arguments are those of the command.
 
     Raises:
-        InvalidRequest: no label is asked for, the table is missing, ``gallery`` is not
-            COLUMN=VALUE, or there are no pictures.
-        ArchiveCorrupt: the table lacks a column.
+        InvalidRequest: no label is asked for, ``gallery`` is not COLUMN=VALUE, or there
+            are no pictures.
+        ArchiveCorrupt: the archive cannot be read, or the table lacks a column.
     """
     if not labels:
         raise InvalidRequest("say by --label which column of the table tells what is alike")
-    table = table or archive.with_suffix(".csv")
-    if not table.is_file():
-        raise InvalidRequest(f"{table} is missing; --table names the CSV that labels the pictures")
     column, equals, value = (gallery or "").partition("=")
     if gallery is not None and not (column and equals and value):
         raise InvalidRequest(f"--gallery is COLUMN=VALUE, not {gallery!r}")
+    beside = pictures.with_suffix(".csv")
     levels = tuple(tuple(label.split(",")) for label in labels)
-    source = Source(archive, table, levels, group)
-    return whole_archive(source, (column, value) if gallery is not None else None)
+    source = Source(pictures, table or (beside if beside.is_file() else None), levels, group)
+    return whole_source(source, (column, value) if gallery is not None else None)
 
 
 def run(

@@ -59,6 +59,6 @@ def _score(task: Retrieval, part: slice, found: Rows) -> Answers:
     best = np.argmax(hits, axis=1)[:, None]
     return Answers(
         values=measure(hits, task.relevant[part]),
-        found=found[:, : min(SHOWN, task.candidates)],
+        found=found[:, : min(SHOWN, task.candidates)].copy(),  # a view would keep all of it
         expected=np.take_along_axis(found, best, axis=1)[:, 0],
     )

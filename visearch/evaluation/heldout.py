@@ -20,15 +20,15 @@ from visearch.training.data import Dataset
 
 @dataclass(frozen=True)
 class Quality:
-    """Shares 0..1 of the queries; ``label_at_1`` is None where no picture has a fellow."""
+    """Shares 0..1 of the queries; None where there are none: no picture, or none with a fellow."""
 
     pictures: int
-    same_picture_at_1: float
+    same_picture_at_1: float | None
     label_at_1: tuple[float | None, ...]
 
 
 def measure_held_out(encoder: Encoder, data: Dataset, seed: int = 0) -> Quality:
-    """Measure ``encoder`` on held-out pictures, of which there must be one or more.
+    """Measure ``encoder`` on held-out pictures.
 
     ``same_picture_at_1``: each picture, edited as a shopper's photo would be, finds the
     original among all. ``label_at_1``: recall@1 of each level's labels, leave-one-out.
@@ -37,7 +37,7 @@ def measure_held_out(encoder: Encoder, data: Dataset, seed: int = 0) -> Quality:
     found = nearest(embed_images(encoder, _edited(data, seed)), vectors, "cosine")
     return Quality(
         pictures=len(data),
-        same_picture_at_1=float(np.mean(found == np.arange(len(data)))),
+        same_picture_at_1=float(np.mean(found == np.arange(len(data)))) if len(data) else None,
         label_at_1=tuple(_label_recall(vectors, level) for level in data.labels.T),
     )
 

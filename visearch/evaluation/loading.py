@@ -1,8 +1,9 @@
-"""Training sources → material to evaluate on: what a recipe holds out, or a whole archive."""
+"""Training sources → material to evaluate on: what a recipe keeps aside, or one whole source."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,35 +11,42 @@ import numpy.typing as npt
 
 from visearch.errors import InvalidRequest
 from visearch.evaluation.material import Level, Material
+from visearch.evaluation.protocol import leave_one_out
 from visearch.training import recipe as recipes
 from visearch.training.data import UNLABELLED, Dataset, Source, load
 
 Columns = tuple[str, ...]
 
 
-def held_out(recipe: Path, data: Path) -> Material:
-    """Return the pictures that training by ``recipe`` holds out, its sources in ``data``.
+def kept_aside(recipe: Path, data: Path) -> Material:
+    """Return what training by ``recipe`` holds out and leaves out, its files in ``data``.
 
-    Each source has its own levels, so that its pictures are compared among themselves.
+    The pictures of each source are compared among themselves, held-out and left-out ones
+    apart; levels at which nothing could be found are dropped.
 
     Raises:
-        InvalidRequest: the recipe is not valid, a source is missing, nothing is held out.
-        ArchiveCorrupt: a table lacks a column it should have.
+        InvalidRequest: the recipe is not valid, a file is missing, nothing is to be found.
+        ArchiveCorrupt: a source cannot be read, or its table lacks a column.
     """
     _, sources = recipes.read(recipe, data)
-    _, held = load(sources)
-    if not len(held):
-        raise InvalidRequest(f"{recipe} holds out no picture; its sources have too few")
+    split = load(sources)
+    pictures = _joined(split.held_out, split.left_out)
+    is_left_out = np.arange(len(pictures)) >= len(split.held_out)
     levels = {
         level.name: level  # a source may list a level twice
         for number, source in enumerate(sources)
-        for i, columns in enumerate(source.levels)
-        for level in [_level(held, number, i, f"{source.archive.stem}: ", columns)]
+        for part, rows in (("", ~is_left_out), (" left out", is_left_out))
+        for level in _levels(pictures, source, f"{source.archive.stem}{part}: ", rows, number)
+        if len(leave_one_out(level.labels).queries)
     }
-    return Material(held.pictures, tuple(levels.values()), held.groups)
+    if not levels:
+        raise InvalidRequest(
+            f"{recipe} keeps no two pictures aside that share a label; hold out more of a source"
+        )
+    return Material(pictures.pictures, tuple(levels.values()), pictures.groups)
 
 
-def whole_archive(source: Source, gallery: tuple[str, str] | None = None) -> Material:
+def whole_source(source: Source, gallery: tuple[str, str] | None = None) -> Material:
     """Return all pictures of ``source``, copies once.
 
     With ``gallery`` (column, value) the rows whose column has that value are the gallery
@@ -46,24 +54,41 @@ def whole_archive(source: Source, gallery: tuple[str, str] | None = None) -> Mat
 
     Raises:
         InvalidRequest: the source has no picture, or the gallery would be empty.
-        ArchiveCorrupt: the table lacks a column it should have.
+        ArchiveCorrupt: the source cannot be read, or its table lacks a column.
     """
     roles: tuple[Columns, ...] = ((gallery[0],),) if gallery else ()
-    wanted = Source(
-        source.archive, source.table, source.levels + roles, source.group, source.no_label
-    )
-    _, data = load([wanted], holdout=1.0)
+    data = load([replace(source, levels=source.levels + roles, holdout=1.0)]).held_out
     if not len(data):
-        raise InvalidRequest(f"{source.table} names no picture that is in {source.archive}")
-    levels = tuple(_level(data, 0, i, "", columns) for i, columns in enumerate(source.levels))
+        raise InvalidRequest(f"{source.archive} has no picture that its table names")
+    everything = np.ones(len(data), np.bool_)
     in_gallery = _in_gallery(data, gallery) if gallery else None
+    levels = tuple(_levels(data, source, "", everything, 0))
     return Material(data.pictures, levels, data.groups, in_gallery)
 
 
-def _level(data: Dataset, source: int, i: int, prefix: str, columns: Columns) -> Level:
-    labels = np.where(data.sources == source, data.labels[:, i], UNLABELLED)
-    name = prefix + " + ".join(columns)
-    return Level(name, labels.astype(np.int32), _class_names(data.names, columns))
+def _joined(one: Dataset, other: Dataset) -> Dataset:
+    if not len(other):
+        return one
+    if not len(one):
+        return other
+    return Dataset(
+        pictures=[*one.pictures, *other.pictures],
+        labels=np.concatenate([one.labels, other.labels]),
+        names=one.names,
+        groups=np.concatenate([one.groups, other.groups]),
+        sources=np.concatenate([one.sources, other.sources]),
+    )
+
+
+def _levels(
+    data: Dataset, source: Source, prefix: str, rows: npt.NDArray[np.bool_], number: int
+) -> Iterator[Level]:
+    """Yield the levels of the source ``number``, its pictures outside ``rows`` unlabelled."""
+    for i, columns in enumerate(source.levels):
+        if columns and len(data):
+            ours = rows & (data.sources == number)
+            labels = np.where(ours, data.labels[:, i], UNLABELLED).astype(np.int32)
+            yield Level(prefix + " + ".join(columns), labels, _class_names(data.names, columns))
 
 
 def _in_gallery(data: Dataset, gallery: tuple[str, str]) -> npt.NDArray[np.bool_]:
@@ -76,5 +101,5 @@ def _in_gallery(data: Dataset, gallery: tuple[str, str]) -> npt.NDArray[np.bool_
 
 
 def _class_names(names: Sequence[str], columns: Columns) -> list[str]:
-    """Return what the columns said: a label's name is archive|column…|value…."""
+    """Return what the columns said: a label's name is source|column…|value…."""
     return [", ".join(name.split("|")[1 + len(columns) :]) for name in names]

@@ -13,8 +13,8 @@ from visearch.records import Metric
 Vectors = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
 
-SCORES_PER_BLOCK = 1 << 22
-"""Similarities held at a time (some 100 MiB with what is made of them)."""
+SCORES_PER_BLOCK = 1 << 21
+"""Similarities held at a time (some 100 MiB with all that is made of them)."""
 
 
 def ranked(

@@ -141,7 +141,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     assert sentence.startswith("Error: ") and reason in sentence
 
 
-def test_a_recipe_brings_its_own_labels(shop: Path, tmp_path: Path) -> None:
+def test_a_recipe_brings_its_own_labels_and_a_folder(shop: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[[source]]\narchive = "shop.zip"\ntable = "shop.csv"\nlevels = [["kind"]]\n')
     both = evaluate("bundled", "--recipe", recipe, "--data", shop, "--label", "kind")

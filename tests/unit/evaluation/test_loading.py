@@ -11,20 +11,29 @@ import pytest
 from system import archive, picture
 
 from visearch.errors import InvalidRequest
-from visearch.evaluation.loading import held_out, whole_archive
+from visearch.evaluation.loading import kept_aside, whole_source
 from visearch.training.data import Source
 
 RECIPE = """
+[recipe]
+architecture = "resnet_compact"
+
+[[term]]
+kind = "same_picture"
+
 [[source]]
 archive = "a.zip"
 table = "a.csv"
 levels = [["kind"], ["kind", "colour"]]
+holdout = 0.4
+left_out = {kind = ["hat"]}
 
 [[source]]
 archive = "b.zip"
 table = "b.csv"
-levels = [["kind"], ["kind"]]
+levels = [["kind"], []]
 group = "sender"
+holdout = 0.5
 """
 
 
@@ -42,32 +51,39 @@ def write(folder: Path, name: str, pictures: Iterable[int]) -> Source:
 
 
 def test_a_recipe_compares_each_source_with_itself(tmp_path: Path) -> None:
-    write(tmp_path, "a", range(120))
-    write(tmp_path, "b", range(200, 300))
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text(RECIPE)
-    material = held_out(recipe, tmp_path)
-    by_name = {level.name: level for level in material.levels}
-    assert list(by_name) == ["a: kind", "a: kind + colour", "b: kind"]
-    of_a, of_b = by_name["a: kind"].labels >= 0, by_name["b: kind"].labels >= 0
-    assert of_a.any() and not (of_a & of_b).any()
-    level = by_name["a: kind + colour"]
-    seen = {level.classes[label] for label in level.labels if label >= 0}
-    assert seen <= {"cup, red", "cup, blue", "hat, red", "hat, blue"}
-
-
-def test_nothing_held_out_is_said(tmp_path: Path) -> None:
-    write(tmp_path, "a", range(1))
-    write(tmp_path, "b", range(1, 2))
+    write(tmp_path, "a", range(40))
+    write(tmp_path, "b", range(200, 240))
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    with pytest.raises(InvalidRequest, match="holds out no picture"):
-        held_out(tmp_path / "recipe.toml", tmp_path)
+    material = kept_aside(tmp_path / "recipe.toml", tmp_path)
+    seen = {
+        level.name: {level.classes[label] for label in level.labels if label >= 0}
+        for level in material.levels
+    }
+    assert seen == {
+        "a: kind": {"cup"},
+        "a: kind + colour": {"cup, red", "cup, blue"},
+        "a left out: kind": {"hat"},
+        "a left out: kind + colour": {"hat, red", "hat, blue"},
+        "b: kind": {"cup", "hat"},
+    }
+    of_a, _, left_out, _, of_b = (level.labels >= 0 for level in material.levels)
+    assert not (of_a & left_out).any() and not (of_a & of_b).any()
+    hats = [picture(i, side=48) for i in range(40) if i % 3 == 1]
+    assert [material.pictures[i] for i in np.flatnonzero(left_out)] == hats
 
 
-def test_a_whole_archive_keeps_groups_and_gallery(tmp_path: Path) -> None:
+def test_nothing_kept_aside_is_said(tmp_path: Path) -> None:
+    write(tmp_path, "a", range(1))
+    write(tmp_path, "b", range(200, 201))
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    with pytest.raises(InvalidRequest, match="keeps no two pictures aside"):
+        kept_aside(tmp_path / "recipe.toml", tmp_path)
+
+
+def test_a_whole_source_keeps_groups_and_gallery(tmp_path: Path) -> None:
     source = write(tmp_path, "a", range(30))
     grouped = Source(source.archive, source.table, source.levels, group="sender")
-    material = whole_archive(grouped, ("colour", "red"))
+    material = whole_source(grouped, ("colour", "red"))
     assert material.pictures == [picture(i, side=48) for i in range(30)]
     assert len(np.unique(material.groups)) == 5
     assert material.in_gallery is not None
@@ -84,5 +100,15 @@ def test_a_whole_archive_keeps_groups_and_gallery(tmp_path: Path) -> None:
 
 def test_a_table_of_other_pictures_is_refused(tmp_path: Path) -> None:
     source, other = write(tmp_path, "a", range(3)), write(tmp_path, "b", range(7, 9))
-    with pytest.raises(InvalidRequest, match="names no picture"):
-        whole_archive(Source(source.archive, other.table, source.levels))
+    with pytest.raises(InvalidRequest, match="no picture that its table names"):
+        whole_source(Source(source.archive, other.table, source.levels))
+
+
+def test_folders_label_what_lies_in_them(tmp_path: Path) -> None:
+    for i in range(6):
+        folder = tmp_path / "kinds" / ["cup", "hat"][i % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{i}.jpg").write_bytes(picture(i, side=48))
+    material = whole_source(Source(tmp_path / "kinds", None, (("folder",),)))
+    (level,) = material.levels
+    assert [level.classes[label] for label in level.labels] == ["cup"] * 3 + ["hat"] * 3

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -136,3 +138,15 @@ def test_a_picture_never_finds_itself() -> None:
     assert answers.found.tolist() == [[1, 2], [0, 2], [0, 1]]
     assert (answers.values["recall@1"] == 1).all()
     assert (answers.values["average_precision"] == 1).all()
+
+
+def test_memory_does_not_grow_with_the_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,500 queries rank 1,500 pictures: 18 MB of places, of which few are kept at a time."""
+    monkeypatch.setattr(ranking, "SCORES_PER_BLOCK", 20_000)
+    task = leave_one_out(np.arange(1500, dtype=np.int32) % 50)
+    vectors = cloud(4, 1500)
+    tracemalloc.start()
+    answer(vectors, task, "cosine")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6e6
