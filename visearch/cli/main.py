@@ -16,6 +16,7 @@ from visearch.cli.client import Client
 from visearch.cli.common import as_json, one_line_errors, print_json, progress
 from visearch.cli.evaluate import evaluate
 from visearch.cli.quantize import quantize
+from visearch.cli.weights import weights
 from visearch.errors import VisearchError
 from visearch.indexing import accept
 from visearch.settings import Settings
@@ -180,12 +181,34 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
 @click.option(
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Weights to start from [default: random ones].",
+    help="Checkpoint to start from, for a recipe that leaves it open.",
+)
+@click.option(
+    "--board",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for TensorBoard's event files [default: none are written].",
+)
+@click.option(
+    "--processes",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Processes that draw the views; with an accelerator, one per core [default: a thread].",
 )
 @as_json
 @one_line_errors
-def train(recipe: Path, data: Path, out: Path, start: Path | None, as_json: bool) -> None:
-    """Train an encoder by a recipe and measure it on held-out pictures."""
+def train(
+    recipe: Path,
+    data: Path,
+    out: Path,
+    start: Path | None,
+    board: Path | None,
+    processes: int,
+    as_json: bool,
+) -> None:
+    """Train an encoder by a recipe and measure it on held-out pictures.
+
+    A run that was killed goes on where it was last saved (OUT with the suffix .state).
+    """
     try:
         from visearch.cli.train import run
     except ImportError as error:
@@ -193,17 +216,18 @@ def train(recipe: Path, data: Path, out: Path, start: Path | None, as_json: bool
             f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
         ) from error
     with progress(as_json) as bars:
-        report = run(recipe, data, out, start, bars)
+        report = run(recipe, data, out, start, board, processes, bars)
     if as_json:
         print_json(vars(report))
     else:
-        recalls = report.label_at_1
-        labels = ", ".join("none" if each is None else f"{each:.3f}" for each in recalls)
+        recalls = (report.same_picture_at_1, *report.label_at_1)
+        same, *labels = ("none" if each is None else f"{each:.3f}" for each in recalls)
         click.echo(
             f"{out}: on {report.pictures} held-out pictures, recall@1 of the same picture "
-            f"{report.same_picture_at_1:.3f}, of each label {labels}"
+            f"{same}, of each label {', '.join(labels)}"
         )
 
 
 main.add_command(evaluate)
 main.add_command(quantize)
+main.add_command(weights)

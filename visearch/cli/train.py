@@ -9,22 +9,39 @@ from rich.progress import Progress
 from visearch.encoders.encoder import Encoder
 from visearch.evaluation.heldout import Quality, measure_held_out
 from visearch.training import recipe as recipes
+from visearch.training.batches import Batch
+from visearch.training.board import Board
 from visearch.training.data import load
 from visearch.training.loop import train
 
 
-def run(recipe_path: Path, data: Path, out: Path, start: Path | None, bars: Progress) -> Quality:
+def run(
+    recipe_path: Path,
+    data: Path,
+    out: Path,
+    start: Path | None,
+    board: Path | None,
+    processes: int,
+    bars: Progress,
+) -> Quality:
     """Train, write ``out`` and measure it on what was held out.
 
     Raises:
         InvalidRequest: the recipe is not valid, or a source is missing.
     """
-    recipe, sources = recipes.read(recipe_path, data)
-    training, held_out = load(sources)
-    bar = bars.add_task("training", total=recipe.stop or recipe.steps)
+    recipe, sources = recipes.read(recipe_path, data, start)
+    split = load(sources)
+    shares = {i: s.share for i, s in enumerate(sources) if s.share is not None}
+    bar = bars.add_task("training", total=recipe.steps)
+    written = Board(board) if board else None
 
-    def report(step: int, _losses: dict[str, float]) -> None:
-        bars.update(bar, completed=step)
+    def report(step: int, losses: dict[str, float], batch: Batch) -> None:
+        text = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+        bars.update(bar, completed=step, description=f"training: {text}")
+        if written:
+            written.write(step, losses, batch)
 
-    train(training, recipe, out, report=report, start=start)
-    return measure_held_out(Encoder.open(f"file:{out}"), held_out)
+    train(split.training, shares, recipe, out, report=report, processes=processes)
+    if written:
+        written.close()
+    return measure_held_out(Encoder.open(f"file:{out}"), split.held_out)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,15 +47,30 @@ class DepthwiseConv(nnx.Module):
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
 
 
+class PointwiseConv(nnx.Conv):
+    """A 1×1 convolution; on a CPU a matrix product, whose gradient is 3 times faster there."""
+
+    portable = False
+
+    def __init__(self, cin: int, cout: int, *, use_bias: bool, rngs: nnx.Rngs) -> None:
+        init = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
+        super().__init__(cin, cout, (1, 1), use_bias=use_bias, kernel_init=init, rngs=rngs)
+
+    def __call__(self, inputs: jax.Array, out_sharding: Any = None) -> jax.Array:
+        """Map float [N, H, W, cin] to [N, H, W, cout]."""
+        x = inputs
+        if self.portable or jax.default_backend() != "cpu":
+            return super().__call__(x, out_sharding)
+        kernel = self.kernel[...].astype(x.dtype)
+        y = (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], -1)
+        return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+
+
 def depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
     """Convolve each channel of float [N, H, W, C] with its filter [k, k, 1, C]."""
-    out: jax.Array = jax.lax.platform_dependent(
-        x,
-        kernel,
-        cpu=lambda x, kernel: _sum_of_shifts(x, kernel, stride, padding),
-        default=partial(_plain, stride=stride, padding=padding),
-    )
-    return out
+    # Decided while tracing: under jax.lax.platform_dependent the gradient is 3 times slower.
+    form = _sum_of_shifts if jax.default_backend() == "cpu" else _plain
+    return form(x, kernel, stride, padding)
 
 
 def _plain(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:

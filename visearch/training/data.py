@@ -1,38 +1,42 @@
-"""Training pictures: archives with a label table, de-duplicated, split by group."""
+"""Training pictures: archives or folders with labels, de-duplicated, split by group."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import zipfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from visearch.errors import ArchiveCorrupt
 from visearch.images import decode
+from visearch.training.files import Row, labelled_files
 
 UNLABELLED = -1
 
 
 @dataclass(frozen=True)
 class Source:
-    """One archive of pictures and the table that labels them.
+    """Pictures (a folder, a zip or a tar) and the CSV table that labels them.
 
-    ``levels`` are groups of columns: ``(("type",), ("type", "colour"))`` asks for two
-    labels per picture. Values in ``no_label`` leave the picture unlabelled. Pictures of
-    one ``group`` (a sender, say) never straddle the split.
+    Without a table the column ``folder`` is the name of each picture's folder. ``levels``
+    are groups of columns: ``(("type",), ("type", "colour"))`` asks for two labels per
+    picture, ``()`` for none. Values in ``no_label`` leave the picture unlabelled. Pictures
+    of one ``group`` (a sender, say) never straddle the split, which holds out the share
+    ``holdout``. Rows whose column has a value of ``left_out`` are in no part of training.
+    ``share`` is the part of every batch that comes from here (None: as its size).
     """
 
     archive: Path
-    table: Path
+    table: Path | None
     levels: tuple[tuple[str, ...], ...]
     group: str | None = None
     no_label: frozenset[str] = frozenset({"", "Not sure", "Other", "Skip"})
+    holdout: float = 0.05
+    left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    share: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,8 +57,16 @@ class Dataset:
         return len(self.pictures)
 
 
-def load(sources: Iterable[Source], *, holdout: float = 0.05) -> tuple[Dataset, Dataset]:
-    """Read ``sources`` and split them into training and held-out pictures.
+class Split(NamedTuple):
+    """What is trained on, what is held out of it, and what was left out on purpose."""
+
+    training: Dataset
+    held_out: Dataset
+    left_out: Dataset
+
+
+def load(sources: Iterable[Source]) -> Split:
+    """Read ``sources`` and split their pictures.
 
     Pictures that are identical pixel for pixel are kept once. The split hashes the
     group (or the pixels), so it is the same on every machine and in every run.
@@ -64,9 +76,9 @@ def load(sources: Iterable[Source], *, holdout: float = 0.05) -> tuple[Dataset, 
     """
     seen: set[str] = set()
     groups: dict[str, int] = {}
-    sides: tuple[list[_Row], list[_Row]] = ([], [])
+    sides: tuple[list[_Row], list[_Row], list[_Row]] = ([], [], [])
     for number, source in enumerate(sources):
-        for data, row in _read(source):
+        for data, row in labelled_files(source.archive, source.table, _columns(source)):
             pixels = _pixel_digest(data)
             if pixels in seen:
                 continue
@@ -74,10 +86,9 @@ def load(sources: Iterable[Source], *, holdout: float = 0.05) -> tuple[Dataset, 
             group = f"{source.archive.name}:{row[source.group] if source.group else pixels}"
             labels = [_label(source, row, level) for level in source.levels]
             place = groups.setdefault(group, len(groups))
-            sides[int(_fraction(group) < holdout)].append(_Row(data, labels, place, number))
+            sides[_side(source, row, group)].append(_Row(data, labels, place, number))
     names = sorted({name for rows in sides for row in rows for name in row.labels if name})
-    train, held = (_dataset(rows, names) for rows in sides)
-    return train, held
+    return Split(*(_dataset(rows, names) for rows in sides))
 
 
 class _Row(NamedTuple):
@@ -85,6 +96,17 @@ class _Row(NamedTuple):
     labels: list[str]
     group: int
     source: int
+
+
+def _columns(source: Source) -> set[str]:
+    columns = {c for level in source.levels for c in level} | set(source.left_out)
+    return columns | ({source.group} if source.group else set())
+
+
+def _side(source: Source, row: Row, group: str) -> int:
+    if any(row[column] in values for column, values in source.left_out.items()):
+        return 2
+    return int(_fraction(group) < source.holdout)
 
 
 def _dataset(rows: Sequence[_Row], names: Sequence[str]) -> Dataset:
@@ -100,22 +122,9 @@ def _dataset(rows: Sequence[_Row], names: Sequence[str]) -> Dataset:
     )
 
 
-def _read(source: Source) -> Iterable[tuple[bytes, dict[str, str]]]:
-    with zipfile.ZipFile(source.archive) as archive, source.table.open(newline="") as file:
-        members = set(archive.namelist())
-        rows = csv.DictReader(file)
-        needed = {c for level in source.levels for c in level} | {"image"}
-        needed |= {source.group} if source.group else set()
-        if missing := needed - set(rows.fieldnames or ()):
-            raise ArchiveCorrupt(f"{source.table} has no column {', '.join(sorted(missing))}")
-        for row in rows:
-            if row["image"] in members:
-                yield archive.read(row["image"]), row
-
-
-def _label(source: Source, row: dict[str, str], level: tuple[str, ...]) -> str:
+def _label(source: Source, row: Row, level: tuple[str, ...]) -> str:
     values = [row[column] for column in level]
-    if any(value in source.no_label for value in values):
+    if not level or any(value in source.no_label for value in values):
         return ""
     return "|".join([source.archive.stem, *level, *values])
 

@@ -1,176 +1,138 @@
-"""The training loop: two views of each picture, contrastive terms, AdamW, weight averaging."""
+"""The training loop: batches in, an encoder file out; goes on where a killed run stopped."""
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import numpy.typing as npt
 import optax
 from flax import nnx
-from PIL import Image
+from jax.sharding import NamedSharding, PartitionSpec
 
 from visearch.encoders import registry
-from visearch.encoders.model import Model
 from visearch.encoders.spec import metadata_for
-from visearch.encoders.weights import (
-    load_safetensors,
-    load_tensors,
-    save_safetensors,
-    to_tensors,
-)
-from visearch.images import decode
-from visearch.training.augment import view
+from visearch.encoders.weights import save_safetensors, to_tensors
+from visearch.errors import InvalidRequest
+from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset
-from visearch.training.losses import nt_xent, supervised_contrastive
+from visearch.training.network import Arrays, Network
 from visearch.training.recipe import Recipe
+from visearch.training.start import load_teacher, new_model, start_from
+from visearch.training.state import State, restore, run_digest, save
+from visearch.training.step import make_step, optimizer
+from visearch.training.terms import Memory, rivals
 
-Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]
-
-
-def batches(data: Dataset, recipe: Recipe) -> Iterator[Batch]:
-    """Yield ``recipe.steps`` batches: uint8 [2·batch, S, S, 3] and labels [2·batch, levels].
-
-    Row i and row i + batch are views of one picture. Batch t depends only on the seed
-    and t. Raises ValueError when the data do not fill one batch.
-    """
-    if len(data) < recipe.batch:
-        raise ValueError(f"{len(data)} pictures do not fill one batch of {recipe.batch}")
-    per_epoch = len(data) // recipe.batch
-    order = np.empty(0, np.int64)
-    for step in range(recipe.stop or recipe.steps):
-        epoch, at = divmod(step, per_epoch)
-        if at == 0:
-            order = _epoch_order(data, recipe, np.random.default_rng([recipe.seed, 0, epoch]))
-        picked = order[at * recipe.batch : (at + 1) * recipe.batch]
-        rng = np.random.default_rng([recipe.seed, 1, step])
-        images = [decode(data.pictures[i]) for i in picked]
-        yield _two_views(images, rng, recipe), np.tile(data.labels[picked], (2, 1))
-
-
-def _epoch_order(data: Dataset, recipe: Recipe, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Return a random order of the pictures in whole batches; see ``hard_window``."""
-    order = rng.permutation(len(data))[: len(data) // recipe.batch * recipe.batch]
-    if recipe.hard_window < 2:
-        return order
-    window = recipe.hard_window * recipe.batch
-    parts = [order[at : at + window] for at in range(0, len(order), window)]
-    levels = data.labels[:, : recipe.hard_levels].T[::-1]  # lexsort's last key sorts first
-    kinds = [part[np.lexsort(levels[:, part])] for part in parts]
-    cut = np.concatenate(kinds).reshape(-1, recipe.batch)
-    return cut[rng.permutation(len(cut))].reshape(-1)
-
-
-def _two_views(
-    images: Sequence[Image.Image], rng: np.random.Generator, recipe: Recipe
-) -> npt.NDArray[np.uint8]:
-    def views() -> list[npt.NDArray[np.uint8]]:
-        return [view(image, rng, recipe.preprocess, recipe.strength) for image in images]
-
-    plain = [recipe.preprocess.pixels(image) for image in images] if recipe.clean_view else None
-    return np.stack((plain or views()) + views())
-
-
-def _prefetched(source: Iterator[Batch], depth: int = 4) -> Iterator[Batch]:
-    """Run ``source`` in a thread, ``depth`` batches ahead; its error is raised here."""
-    ready: queue.Queue[Batch | BaseException | None] = queue.Queue(depth)
-
-    def produce() -> None:
-        try:
-            for batch in source:
-                ready.put(batch)
-            ready.put(None)
-        except Exception as error:  # noqa: BLE001  (raised again by the consumer)
-            ready.put(error)
-
-    threading.Thread(target=produce, daemon=True, name="augment").start()
-    while (item := ready.get()) is not None:
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-
-
-def _loss(
-    model: Model, pixels: jax.Array, labels: jax.Array, recipe: Recipe
-) -> tuple[jax.Array, dict[str, jax.Array]]:
-    z = model.embed(pixels.astype(jnp.float32) / 127.5 - 1.0)
-    z = z / jnp.linalg.norm(z, axis=1, keepdims=True)
-    same_picture = nt_xent(z, recipe.temperature)
-    terms = [
-        supervised_contrastive(z, labels[:, i], recipe.temperature) for i in range(labels.shape[1])
-    ]
-    same_label = jnp.mean(jnp.stack(terms)) if terms else jnp.zeros(())
-    parts = {"same_picture": same_picture, "same_label": same_label}
-    return same_picture + recipe.label_weight * same_label, parts
-
-
-def _make_step(
-    recipe: Recipe,
-) -> Callable[..., tuple[nnx.State[Any, Any], dict[str, jax.Array]]]:
-    @nnx.jit(donate_argnums=(2,))
-    def step(
-        model: Model,
-        optimizer: nnx.Optimizer[Model],
-        mean: nnx.State[Any, Any],
-        pixels: jax.Array,
-        labels: jax.Array,
-    ) -> tuple[nnx.State[Any, Any], dict[str, jax.Array]]:
-        grad = nnx.value_and_grad(_loss, has_aux=True)
-        (_, parts), grads = grad(model, pixels, labels, recipe)
-        optimizer.update(model, grads)
-        keep = recipe.average
-        now = nnx.state(model, (nnx.Param, nnx.BatchStat))
-        mean = jax.tree.map(lambda m, p: keep * m + (1 - keep) * p, mean, now)
-        return mean, parts
-
-    return step
+Report = Callable[[int, dict[str, float], Batch], None]
 
 
 def train(
     data: Dataset,
+    shares: dict[int, float],
     recipe: Recipe,
     out: Path,
     *,
-    report: Callable[[int, dict[str, float]], None] = lambda step, parts: None,
-    save_every: int = 250,
-    start: Path | None = None,
+    report: Report = lambda step, parts, batch: None,
+    save_every: int = 200,
+    processes: int = 0,
 ) -> None:
     """Train an encoder on ``data`` and write it to ``out`` (safetensors, float16).
 
-    The written weights are the exponential moving average of the trained ones; ``out``
-    is also rewritten every ``save_every`` steps. ``report(step, losses)`` is called
-    every tenth step. Training starts from the weights in ``start`` if given.
-    Deterministic by ``recipe.seed`` on one machine.
+    The state is kept beside ``out`` (``.state``) every ``save_every`` steps; a run that
+    was killed goes on from there and ends with the same weights. ``report(steps done,
+    losses, batch)`` is called every tenth step. Deterministic by ``recipe.seed`` on one
+    machine. All devices share each batch.
+
+    Raises:
+        InvalidRequest: the state is another run's, weights do not fit, or a batch cannot
+            be dealt out evenly to the devices.
     """
-    model = registry.build(recipe.architecture, seed=recipe.seed)
-    if start is not None:
-        load_tensors(model, load_safetensors(start))
-    schedule = optax.warmup_cosine_decay_schedule(
-        0.0, recipe.learning_rate, recipe.warmup, recipe.steps, recipe.learning_rate * 1e-2
-    )
-    transform = optax.adamw(schedule, weight_decay=recipe.weight_decay)
-    optimizer = nnx.Optimizer(model, transform, wrt=nnx.Param)
-    mean = jax.tree.map(jnp.copy, nnx.state(model, (nnx.Param, nnx.BatchStat)))
-    run = _make_step(recipe)
-    for step, (pixels, labels) in enumerate(_prefetched(batches(data, recipe)), start=1):
-        mean, parts = run(model, optimizer, mean, jnp.asarray(pixels), jnp.asarray(labels))
-        if step % 10 == 0:
-            report(step, {name: float(value) for name, value in parts.items()})
-        if step % save_every == 0 or step == (recipe.stop or recipe.steps):
-            _save(out, recipe, mean)
+    model = new_model(recipe)
+    start = recipe.start
+    fresh = start_from(model, start, recipe, data) if start else _all_names(model)
+    network = Network(model, recipe.frozen)
+    teacher = load_teacher(recipe, model)
+    transform = optimizer(recipe, frozenset(fresh))
+    dimension = registry.dimension(model.config)
+    state = _first_state(network, dimension, recipe, data, transform)
+    began = {**network.weights, **network.rest}
+    kept, run = out.with_suffix(".state"), run_digest(recipe, data)
+    done = 0
+    if kept.exists():
+        state, done = restore(kept, state, run)
+    place = _placement(recipe)
+    known = Network(teacher) if teacher else None
+    step = make_step(recipe, network, known, transform, rivals(data))
+    sampler = Sampler(data, shares, recipe)
+    for number, batch in enumerate(batches(data, sampler, recipe, done, processes), start=done):
+        state, parts = step(state, place(batch), number)
+        done = number + 1
+        if done % 10 == 0:
+            report(done, {name: float(value) for name, value in parts.items()}, batch)
+        if done % save_every == 0 and done < recipe.steps:
+            save(kept, state, done, run)
+    _write(out, recipe, network, _blend(state.average, began, recipe.keep_start))
+    kept.unlink(missing_ok=True)
 
 
-def _save(out: Path, recipe: Recipe, mean: nnx.State[Any, Any]) -> None:
-    averaged = registry.build(recipe.architecture)
-    nnx.update(averaged, mean)
-    dimension = registry.VARIANTS[recipe.architecture].embedding or 0
-    notes = asdict(recipe)
+def _all_names(model: nnx.Module) -> set[str]:
+    return {"/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))}
+
+
+def _first_state(
+    network: Network,
+    dimension: int,
+    recipe: Recipe,
+    data: Dataset,
+    transform: optax.GradientTransformation,
+) -> State:
+    key = jax.random.key(recipe.seed)
+    proxies = jax.random.normal(key, (max(1, len(data.names)), dimension)) / dimension**0.5
+    trained = {"weights": network.weights, "proxies": {"all": proxies}}
+    size = max((term.memory for term in recipe.terms), default=0)
+    memory = Memory(jnp.zeros((size, dimension)), jnp.full(size, -1, jnp.int32))
+    average = {**network.weights, **network.rest}
+    state = State(trained, network.rest, average, transform.init(trained), memory)
+    # The step gives its buffers away: no two parts may share one.
+    own: State = jax.tree.map(jnp.copy, state)
+    return own
+
+
+def _placement(recipe: Recipe) -> Callable[[Batch], Batch]:
+    """Return what deals a batch out to all devices, row by row."""
+    devices = jax.device_count()
+    if recipe.batch % devices or recipe.mixtures % devices:
+        raise InvalidRequest(
+            f"batch and mixtures must be multiples of the {devices} devices of this machine"
+        )
+    mesh = jax.make_mesh((devices,), ("data",))
+    rows = NamedSharding(mesh, PartitionSpec("data"))
+    return lambda batch: Batch(*(jax.device_put(part, rows) for part in batch))
+
+
+def _blend(average: Arrays, start: Arrays, share: float) -> Arrays:
+    if not share:
+        return average
+    return {
+        name: share * start[name] + (1 - share) * value
+        if np.issubdtype(value.dtype, np.floating)
+        else value
+        for name, value in average.items()
+    }
+
+
+def _write(out: Path, recipe: Recipe, network: Network, arrays: Arrays) -> None:
+    weights = {name: arrays[name] for name in network.weights}
+    rest = {name: arrays[name] for name in network.rest}
+    model = network.model(weights, rest)
+    dimension = registry.dimension(model.config)
+    notes = asdict(recipe) | {
+        name: {"architecture": each.architecture, "weights": each.weights.name}
+        for name, each in (("start", recipe.start), ("teacher", recipe.teacher))
+        if each
+    }
     metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)
-    save_safetensors(out, to_tensors(averaged), metadata)
+    save_safetensors(out, to_tensors(model), metadata)

@@ -1,0 +1,67 @@
+"""Batches depend on the seed and their number alone, and keep every source's share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visearch.training.batches import Batch, Sampler, batches
+from visearch.training.data import Dataset, Source, load
+from visearch.training.recipe import Recipe
+
+
+def equal(a: Batch, b: Batch) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_a_batch_depends_on_the_seed_and_its_number_alone(source: Source, recipe: Recipe) -> None:
+    recipe = replace(recipe, steps=6, mixtures=4)
+    data = load([source]).training
+    sampler = Sampler(data, {}, recipe)
+    first, again = list(batches(data, sampler, recipe)), list(batches(data, sampler, recipe))
+    late = list(batches(data, sampler, recipe, start=4))
+    elsewhere = list(batches(data, sampler, recipe, start=3, processes=1))
+    assert len(first) == 6 and first[0].pixels.shape == (28, 32, 32, 3)
+    assert all(map(equal, first, again))
+    assert all(map(equal, first[4:], late)) and all(map(equal, first[3:], elsewhere))
+    assert len(late) == 2 and len(elsewhere) == 3
+    assert not equal(first[0], first[1])
+    assert not np.array_equal(first[0].pixels[0], first[0].pixels[12])  # two different views
+
+
+def dataset(sizes: list[int]) -> Dataset:
+    sources = np.repeat(np.arange(len(sizes)), sizes).astype(np.int32)
+    n = len(sources)
+    return Dataset(
+        [b""] * n, np.zeros((n, 1), np.int32), ["x"], np.arange(n, dtype=np.int32), sources
+    )
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 30), st.integers(0, 9))
+def test_an_epoch_shows_every_picture_once(sizes: list[int], batch: int, seed: int) -> None:
+    recipe = Recipe(architecture="resnet18", batch=batch, seed=seed)
+    sampler = Sampler(dataset(sizes), {}, recipe)
+    rows = np.concatenate([sampler.rows(step) for step in range(8)])
+    assert all(len(sampler.rows(step)) == batch for step in range(8))
+    start = 0
+    for size in sizes:
+        mine = rows[(rows >= start) & (rows < start + size)]
+        for at in range(0, len(mine) - size + 1, size):
+            assert sorted(mine[at : at + size]) == list(range(start, start + size))
+        start += size
+
+
+def test_a_source_keeps_its_share() -> None:
+    recipe = Recipe(architecture="resnet18", batch=64)
+    sampler = Sampler(dataset([900, 100, 50]), {1: 0.25}, recipe)
+    counts = np.bincount(np.digitize(sampler.rows(3), [900, 1000]))
+    assert list(counts) == [45, 16, 3]
+
+
+def test_no_picture_is_refused() -> None:
+    with pytest.raises(ValueError, match="no picture"):
+        Sampler(dataset([]), {}, Recipe(architecture="resnet18"))

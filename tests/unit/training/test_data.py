@@ -1,0 +1,65 @@
+"""Training data: copies kept once, honest splits, folders and tars as well as zips."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from system import picture
+
+from visearch.errors import ArchiveCorrupt
+from visearch.training.data import Source, load
+
+
+def test_copies_are_kept_once_and_labels_are_numbers(source: Source) -> None:
+    training, held, left_out = load([source])
+    assert len(training) + len(held) == 30
+    assert not len(left_out)
+    assert 0 < len(held) < 20
+    assert not set(training.pictures) & set(held.pictures)
+    assert set(training.labels[:, 0]) | set(held.labels[:, 0]) == {-1, 0, 1}
+
+
+def test_a_group_never_straddles_the_split(source: Source) -> None:
+    training, held, _ = load([replace(source, group="sender", holdout=0.4)])
+    sender = {picture(i): i % 5 for i in range(30)}
+    assert held.pictures and training.pictures
+    assert not {sender[p] for p in training.pictures} & {sender[p] for p in held.pictures}
+
+
+def test_what_is_left_out_is_in_no_part_of_training(source: Source) -> None:
+    training, held, left_out = load([replace(source, left_out={"kind": frozenset({"b"})})])
+    assert len(left_out) == 10
+    assert {left_out.names[label] for label in left_out.labels[:, 0]} == {"a|kind|b"}
+    assert not set(left_out.pictures) & {*training.pictures, *held.pictures}
+
+
+def test_a_missing_column_is_named(source: Source) -> None:
+    with pytest.raises(ArchiveCorrupt, match="colour"):
+        load([replace(source, levels=(("colour",),))])
+
+
+def test_folders_and_tars_are_labelled_by_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    for i in range(6):
+        file = folder / ["hats", "bags"][i % 2] / f"{i}.jpg"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(picture(i))
+    (folder / "hats" / "notes.txt").write_text("not a picture")
+    with tarfile.open(tmp_path / "shop.tar", "w") as tar:
+        tar.add(folder, ".")
+        tar.addfile(tarfile.TarInfo("hats/empty.txt"), io.BytesIO())
+    for place in (folder, tmp_path / "shop.tar"):
+        data = load([Source(place, None, (("folder",),), holdout=0.0)]).training
+        assert sorted(data.names) == ["shop|folder|bags", "shop|folder|hats"]
+        kinds = {p: data.names[k] for p, k in zip(data.pictures, data.labels[:, 0], strict=True)}
+        assert kinds == {picture(i): f"shop|folder|{['hats', 'bags'][i % 2]}" for i in range(6)}
+
+
+def test_a_file_that_is_no_archive_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(b"nonsense")
+    with pytest.raises(ArchiveCorrupt, match=r"a\.zip is neither"):
+        load([Source(tmp_path / "a.zip", None, ())])

@@ -1,0 +1,62 @@
+"""Recipes: what is read, what is refused and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from visearch.errors import InvalidRequest
+from visearch.training import recipe as recipes
+
+RECIPES = Path(__file__).parents[3] / "recipes"
+GOOD = """
+[recipe]
+architecture = "resnet_compact"
+[[term]]
+kind = "same_picture"
+[[source]]
+archive = "a.zip"
+levels = [["folder"]]
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    (tmp_path / "a.zip").write_bytes(b"")
+    return tmp_path
+
+
+def test_a_recipe_is_read(data: Path) -> None:
+    (data / "r.toml").write_text(GOOD)
+    recipe, (source,) = recipes.read(data / "r.toml", data)
+    assert recipe.terms[0].kind == "same_picture"
+    assert source.levels == (("folder",),) and source.table is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("[recipe]", "[recipe]\nstep = 3", "unknown key in the recipe: step"),
+        ("[recipe]", "nonsense", "not a recipe"),
+        ("[recipe]", "[other]\nx = 1\n[recipe]", "unknown parts: other"),
+        ("resnet_compact", "resnet_1", "unknown architecture 'resnet_1'"),
+        ("[[source]]", "[[term]]", "unknown key"),
+        ("a.zip", "b.zip", r"b\.zip is missing; --data"),
+        ('kind = "same_picture"', 'kind = "same"', "unknown kind of term 'same'"),
+        ('kind = "same_picture"', 'kind = "proxy"\nlevel = 1', "level is not among"),
+        ('kind = "same_picture"', 'kind = "teacher_features"', r"needs a \[teacher\]"),
+        ("[recipe]", "[recipe]\ntrain_size = 999", "train_size must be at most size"),
+    ],
+)
+def test_bad_recipes_are_refused(old: str, new: str, reason: str, data: Path) -> None:
+    (data / "r.toml").write_text(GOOD.replace(old, new))
+    with pytest.raises(InvalidRequest, match=reason):
+        recipes.read(data / "r.toml", data)
+
+
+def test_the_shipped_recipes_are_valid(shared: Path) -> None:
+    found = sorted(RECIPES.glob("*.toml"))
+    assert found
+    for path in found:
+        recipes.read(path, shared)

@@ -1,0 +1,212 @@
+"""Training runs: they learn, repeat, survive a kill, use every device, start from a teacher."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from visearch.encoders import registry
+from visearch.encoders.encoder import Encoder
+from visearch.encoders.weights import load_safetensors, save_safetensors, to_tensors
+from visearch.errors import InvalidRequest
+from visearch.evaluation.heldout import measure_held_out
+from visearch.training.board import Board
+from visearch.training.data import Source, load
+from visearch.training.loop import train
+from visearch.training.recipe import Pretrained, Recipe, Term
+
+Losses = list[tuple[int, dict[str, float]]]
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    first, second = load_safetensors(a), load_safetensors(b)
+    return first.keys() == second.keys() and all(
+        np.array_equal(first[key], second[key]) for key in first
+    )
+
+
+def test_a_run_learns_and_repeats_and_its_result_opens(
+    source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    split = load([source])
+    curves: list[Losses] = []
+    for name in ("a", "b"):
+        curve: Losses = []
+        train(
+            split.training,
+            {},
+            recipe,
+            tmp_path / f"{name}.safetensors",
+            report=lambda step, parts, _, curve=curve: curve.append((step, parts)),
+        )
+        curves.append(curve)
+    assert curves[0] == curves[1]
+    assert same_weights(tmp_path / "a.safetensors", tmp_path / "b.safetensors")
+    assert [step for step, _ in curves[0]] == [10, 20, 30, 40]
+    assert curves[0][-1][1]["proxy_0"] < curves[0][0][1]["proxy_0"]
+    encoder = Encoder.open(f"file:{tmp_path / 'a.safetensors'}", (8,))
+    report = measure_held_out(encoder, split.held_out)
+    assert report.pictures == len(split.held_out)
+    assert report.same_picture_at_1 > 1 / len(split.held_out)
+
+
+RUN = """
+import sys
+from pathlib import Path
+from visearch.training import recipe as recipes
+from visearch.training.data import load
+from visearch.training.loop import train
+recipe, sources = recipes.read(Path(sys.argv[1]), Path(sys.argv[2]))
+def report(step, parts, batch):
+    print(step, *(f"{name}={value!r}" for name, value in sorted(parts.items())), flush=True)
+train(load(sources).training, {}, recipe, Path(sys.argv[3]), report=report, save_every=15)
+"""
+TOML = """
+[recipe]
+architecture = "resnet_compact"
+size = 32
+batch = 12
+steps = 60
+warmup = 5
+average = 0.9
+mixtures = 2
+[[term]]
+kind = "same_picture"
+memory = 24
+[[term]]
+kind = "same_label"
+[[source]]
+archive = "a.zip"
+table = "a.csv"
+levels = [["kind"]]
+"""
+
+
+def start(folder: Path, out: Path, devices: int = 1) -> subprocess.Popen[str]:
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", RUN, folder / "r.toml", folder, out],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "XLA_FLAGS": flags},
+    )
+
+
+def lines(process: subprocess.Popen[str]) -> list[str]:
+    out, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    return out.splitlines()
+
+
+def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(TOML)
+    undisturbed = lines(start(tmp_path, tmp_path / "whole.safetensors"))
+    assert len(undisturbed) == 6
+    cut = tmp_path / "cut.safetensors"
+    process = start(tmp_path, cut)
+    assert process.stdout is not None
+    seen = [process.stdout.readline().strip() for _ in range(4)]  # steps 10 … 40, saved at 30
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert cut.with_suffix(".state").exists() and not cut.exists()
+    resumed = lines(start(tmp_path, cut))
+    assert seen == undisturbed[:4]
+    assert resumed == undisturbed[-len(resumed) :] and len(resumed) in (2, 3)
+    assert same_weights(cut, tmp_path / "whole.safetensors")
+    assert not cut.with_suffix(".state").exists()
+
+
+def test_two_devices_give_the_losses_of_one(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "r.toml").write_text(TOML.replace("steps = 60", "steps = 20"))
+    one = lines(start(tmp_path, tmp_path / "one.safetensors"))
+    two = lines(start(tmp_path, tmp_path / "two.safetensors", devices=2))
+    assert len(one) == len(two) == 2
+
+    def numbers(line: str) -> list[float]:
+        return [float(part.split("=")[1]) for part in line.split()[1:]]
+
+    # Sums over a batch are taken in another order, and every step builds on the last.
+    np.testing.assert_allclose(numbers(one[0]), numbers(two[0]), rtol=0.02)
+
+
+def test_a_state_of_another_recipe_is_refused(
+    source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    data = load([source]).training
+    out = tmp_path / "x.safetensors"
+
+    def stop(step: int, *_: object) -> None:
+        if step == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, {}, recipe, out, report=stop, save_every=5)
+    with pytest.raises(InvalidRequest, match="another recipe"):
+        train(data, {}, replace(recipe, seed=6), out)
+    state = out.with_suffix(".state")
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(InvalidRequest, match="damaged"):
+        train(data, {}, recipe, out)
+
+
+def test_a_student_starts_as_its_teacher_and_stays_near(
+    source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    weights = tmp_path / "teacher.safetensors"
+    save_safetensors(weights, to_tensors(registry.build("mobilenet_v2_tf", seed=1)), {})
+    teacher = Pretrained(architecture="mobilenet_v2_tf", weights=weights)
+    taught = replace(
+        recipe,
+        architecture="mobilenet_v2_twin",
+        steps=10,
+        warmup=1,
+        mixtures=2,
+        learning_rate=1e-5,
+        precision="bfloat16",
+        start=teacher,
+        teacher=teacher,
+        terms=(Term(kind="teacher_features"), Term(kind="teacher_relations")),
+    )
+    seen: Losses = []
+    train(
+        load([source]).training,
+        {},
+        taught,
+        tmp_path / "student.safetensors",
+        report=lambda step, parts, _: seen.append((step, parts)),
+    )
+    assert seen[0][1]["teacher_features"] < 0.01
+    ours = load_safetensors(tmp_path / "student.safetensors")
+    theirs = load_safetensors(weights)
+    for key in ours.keys() & theirs.keys():
+        np.testing.assert_allclose(ours[key], theirs[key], atol=0.02)
+
+
+def test_features_of_another_length_are_refused(
+    source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    weights = tmp_path / "teacher.safetensors"
+    save_safetensors(weights, to_tensors(registry.build("mobilenet_v2_tf", seed=1)), {})
+    wrong = replace(
+        recipe,
+        teacher=Pretrained(architecture="mobilenet_v2_tf", weights=weights),
+        terms=(Term(kind="teacher_features"),),
+    )
+    with pytest.raises(InvalidRequest, match="has 256 and mobilenet_v2_tf 1280"):
+        train(load([source]).training, {}, wrong, tmp_path / "x.safetensors")
+
+
+def test_tensorboard_files_are_written(source: Source, recipe: Recipe, tmp_path: Path) -> None:
+    board = Board(tmp_path / "board")
+    data = load([source]).training
+    train(data, {}, replace(recipe, steps=10), tmp_path / "x.safetensors", report=board.write)
+    board.close()
+    (file,) = (tmp_path / "board").iterdir()
+    assert file.name.startswith("events.out.tfevents") and b"loss/same_picture" in file.read_bytes()

@@ -1,0 +1,84 @@
+"""Labelled picture files: a folder, a zip or a tar, beside a CSV table or by folder name."""
+
+from __future__ import annotations
+
+import csv
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path, PurePosixPath
+
+from visearch.errors import ArchiveCorrupt
+
+Row = dict[str, str]
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+
+
+def labelled_files(
+    pictures: Path, table: Path | None, columns: set[str]
+) -> Iterator[tuple[bytes, Row]]:
+    """Yield each picture with its row, in the order of the table (or of the names).
+
+    Rows whose picture is not there are skipped. Without a table a row is ``image`` (the
+    path) and ``folder`` (the name of the folder it lies in).
+
+    Raises:
+        ArchiveCorrupt: the archive cannot be read, or the table lacks one of ``columns``.
+    """
+    with _opened(pictures) as (names, read):
+        for row in _rows(names, table, columns):
+            if row["image"] in names:
+                yield read(row["image"]), row
+
+
+def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> Iterator[Row]:
+    if table is None:
+        _require(("image", "folder"), columns, "a source without a table")
+        for name in sorted(names):
+            if name.lower().endswith(_SUFFIXES):
+                yield {"image": name, "folder": PurePosixPath(name).parent.name}
+        return
+    with table.open(newline="") as file:
+        rows = csv.DictReader(file)
+        _require(tuple(rows.fieldnames or ()), columns | {"image"}, str(table))
+        yield from rows
+
+
+def _require(there: tuple[str, ...], columns: set[str], where: str) -> None:
+    if missing := columns - set(there):
+        raise ArchiveCorrupt(f"{where} has no column {', '.join(sorted(missing))}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[dict[str, object], Callable[[str], bytes]]]:
+    """Open a folder, zip or tar: the members by name, and how to read one."""
+    if path.is_dir():
+        files = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
+        yield dict(files), lambda name: files[name].read_bytes()
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield dict.fromkeys(archive.namelist()), archive.read
+    else:
+        with _tar(path) as tar:
+            members = {m.name.removeprefix("./"): m for m in tar.getmembers() if m.isfile()}
+            yield dict(members), lambda name: _read_member(tar, members[name])
+
+
+@contextmanager
+def _tar(path: Path) -> Iterator[tarfile.TarFile]:
+    try:
+        tar = tarfile.open(path)  # noqa: SIM115  (closed below)
+    except (tarfile.TarError, OSError) as error:
+        raise ArchiveCorrupt(f"{path} is neither a folder nor a zip nor a tar: {error}") from error
+    with closing(tar):
+        yield tar
+
+
+def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    if file is None:
+        raise ArchiveCorrupt(f"{member.name} is not a file")
+    with file:
+        return file.read()

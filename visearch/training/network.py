@@ -1,0 +1,60 @@
+"""A Flax module as functions of flat dictionaries: what optax, resuming and blending need."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from visearch.encoders.model import Model
+
+Arrays = dict[str, jax.Array]
+"""Arrays by their place in the module, as ``body/0/layers/0/kernel``."""
+
+
+class Network:
+    """``model`` taken apart: ``weights`` are trained, ``rest`` (batch statistics …) is carried.
+
+    Parameters whose names begin with one of ``frozen`` are carried too.
+    """
+
+    def __init__(self, model: Model, frozen: tuple[str, ...] = ()) -> None:
+        def is_trained(path: tuple[Any, ...], variable: Any) -> bool:
+            return isinstance(variable, nnx.Param) and not _name(path).startswith(frozen)
+
+        graph, weights, rest = nnx.split(model, is_trained, ...)  # type: ignore[misc]
+        self._graph: nnx.GraphDef[Model] = graph
+        self._paths = {_name(path): path for path, _ in nnx.to_flat_state(weights)}
+        self._rest_paths = {_name(path): path for path, _ in nnx.to_flat_state(rest)}
+        self._templates = dict(nnx.to_flat_state(weights)) | dict(nnx.to_flat_state(rest))
+        self.weights = self._arrays(self._paths)
+        self.rest = self._arrays(self._rest_paths)
+
+    def _arrays(self, paths: dict[str, Any]) -> Arrays:
+        return {name: jnp.array(self._templates[path][...]) for name, path in paths.items()}
+
+    def model(self, weights: Arrays, rest: Arrays) -> Model:
+        """Put a module together from these arrays."""
+        paths = self._paths | self._rest_paths
+        flat = [
+            (paths[name], self._templates[paths[name]].replace(value))
+            for name, value in (weights | rest).items()
+        ]
+        module: Model = nnx.merge(self._graph, nnx.from_flat_state(flat))
+        return module
+
+    def apply(
+        self, weights: Arrays, rest: Arrays, x: jax.Array
+    ) -> tuple[jax.Array, jax.Array, Arrays]:
+        """Run float32 [N, H, W, 3]: features [N, C], embedding [N, d], the new ``rest``."""
+        module = self.model(weights, rest)
+        features, z = module.features_and_embedding(x)
+        after = dict(nnx.to_flat_state(nnx.state(module)))
+        changed = {name: after[path][...] for name, path in self._rest_paths.items()}
+        return features.astype(jnp.float32), z.astype(jnp.float32), changed
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return "/".join(map(str, path))

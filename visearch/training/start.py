@@ -1,0 +1,108 @@
+"""Where training starts: random weights, or those of a pretrained network."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from visearch.encoders import registry
+from visearch.encoders.header import read_metadata
+from visearch.encoders.model import Model
+from visearch.encoders.runtimes.flax_export import load
+from visearch.encoders.spec import METADATA_KEY, resolve
+from visearch.errors import InvalidRequest
+from visearch.images import decode
+from visearch.training.data import Dataset
+from visearch.training.recipe import Pretrained, Recipe
+from visearch.training.step import pixels_to_input
+
+_PROJECTION_SAMPLE = 2048
+_CHUNK = 32
+
+
+def new_model(recipe: Recipe) -> Model:
+    """Make the recipe's network with random weights, in training mode."""
+    embedding = recipe.embedding or registry.VARIANTS[recipe.architecture].embedding
+    model = registry.build(recipe.architecture, seed=recipe.seed, classes=None, embedding=embedding)
+    model.train()
+    return model
+
+
+def load_teacher(recipe: Recipe, student: Model) -> Model | None:
+    """Open the recipe's teacher.
+
+    Raises:
+        InvalidRequest: a term compares features whose lengths differ.
+    """
+    if recipe.teacher is None:
+        return None
+    teacher = _open(recipe.teacher)
+    ours, theirs = student.config.features, teacher.config.features
+    if ours != theirs and any(term.kind == "teacher_features" for term in recipe.terms):
+        raise InvalidRequest(
+            f"teacher_features compares features of one length, but {recipe.architecture} has "
+            f"{ours} and {recipe.teacher.architecture} {theirs}; use teacher_relations"
+        )
+    return teacher
+
+
+def start_from(model: Model, pretrained: Pretrained, recipe: Recipe, data: Dataset) -> set[str]:
+    """Copy into ``model`` what the pretrained network has in the same place and shape.
+
+    Projections to an embedding that it does not have start as the principal directions of
+    its features on pictures of ``data``. Returns the names of the parameters that only
+    hold a first guess.
+
+    Raises:
+        InvalidRequest: the networks have nothing in common.
+    """
+    donor = _open(pretrained)
+    theirs = dict(nnx.to_flat_state(nnx.state(donor, (nnx.Param, nnx.BatchStat))))
+    ours = dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
+    common = {
+        path
+        for path, variable in ours.items()
+        if path in theirs and theirs[path].shape == variable.shape
+    }
+    if not common:
+        raise InvalidRequest(f"{recipe.architecture} shares no weights with {donor.config}")
+    nnx.update(model, nnx.from_flat_state([(path, theirs[path]) for path in common]))
+    fresh = {"/".join(map(str, path)) for path in ours.keys() - common}
+    if model.config.embedding is None or not fresh:
+        return fresh
+    filled = model.start_heads(_principal_directions(donor, recipe, data))
+    return {name for name in fresh if not name.startswith(filled)}
+
+
+def _open(pretrained: Pretrained) -> Model:
+    """Open a published checkpoint, or a file that ``visearch train`` wrote."""
+    if METADATA_KEY in read_metadata(pretrained.weights):
+        spec = resolve(f"file:{pretrained.weights}")
+        if spec.architecture != pretrained.architecture:
+            raise InvalidRequest(f"{pretrained.weights} holds a {spec.architecture}")
+        return load(spec)
+    return registry.load_model(pretrained.architecture, pretrained.weights)
+
+
+def _principal_directions(donor: Model, recipe: Recipe, data: Dataset) -> jax.Array:
+    """Return float32 [C, C]: directions of the donor's features, strongest first.
+
+    Not centred, so that cosines change least; scaled so that features of mean length
+    have length 1.
+    """
+    graph, state = nnx.split(donor)
+    run = jax.jit(lambda x: nnx.merge(graph, state).features(pixels_to_input(x, recipe.size)))
+    rng = np.random.default_rng([recipe.seed, 2])
+    rows = rng.permutation(len(data))[:_PROJECTION_SAMPLE]
+    pixels = recipe.preprocess.pixels
+    features = np.concatenate(
+        [
+            np.asarray(run(jnp.asarray(np.stack([pixels(decode(data.pictures[i])) for i in part]))))
+            for part in np.array_split(rows, max(1, len(rows) // _CHUNK))
+        ]
+    )
+    directions = np.linalg.svd(features.T @ features)[0]
+    length = np.linalg.norm(features, axis=1).mean()
+    return jnp.asarray(directions / length, jnp.float32)

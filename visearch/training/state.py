@@ -1,0 +1,87 @@
+"""Everything a run must remember, and its file: a killed run goes on as if it had not been."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from visearch.errors import InvalidRequest
+from visearch.training.data import Dataset
+from visearch.training.network import Arrays
+from visearch.training.recipe import Recipe
+from visearch.training.terms import Memory
+
+_RUN = "run"
+_STEP = "step"
+
+
+class State(NamedTuple):
+    """``trained`` is weights and proxies; ``average`` the moving average of the weights."""
+
+    trained: dict[str, Arrays]
+    rest: Arrays
+    average: Arrays
+    optimizer: Any
+    memory: Memory
+
+
+def run_digest(recipe: Recipe, data: Dataset) -> str:
+    """Name a run by its recipe and its pictures and labels; equal runs give equal results."""
+    digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True, default=str).encode())
+    for picture in data.pictures:
+        digest.update(hashlib.sha256(picture).digest())
+    digest.update(data.labels.tobytes() + data.sources.tobytes())
+    return digest.hexdigest()
+
+
+def save(path: Path, state: State, step: int, run: str) -> None:
+    """Write ``state`` as it is after ``step`` steps; replaces ``path`` atomically."""
+    leaves = jax.tree_util.tree_flatten_with_path(state)[0]
+    arrays = {jax.tree_util.keystr(key): np.ascontiguousarray(_plain(leaf)) for key, leaf in leaves}
+    part = path.with_name(path.name + ".part")
+    save_file(arrays, part, metadata={_RUN: run, _STEP: str(step)})
+    part.replace(path)
+
+
+def restore(path: Path, like: State, run: str) -> tuple[State, int]:
+    """Read the state of the same ``run``, shaped as ``like``, and its number of steps.
+
+    Raises:
+        InvalidRequest: the file is of another run, or damaged.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+            if metadata.get(_RUN) != run:
+                raise InvalidRequest(
+                    f"{path} belongs to a run with another recipe or other data; "
+                    "delete it to start over, or choose another --out"
+                )
+            leaves, tree = jax.tree_util.tree_flatten_with_path(like)
+            values = [_like(file.get_tensor(jax.tree_util.keystr(k)), leaf) for k, leaf in leaves]
+    except SafetensorError as error:
+        raise InvalidRequest(f"{path} is damaged; delete it to start over: {error}") from error
+    restored: State = jax.tree_util.tree_unflatten(tree, values)
+    return restored, int(metadata[_STEP])
+
+
+def _plain(leaf: jax.Array) -> np.ndarray[Any, Any]:
+    key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    return np.asarray(jax.random.key_data(leaf) if key else leaf)
+
+
+def _like(value: np.ndarray[Any, Any], leaf: jax.Array) -> jax.Array:
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        key: jax.Array = jax.random.wrap_key_data(jnp.asarray(value))
+        return key
+    array: jax.Array = jnp.asarray(value, leaf.dtype)
+    return array

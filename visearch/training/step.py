@@ -1,0 +1,125 @@
+"""One step of training: views → losses → new weights, on one device or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from visearch.training import terms
+from visearch.training.batches import Batch
+from visearch.training.losses import unit
+from visearch.training.network import Arrays, Network
+from visearch.training.recipe import Recipe
+from visearch.training.state import State
+from visearch.training.terms import Memory, Seen
+
+Losses = dict[str, jax.Array]
+Step = Callable[[State, Batch, int], tuple[State, Losses]]
+
+
+def optimizer(recipe: Recipe, fresh: frozenset[str]) -> optax.GradientTransformation:
+    """AdamW with warm-up and cosine decay; proxies and ``fresh`` weights learn faster."""
+
+    def group(rate: float) -> optax.GradientTransformation:
+        schedule = optax.warmup_cosine_decay_schedule(
+            0.0, rate, recipe.warmup, recipe.steps, rate * 1e-2
+        )
+        return optax.adamw(schedule, b2=0.99, weight_decay=recipe.weight_decay)
+
+    def labels(trained: dict[str, Arrays]) -> dict[str, dict[str, str]]:
+        weights = {n: "head" if n in fresh else "body" for n in trained["weights"]}
+        return {"weights": weights, "proxies": dict.fromkeys(trained["proxies"], "head")}
+
+    groups = {"body": group(recipe.learning_rate), "head": group(recipe.head_learning_rate)}
+    return optax.chain(
+        optax.clip_by_global_norm(recipe.clip), optax.multi_transform(groups, labels)
+    )
+
+
+def pixels_to_input(pixels: jax.Array, side: int) -> jax.Array:
+    """Normalise uint8 [N, S, S, 3] and shrink it: float32 [N, side, side, 3]."""
+    x = pixels.astype(jnp.float32) / 127.5 - 1.0
+    if side == x.shape[1]:
+        return x
+    shape = (x.shape[0], side, side, 3)
+    small: jax.Array = jax.image.resize(x, shape, "linear", antialias=True)
+    return small
+
+
+def make_step(
+    recipe: Recipe,
+    network: Network,
+    teacher: Network | None,
+    transform: optax.GradientTransformation,
+    rivals: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+) -> Step:
+    """Return the compiled step: (state, batch, its number from 0) → (state, losses by name)."""
+    dtype = jnp.dtype(recipe.precision)
+
+    def loss(
+        trained: dict[str, Arrays], state: State, batch: Batch, taught: jax.Array, side: int
+    ) -> tuple[jax.Array, tuple[Losses, Arrays, jax.Array]]:
+        x = pixels_to_input(jnp.asarray(batch.pixels), side).astype(dtype)
+        weights = {name: value.astype(dtype) for name, value in trained["weights"].items()}
+        features, z, rest = network.apply(weights, state.rest, x)
+        half = len(batch.rows)
+        seen = Seen(
+            batch=batch,
+            z=unit(z[: 2 * half]),
+            features=features,
+            teacher=taught,
+            proxies=trained["proxies"]["all"],
+            memory=state.memory,
+            rivals=rivals,
+        )
+        value, parts = terms.total(recipe.terms, seen)
+        return value, (parts, rest, seen.z[:half])
+
+    def learn(batch: Batch, known: tuple[Arrays, Arrays] | None) -> jax.Array:
+        if teacher is None or known is None:
+            return jnp.zeros((batch.pixels.shape[0], 1))
+        x = pixels_to_input(jnp.asarray(batch.pixels), recipe.size)
+        return jax.lax.stop_gradient(teacher.apply(*known, x)[0])
+
+    @partial(jax.jit, static_argnames=("side",), donate_argnums=(0,))
+    def step(
+        state: State,
+        batch: Batch,
+        known: tuple[Arrays, Arrays] | None,
+        number: jax.Array,
+        side: int,
+    ) -> tuple[State, Losses]:
+        gradient = jax.grad(loss, has_aux=True)
+        grads, (parts, rest, z) = gradient(state.trained, state, batch, learn(batch, known), side)
+        updates, optimizer_state = transform.update(grads, state.optimizer, state.trained)
+        trained = optax.apply_updates(state.trained, updates)
+        average = _average(state.average, trained["weights"] | rest, recipe.average, number)
+        memory = _remember(state.memory, z, jnp.asarray(batch.rows))
+        return State(trained, rest, average, optimizer_state, memory), parts
+
+    known = (teacher.weights, teacher.rest) if teacher else None
+    return lambda state, batch, number: step(
+        state, batch, known, jnp.float32(number), side=recipe.side_at(number)
+    )
+
+
+def _average(mean: Arrays, now: Arrays, decay: float, step: jax.Array) -> Arrays:
+    """Move the average; early on it forgets faster, so that the start does not stay in it."""
+    keep = jnp.minimum(decay, (1 + step) / (10 + step))
+    return {
+        name: keep * mean[name] + (1 - keep) * now[name]
+        if jnp.issubdtype(now[name].dtype, jnp.floating)
+        else now[name]
+        for name in mean
+    }
+
+
+def _remember(memory: Memory, z: jax.Array, rows: jax.Array) -> Memory:
+    size = len(memory.rows)
+    vectors = jnp.concatenate([jax.lax.stop_gradient(z), memory.vectors])[:size]
+    return Memory(vectors, jnp.concatenate([rows, memory.rows])[:size])
