@@ -28,9 +28,9 @@ from common import (
 )
 
 from visearch.encoders.encoder import Encoder
+from visearch.evaluation.heldout import edit
 from visearch.images import decode
 from visearch.index import exact_search
-from visearch.training.evaluate import edit
 
 PARTS = ("queue", "decode", "encode", "search", "hydrate", "total")
 TERMINAL = ("succeeded", "failed", "expired", "cancelled")

@@ -113,7 +113,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "wrong.safetensors"
     tensors = to_tensors(registry.build("resnet_compact"))
     save_safetensors(path, tensors, spec.metadata_for("resnet18", 256, PREPROCESS))
-    with pytest.raises(WeightsMismatch, match=r"missing fc\.weight"):
+    with pytest.raises(WeightsMismatch, match="does not fit"):
         Encoder.open(f"file:{path}")
 
 

@@ -9,7 +9,7 @@ from flax import nnx
 from safetensors import safe_open
 
 from visearch.encoders import registry
-from visearch.encoders.depthwise import DepthwiseConv
+from visearch.encoders.depthwise import DepthwiseConv, PointwiseConv
 from visearch.encoders.model import Model
 from visearch.encoders.runtimes.fold import fold_batch_norm
 from visearch.encoders.runtimes.network import embedding
@@ -42,7 +42,7 @@ def of_model(
     wanted = np.asarray(jax.jit(embedding(model, preprocess))(pixels))
     fold_batch_norm(model, preprocess.size)
     for _, layer in nnx.iter_graph(model):
-        if isinstance(layer, DepthwiseConv):
+        if isinstance(layer, DepthwiseConv | PointwiseConv):
             layer.portable = True
     graph = export_onnx(embedding(model, preprocess), preprocess.size)
     return graph.SerializeToString(), pixels, wanted
@@ -57,7 +57,8 @@ def load(spec: EncoderSpec) -> Model:
     """
     with safe_open(spec.weights, framework="numpy") as file:
         projected = "head.weight" in file.keys()  # noqa: SIM118  (it is no mapping)
-    embedding = spec.dimension if projected else None
+    known = registry.VARIANTS.get(spec.architecture)
+    embedding = spec.dimension if projected else known.embedding if known else None
     return registry.load_model(spec.architecture, spec.weights, classes=None, embedding=embedding)
 
 
@@ -69,4 +70,5 @@ def pictures(size: int) -> npt.NDArray[np.uint8]:
     rows = np.stack([1 - ramp, ramp])
     shades = np.einsum("nabc,ah,bw->nhwc", corners, rows, rows)
     noise = rng.normal(0, 40, (CHECKED, size, size, 3))
-    return np.clip(shades + noise, 0, 255).astype(np.uint8)
+    clipped: npt.NDArray[np.uint8] = np.clip(shades + noise, 0, 255).astype(np.uint8)
+    return clipped

@@ -6,7 +6,7 @@ convolution's kernel and bias: one layer can do both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -81,14 +81,16 @@ def fold_batch_norm(model: Model, size: int) -> None:
 def _places(model: nnx.Module) -> Iterator[tuple[_Place, Convolution | nnx.BatchNorm]]:
     parents = [node for _, node in nnx.iter_graph(model) if isinstance(node, nnx.Module)]
     for parent in parents:
-        children = enumerate(parent) if isinstance(parent, nnx.List) else vars(parent).items()
+        children: Iterable[tuple[str | int, Any]] = (
+            enumerate(parent) if isinstance(parent, nnx.List) else vars(parent).items()
+        )
         for name, child in list(children):
             if isinstance(child, Convolution | nnx.BatchNorm):
                 yield (parent, name), child
 
 
 def _put(parent: nnx.Module, name: str | int, child: nnx.Module) -> None:
-    if isinstance(parent, nnx.List):
+    if isinstance(parent, nnx.List) and isinstance(name, int):
         parent[name] = child
     else:
         setattr(parent, str(name), child)

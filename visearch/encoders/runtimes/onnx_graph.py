@@ -106,12 +106,14 @@ class Graph:
 
     def model(self, pixels: Value, result: Value) -> onnx.ModelProto:
         """Return the model from uint8 ``pixels`` as written to float32 ``result``."""
+        nodes = self._needed(result.name)
+        used = {name for node in nodes for name in node.input}
         graph = helper.make_graph(
-            self._needed(result.name),
+            nodes,
             "encoder",
             [_described(pixels, "pixels", TensorProto.UINT8)],
             [_described(result, result.name, TensorProto.FLOAT)],
-            self.constants,
+            [constant for constant in self.constants if constant.name in used],
         )
         opset = [helper.make_opsetid("", OPSET)]
         made = helper.make_model(graph, opset_imports=opset, ir_version=IR_VERSION)

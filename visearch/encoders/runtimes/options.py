@@ -128,8 +128,9 @@ def choose(
 
 def has_accelerator() -> bool:
     """Tell whether jax has a device that is no CPU. Loads jax only if a plugin is installed."""
-    if not entry_points(group="jax_plugins") and find_spec("jax_plugins") is None:
-        return find_spec("libtpu") is not None
+    plugins = (*entry_points(group="jax_plugins"), find_spec("jax_plugins"), find_spec("libtpu"))
+    if not any(plugins):
+        return False
     import jax
 
     return bool(jax.default_backend() != "cpu")

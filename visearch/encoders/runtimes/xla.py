@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
+import structlog
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
@@ -27,6 +28,8 @@ from visearch.images import Preprocess
 
 IN_FLIGHT = 2
 """Batches on the device at a time: one computed, one on its way."""
+
+log = structlog.get_logger()
 
 _DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -110,7 +113,11 @@ def _cast(array: jax.Array, dtype: Any) -> Any:
 
 
 def _keep_compiled(folder: Path) -> None:
-    """Keep compiled programs on disk, so that the next start is quick."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Keep compiled programs on disk, if it can be written, so that the next start is quick."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        log.warning("programs_not_cached", folder=str(folder), reason=error.strerror)
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
