@@ -25,6 +25,7 @@ check: $(VENV)/installed-dev ## Run the linters, the type checker and the quick 
 	$(BIN)/pytest tests/unit tests/docs
 
 bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it (minutes)
+	$(BIN)/python bench/encode.py --json
 	$(BIN)/python bench/ingest.py --json
 	$(BIN)/python bench/serve.py --json
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pytest
 from system import System
 
 from visearch.demo import write_archive
@@ -36,3 +38,28 @@ def test_ingest_and_serving_are_measured(system: System, tmp_path: Path) -> None
     assert serve["rank1"] >= 0.8
     assert set(serve["states"]) == {"succeeded"}
     assert serve["errors"] == []
+
+
+def encode(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "bench/encode.py", "--json", *options],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+
+
+def test_encoding_is_measured_beside_a_peer() -> None:
+    small = ["--model", "resnet_compact", "--size", "32", "--batch", "2", "--seconds", "0.2"]
+    done = encode(*small, "--peer", "onnxruntime", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["images_per_s"] > 0 and result["peer_images_per_s"] > 0
+    assert result["ratio"] == pytest.approx(
+        result["images_per_s"] / result["peer_images_per_s"], rel=0.02
+    )
+
+
+@pytest.mark.skipif(find_spec("torch") is not None, reason="the peer torch is installed")
+def test_a_peer_that_is_not_installed_is_named_in_one_sentence() -> None:
+    done = encode("--peer", "torch")
+    assert done.returncode == 1
+    assert done.stderr == "the peer torch is not installed here; run `pip install torch` first\n"

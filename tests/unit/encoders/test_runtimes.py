@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -117,10 +119,37 @@ class TestOnnxRuntime:
             Encoder.open(small, options=RunOptions(runtime="onnx", precision="bfloat16"))
 
 
+class TestXla:
+    def test_several_devices_share_each_batch(
+        self, small: str, by_xla: np.ndarray, tmp_path: Path
+    ) -> None:
+        np.save(tmp_path / "pixels.npy", PIXELS)
+        code = (
+            "import sys; import jax, numpy as np; from visearch import Encoder\n"
+            "from visearch.encoders.runtimes.options import RunOptions\n"
+            "assert len(jax.devices()) == 2\n"
+            "options = RunOptions(runtime='xla', precision='float32')\n"
+            "encoder = Encoder.open(sys.argv[1], (3,), options)\n"
+            "np.save('vectors.npy', encoder.embed_pixels(np.load('pixels.npy')))\n"
+        )
+        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+        subprocess.run(
+            [sys.executable, "-c", code, small],
+            cwd=tmp_path, env={**os.environ, "XLA_FLAGS": flags}, timeout=200, check=True,
+        )  # fmt: skip
+        np.testing.assert_allclose(np.load(tmp_path / "vectors.npy"), by_xla, atol=1e-5)
+
+    def test_bfloat16_is_near(self, small: str, by_xla: np.ndarray) -> None:
+        options = RunOptions(runtime="xla", precision="bfloat16")
+        vectors = Encoder.open(small, (4,), options).embed_pixels(PIXELS[:3])
+        assert 1e-5 < np.linalg.norm(vectors - by_xla[:3], axis=1).max() < 5e-2
+
+
 class TestOpenVino:
     @pytest.fixture(autouse=True)
     def _installed(self) -> None:
-        pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
+        if find_spec("openvino") is None:  # importing it here would load its telemetry
+            pytest.skip("the extra `openvino` is not installed")
 
     @pytest.mark.parametrize(("precision", "far"), [("float32", 1e-3), ("bfloat16", 5e-2)])
     def test_its_vectors_are_those_of_xla(

@@ -1,8 +1,8 @@
 """ONNX Runtime: the engine for CPUs, in float32 and for int8 encoders.
 
-Its threads sleep when they have nothing to do. By default they spin, which makes a single
-caller on an idle machine a little faster and everything else on a busy one slower
-(docs/benchmarks.md).
+Its threads wait for the next layer by spinning for at most ``SPIN_US``. Without a bound,
+as by default, they hold their cores while other processes need them; without spinning
+each layer begins with waking them (docs/decisions/0008-cpu-runtime.md).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import onnxruntime
 BATCH = 8
 """Most pictures at a time: larger batches leave the cache of a CPU and gain nothing."""
 
+SPIN_US = "100"
+
 
 class OnnxRuntime:
     """Runs an ONNX graph from uint8 pictures to unit vectors."""
@@ -23,7 +25,7 @@ class OnnxRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; its warnings go past Python's logging
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from visearch.encoders.runtimes.options import Precision
 
 # Its telemetry forks a process that reports to its vendor, unasked; a fork also endangers
-# jax, which has threads. Without the module OpenVINO uses a stand-in of its own.
+# jax, which has threads. Without the module OpenVINO uses a stand-in of its own. (A program
+# that has imported OpenVINO before has its telemetry too.)
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov  # noqa: E402  (after the line above)
