@@ -44,7 +44,10 @@ class Settings:
     redis_url: str = _setting("", "Redis; empty starts an embedded server on a socket in HOME.")
     database_url: str = _setting("", "SQLAlchemy URL; empty is SQLite in HOME.")
     blobs_url: str = _setting("", "Object store URL (file, s3, gs, az); empty is HOME/blobs.")
-    encoder: str = _setting("bundled", "Encoder of new catalogs: `bundled` or `file:PATH`.")
+    encoder: str = _setting(
+        "bundled",
+        "Encoder of new catalogs: `bundled`, `file:PATH` or `hf-hub:OWNER/NAME@REVISION`.",
+    )
 
     runtime: str = _setting("auto", "What runs the encoder: `auto`, `xla`, `onnx` or `openvino`.")
     precision: str = _setting("auto", "Arithmetic of the encoder: `auto`, `float32` or `bfloat16`.")

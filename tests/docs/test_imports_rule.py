@@ -28,6 +28,8 @@ WEB_NEVER = (
     "flax",
     "scann",
     "optax",
+    "safetensors",
+    "huggingface_hub",
     "workers",
     "visearch.index",
     "visearch.encoders.encoder",
@@ -163,6 +165,18 @@ def test_the_web_app_loads_no_model_and_no_worker(tmp_path: Path) -> None:
     )
     assert loaded_after(code, WEB_NEVER, tmp_path) == []
     assert loaded_after(code, ("web", "flask"), tmp_path) == ["web", "flask"]
+
+
+def test_specs_of_every_source_are_resolved_without_loading_weights(tmp_path: Path) -> None:
+    code = (
+        "from visearch.encoders.spec import resolve\n"
+        "from visearch.errors import UnknownEncoder\n"
+        "resolve('bundled')\n"
+        "try:\n    resolve('hf-hub:owner/name@v1')\n"
+        "except UnknownEncoder as error:\n    assert 'visearch weights pull' in error.detail\n"
+        "else:\n    raise AssertionError\n"
+    )
+    assert loaded_after(code, WEB_NEVER, tmp_path) == []
 
 
 def test_an_ingest_worker_loads_no_model(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+import jax
 from flax import nnx
 
 from visearch.encoders import (
@@ -54,6 +55,18 @@ def dimension(config: Config) -> int:
     return config.embedding or config.features
 
 
+class _OneKey(nnx.RngStream):
+    """Gives the same key always, where only shapes are asked for: counting takes longest."""
+
+    def __call__(self) -> jax.Array:
+        key: jax.Array = self.key[...]
+        return key
+
+    def fork(self, *, split: int | tuple[int, ...] | None = None) -> nnx.RngStream:
+        """Give a dropout layer a stream that does count."""
+        return nnx.RngStream(self(), tag=self.tag)
+
+
 def build(name: str, *, seed: int = 0, **overrides: Unpack[Overrides]) -> Model:
     """Make the named architecture with random weights, drawn from ``seed``.
 
@@ -62,10 +75,29 @@ def build(name: str, *, seed: int = 0, **overrides: Unpack[Overrides]) -> Model:
     Raises:
         UnknownEncoder: there is no such architecture.
     """
+    return _make(name, nnx.Rngs(seed), overrides)
+
+
+def abstract(name: str, **overrides: Unpack[Overrides]) -> Model:
+    """Make the named architecture with the shapes of its weights, but no weights.
+
+    Raises:
+        UnknownEncoder: there is no such architecture.
+    """
+
+    def make() -> Model:
+        rngs = nnx.Rngs(0)
+        setattr(rngs, "default", _OneKey(0, tag="default"))  # noqa: B010  (untyped there)
+        return _make(name, rngs, overrides)
+
+    model: Model = nnx.eval_shape(make)
+    return model
+
+
+def _make(name: str, rngs: nnx.Rngs, overrides: Overrides) -> Model:
     for family, variants in _FAMILIES:
         if name in variants:
-            config = replace(variants[name], **overrides)
-            return family(config, rngs=nnx.Rngs(seed))
+            return family(replace(variants[name], **overrides), rngs=rngs)
     raise UnknownEncoder(f"unknown architecture {name!r}; there are {', '.join(VARIANTS)}")
 
 
@@ -97,7 +129,7 @@ def filled(name: str, tensors: Mapping[str, Array], **overrides: Unpack[Override
         WeightsMismatch: the tensors do not fit it.
     """
     # Random weights would be drawn only to be overwritten: seconds for a large network.
-    model: Model = nnx.eval_shape(lambda: build(name, **overrides))
+    model = abstract(name, **overrides)
     load_tensors(model, tensors)
     nnx.reseed(model, default=0)
     return model

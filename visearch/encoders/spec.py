@@ -13,10 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from visearch.encoders import hub
 from visearch.encoders.header import read_metadata
 from visearch.errors import EncoderMismatch, UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
 from visearch.records import Catalog
+from visearch.settings import Settings
 
 METADATA_KEY = "visearch"
 BUNDLED = Path(__file__).parent / "bundled" / "encoder.safetensors"
@@ -70,20 +72,31 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 
 def resolve(spec: str) -> EncoderSpec:
-    """Resolve ``bundled`` or ``file:PATH`` (a file written by ``visearch train``).
+    """Resolve ``bundled``, ``file:PATH`` (a file that visearch wrote) or a pulled ``hf-hub:…``.
 
     Raises:
-        UnknownEncoder: no such spec or file, or the file lacks visearch's metadata.
+        UnknownEncoder: no such spec or file, it was not pulled yet, or it lacks
+            visearch's metadata.
     """
-    if spec == "bundled":
-        path = BUNDLED
+    if spec in ("bundled", "bundled:"):
+        path, remedy = BUNDLED, "install visearch again"
     elif spec.startswith("file:"):
-        path = Path(spec.removeprefix("file:"))
+        path, remedy = Path(spec.removeprefix("file:")), "there is no such file"
+    elif spec.startswith(hub.PREFIX):
+        path = hub.HubSource.parse(spec).path(weights_folder())
+        remedy = f"run `visearch weights pull {spec}` first"
     else:
-        raise UnknownEncoder(f"unknown encoder {spec!r}; use 'bundled' or 'file:PATH'")
+        raise UnknownEncoder(
+            f"unknown encoder {spec!r}; use 'bundled', 'file:PATH' or 'hf-hub:OWNER/NAME@REVISION'"
+        )
     if not path.is_file():
-        raise UnknownEncoder(f"encoder {spec!r}: there is no such file")
+        raise UnknownEncoder(f"encoder {spec!r}: {remedy}")
     return _read(path, path.stat().st_mtime_ns)
+
+
+def weights_folder() -> Path:
+    """Return the folder of pulled weights; it is this machine's, not a catalog's."""
+    return Settings.from_env().home / "weights"
 
 
 def check(catalog: Catalog, fingerprint: str) -> None:
@@ -107,4 +120,6 @@ def _read(path: Path, _mtime: int) -> EncoderSpec:
             preprocess=Preprocess.from_dict(notes["preprocess"]),
         )
     except (KeyError, ValueError, WeightsMismatch) as error:
-        raise UnknownEncoder(f"{path.name} was not written by `visearch train`") from error
+        raise UnknownEncoder(
+            f"{path.name} is no encoder of visearch; `visearch weights convert` makes one of it"
+        ) from error

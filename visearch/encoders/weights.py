@@ -28,18 +28,24 @@ def _arrays(model: nnx.Module) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
     return dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
 
 
-def _slots(model: nnx.Module, naming: Naming) -> list[Slot]:
+def slots(model: nnx.Module, naming: Naming = OWN) -> list[Slot]:
+    """Return where a checkpoint of that naming keeps each array of ``model``."""
     return [
         slot(naming, ".".join(str(part) for part in path), variable.shape)
         for path, variable in _arrays(model).items()
     ]
 
 
-def to_tensors(model: nnx.Module) -> dict[str, Array]:
-    """Return the model's arrays under visearch's own names and layouts, float32."""
+def to_tensors(model: nnx.Module, like: nnx.Module | None = None) -> dict[str, Array]:
+    """Return the model's arrays under visearch's own names and layouts, float32.
+
+    With ``like`` only those that this smaller model has, too.
+    """
+    wanted = {place.key for place in slots(like or model)}
     return {
         place.key: place.write(np.asarray(variable[...], dtype=np.float32))
-        for place, variable in zip(_slots(model, OWN), _arrays(model).values(), strict=True)
+        for place, variable in zip(slots(model), _arrays(model).values(), strict=True)
+        if place.key in wanted
     }
 
 
@@ -56,19 +62,19 @@ def load_tensors(model: Model, tensors: Mapping[str, Array]) -> str:
         WeightsMismatch: a key is missing or unexpected, or a shape differs; the message
             lists all of them, and the model is unchanged.
     """
-    naming, slots = max(
-        ((naming, _slots(model, naming)) for naming in (OWN, *model.namings())),
+    naming, places = max(
+        ((naming, slots(model, naming)) for naming in (OWN, *model.namings())),
         key=lambda pair: sum(place.key in tensors for place in pair[1]),
     )
     used = {key: value for key, value in tensors.items() if not naming.ignores(key)}
-    if differences := _differences({place.key: place.shape for place in slots}, used):
+    if differences := _differences({place.key: place.shape for place in places}, used):
         raise WeightsMismatch(
             f"the checkpoint does not fit the architecture (as {naming.name} names it):\n  "
             + "\n  ".join(differences)
         )
     filled = [
         (path, variable.replace(jnp.asarray(place.read(used[place.key].astype(np.float32)))))
-        for place, (path, variable) in zip(slots, _arrays(model).items(), strict=True)
+        for place, (path, variable) in zip(places, _arrays(model).items(), strict=True)
     ]
     nnx.update(model, nnx.from_flat_state(filled))
     return naming.name
