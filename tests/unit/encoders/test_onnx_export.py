@@ -78,6 +78,7 @@ LAYERS: dict[str, Function] = {
     "squeeze and excite": squeeze_and_excite,
     "linear at every position": lambda x: x @ weights(3, 5) + weights(5),
     "channels side by side": lambda x: jnp.concatenate([x, -x], axis=-1),
+    "two means interleaved": lambda x: jnp.stack((x.mean((1, 2)), x.sum((1, 2))), axis=2),
     "channels first, then flat": lambda x: x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1),
     "a constant beside": lambda x: x * weights(1, 1, 1, 3) + weights(3),
 }

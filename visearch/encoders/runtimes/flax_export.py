@@ -55,10 +55,12 @@ def load(spec: EncoderSpec) -> Model:
         UnknownEncoder: there is no such architecture.
         WeightsMismatch: the weights do not fit it.
     """
+    variant = registry.VARIANTS.get(spec.architecture)
     with safe_open(spec.weights, framework="numpy") as file:
         projected = "head.weight" in file.keys()  # noqa: SIM118  (it is no mapping)
-    known = registry.VARIANTS.get(spec.architecture)
-    embedding = spec.dimension if projected else known.embedding if known else None
+    if variant is not None and variant.embedding is not None:
+        projected = True  # by its own heads, whatever their names
+    embedding = spec.dimension if projected else None
     return registry.load_model(spec.architecture, spec.weights, classes=None, embedding=embedding)
 
 

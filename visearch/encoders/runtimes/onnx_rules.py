@@ -130,6 +130,14 @@ def _concatenate(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known])
     return graph.add("Concat", [graph.input_of(v) for v in inputs], shape, axis=axis)
 
 
+def _stack(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
+    shape, at = shape_of(equation), equation.params["axis"]
+    require(len(shape) == 3, equation)
+    layer = (*shape[:at], 1, *shape[at + 1 :])
+    layers = [_reshaped(graph, value_of(x, equation), layer).name for x in inputs]
+    return graph.add("Concat", layers, shape, axis=at)
+
+
 RULES: Mapping[str, Rule] = {
     "add": _elementwise("Add"),
     "concatenate": _concatenate,
@@ -157,6 +165,7 @@ RULES: Mapping[str, Rule] = {
     "sqrt": _elementwise("Sqrt"),
     "square": _square,
     "squeeze": _reshape,
+    "stack": _stack,
     "sub": _elementwise("Sub"),
     "tanh": _elementwise("Tanh"),
     "transpose": _transpose,
