@@ -40,7 +40,9 @@ def ls(as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    table = Table("encoder", "architecture", "dimension", "MB", "fingerprint", "licence")
+    table = Table()
+    for name in ("encoder", "architecture", "dimension", "MB", "fingerprint", "licence"):
+        table.add_column(name, overflow="fold")
     for one in found:
         table.add_row(*(str(value or "") for value in one.values()))
     Console().print(table)
