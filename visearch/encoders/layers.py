@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from visearch.encoders.depthwise import DepthwiseConv, Padding
+from visearch.encoders.depthwise import DepthwiseConv, Padding, PointwiseConv
 
 Activation = Callable[[jax.Array], jax.Array]
 
@@ -52,6 +52,8 @@ class ConvNorm(nnx.Module):
             conv: nnx.Module = DepthwiseConv(
                 cout, height, stride=stride, padding=padding, use_bias=use_bias, rngs=rngs
             )
+        elif (height, width, stride) == (1, 1, 1):
+            conv = PointwiseConv(cin, cout, use_bias=use_bias, rngs=rngs)
         else:
             conv = nnx.Conv(
                 cin,

@@ -3,7 +3,8 @@
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
 goes its own way, through the same layers with weights of its own; its head also sees the
 mean of three stages, where colour and texture still are. The embedding is the projections
-of both, each scaled to a fixed length, so that neither can drown the other.
+of both, each scaled to a fixed length, so that neither can drown the other. They are
+interleaved, so that the first numbers of an embedding hold of both what matters most.
 """
 
 from __future__ import annotations
@@ -25,18 +26,17 @@ _STAGES = {4: 24, 7: 32, 14: 96}
 
 @dataclass(frozen=True, kw_only=True)
 class TwinConfig(MobileNetV2Config):
-    """Shape of a twin; ``embedding`` counts both parts, the ``general`` one stands first.
+    """Shape of a twin; half of the ``embedding`` is the general part, half the special one.
 
     ``general_length`` is the length of the general part beside a special one of 1.
     """
 
-    general: int = 128
     general_length: float = 1.0
 
     @property
-    def special(self) -> int:
-        """Numbers in the special part."""
-        return (self.embedding or 0) - self.general
+    def part(self) -> int:
+        """Numbers in each part."""
+        return (self.embedding or 0) // 2
 
 
 VARIANTS: dict[str, TwinConfig] = {
@@ -57,9 +57,9 @@ class MobileNetTwin(MobileNetV2):
     def make_heads(self, rngs: nnx.Rngs) -> None:
         """Make both projections."""
         config, width = self.config, self.config.features
-        self.general_head = nnx.Linear(width, config.general, use_bias=False, rngs=rngs)
+        self.general_head = nnx.Linear(width, config.part, use_bias=False, rngs=rngs)
         self.special_head = nnx.Linear(
-            width + sum(_STAGES.values()), config.special, use_bias=False, rngs=rngs
+            width + sum(_STAGES.values()), config.part, use_bias=False, rngs=rngs
         )
 
     def namings(self) -> tuple[Naming, ...]:
@@ -78,7 +78,7 @@ class MobileNetTwin(MobileNetV2):
             _unit(self.general_head(features)) * self.config.general_length,
             _unit(self.special_head(self._special_features(x))),
         )
-        return features, jnp.concatenate(parts, axis=1)
+        return features, jnp.stack(parts, axis=2).reshape(x.shape[0], -1)
 
     def _special_features(self, x: jax.Array) -> jax.Array:
         stages = [_mean(x)]
@@ -92,9 +92,9 @@ class MobileNetTwin(MobileNetV2):
         """Start both branches alike: the general layers, then ``directions`` float32 [C, C]."""
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
-        self.general_head.kernel[...] = directions[:, : self.config.general]
-        stages = jnp.zeros((sum(_STAGES.values()), self.config.special))
-        chosen = directions[:, : self.config.special]
+        self.general_head.kernel[...] = directions[:, : self.config.part]
+        stages = jnp.zeros((sum(_STAGES.values()), self.config.part))
+        chosen = directions[:, : self.config.part]
         self.special_head.kernel[...] = jnp.concatenate([chosen, stages])
         return ("special/",)
 
@@ -104,4 +104,5 @@ def _mean(x: jax.Array) -> jax.Array:
 
 
 def _unit(z: jax.Array) -> jax.Array:
-    return z / jnp.maximum(jnp.linalg.norm(z, axis=1, keepdims=True), 1e-6)
+    # A blank picture may give zeros, at which the gradient of a norm is not a number.
+    return z * jax.lax.rsqrt(jnp.sum(z * z, axis=1, keepdims=True) + 1e-12)

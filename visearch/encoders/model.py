@@ -83,6 +83,11 @@ class Model(nnx.Module):
         features = self.features(x)
         return features, features if self.config.embedding is None else self.head(features)
 
-    def start_heads(self, directions: jax.Array) -> None:
-        """Start the projection at ``directions`` of the features, float32 [C, C], best first."""
+    def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
+        """Start the projection at ``directions`` of the features, float32 [C, C], best first.
+
+        Returns the names (or their beginnings) of parameters that were filled with
+        pretrained weights, rather than with a first guess.
+        """
         self.head.kernel[...] = directions[:, : self.config.embedding]
+        return ()

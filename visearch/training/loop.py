@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from visearch.encoders import registry
 from visearch.encoders.spec import metadata_for
@@ -108,7 +108,7 @@ def _placement(recipe: Recipe) -> Callable[[Batch], Batch]:
         raise InvalidRequest(
             f"batch and mixtures must be multiples of the {devices} devices of this machine"
         )
-    mesh = jax.make_mesh((devices,), ("data",))
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
     rows = NamedSharding(mesh, PartitionSpec("data"))
     return lambda batch: Batch(*(jax.device_put(part, rows) for part in batch))
 

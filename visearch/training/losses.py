@@ -5,6 +5,8 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+_NEVER = -1e9
+
 
 def supervised_contrastive(z: jax.Array, labels: jax.Array, temperature: float) -> jax.Array:
     """Supervised contrastive loss, L_out of Khosla et al. 2020 (arXiv:2004.11362, eq. 2).
@@ -101,7 +103,9 @@ def proxy(
     right = jax.nn.one_hot(labels, c, dtype=bool)
     proxies = proxies / jnp.linalg.norm(proxies, axis=1, keepdims=True)
     cosines = z @ proxies.T - margin * right
-    log_p = jax.nn.log_softmax(jnp.where(rivals | right, cosines / temperature, -jnp.inf), axis=1)
+    # Not -inf: a row without rivals, though left out, would make every gradient NaN.
+    logits = jnp.where(rivals | right, cosines / temperature, _NEVER)
+    log_p = jax.nn.log_softmax(logits, axis=1)
     choice = (rivals | right).astype(z.dtype)
     even = choice / choice.sum(axis=1, keepdims=True).clip(1)
     target = (1 - smoothing) * right + smoothing * even
@@ -129,8 +133,8 @@ def teacher_relations(z: jax.Array, teacher: jax.Array, temperature: float) -> j
 
 
 def unit(z: jax.Array) -> jax.Array:
-    """Scale the rows of [..., d] to length 1."""
-    return z / jnp.maximum(jnp.linalg.norm(z, axis=-1, keepdims=True), 1e-6)
+    """Scale the rows of [..., d] to length 1; a row of zeros stays one, with a gradient of 0."""
+    return z * jax.lax.rsqrt(jnp.sum(z * z, axis=-1, keepdims=True) + 1e-12)
 
 
 def _same(labels: jax.Array) -> jax.Array:

@@ -50,6 +50,8 @@ class Recipe:
     """The numbers of a run; ``batch`` counts pictures, each seen in two views.
 
     ``embedding`` is its length, for architectures that leave it open (None: the features).
+    The terms are averaged over the first ``lengths`` numbers of it, beside all of it, so
+    that it can be cut (Kusupati et al. 2022, arXiv:2205.13147).
     Views are drawn at ``size`` px; all but the last ``full_size_steps`` steps shrink them to
     ``train_size`` (Touvron et al. 2019, arXiv:1906.06423). Parameters whose names begin with one
     of ``frozen`` stay as they are. ``strength`` 0..1 scales how
@@ -62,6 +64,7 @@ class Recipe:
 
     architecture: str
     embedding: int | None = None
+    lengths: tuple[int, ...] = ()
     size: int = 160
     fit: Fit = "stretch"
     batch: int = 64
@@ -126,7 +129,7 @@ def _recipe(body: dict[str, Any], data: Path, start: Path | None) -> Recipe:
     parts["terms"] = tuple(Term(**_known(entry, Term)) for entry in body.pop("term", []))
     if body:
         raise InvalidRequest(f"the recipe has unknown parts: {', '.join(sorted(body))}")
-    parts["frozen"] = tuple(parts.get("frozen", ()))
+    parts |= {name: tuple(parts.get(name, ())) for name in ("frozen", "lengths")}
     return Recipe(**_known(parts, Recipe))
 
 

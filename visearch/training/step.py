@@ -77,7 +77,7 @@ def make_step(
             memory=state.memory,
             rivals=rivals,
         )
-        value, parts = terms.total(recipe.terms, seen)
+        value, parts = terms.total(recipe.terms, seen, recipe.lengths)
         return value, (parts, rest, seen.z[:half])
 
     def learn(batch: Batch, known: tuple[Arrays, Arrays] | None) -> jax.Array:

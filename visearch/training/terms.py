@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -41,6 +41,15 @@ class Seen:
     proxies: jax.Array
     memory: Memory
     rivals: npt.NDArray[np.bool_]
+
+    def cut(self, length: int) -> Seen:
+        """Return the same with only the first ``length`` numbers of every embedding."""
+        return replace(
+            self,
+            z=losses.unit(self.z[:, :length]),
+            proxies=self.proxies[:, :length],
+            memory=self.memory._replace(vectors=losses.unit(self.memory.vectors[:, :length])),
+        )
 
     def labels(self, level: int) -> jax.Array:
         """Return the labels of the rows of ``z`` at ``level``, int32 [2·batch]."""
@@ -91,9 +100,18 @@ _KINDS: dict[Kind, Callable[[Term, Seen], jax.Array]] = {
 }
 
 
-def total(terms: Sequence[Term], seen: Seen) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Return the weighted sum of the terms and each one, unweighted, by name."""
-    parts = {name(term): _KINDS[term.kind](term, seen) for term in terms}
+def total(
+    terms: Sequence[Term], seen: Seen, lengths: Sequence[int]
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Return the weighted sum of the terms and each one, unweighted, by name.
+
+    Each is the mean over whole embeddings and those cut to ``lengths``.
+    """
+    views = [seen, *(seen.cut(length) for length in lengths)]
+    parts = {
+        name(term): jnp.mean(jnp.stack([_KINDS[term.kind](term, view) for view in views]))
+        for term in terms
+    }
     return sum((t.weight * parts[name(t)] for t in terms), start=jnp.zeros(())), parts
 
 

@@ -90,6 +90,22 @@ def test_the_proxy_loss_is_a_softmax_over_rivals_with_a_margin() -> None:
     assert float(ours) == pytest.approx(total / 3, abs=1e-5)
 
 
+def test_rows_without_label_or_fellow_leave_gradients_finite() -> None:
+    z, labels = jnp.asarray(unit(8, 4)), jnp.asarray([0, -1, -1, 2])
+    rivals = jnp.asarray([[True, True, True], [False] * 3, [True] * 3, [False] * 3])
+    proxies, rows = jnp.asarray(unit(9, 3)), jnp.asarray([4, 5])
+
+    def every_loss(z: jax.Array) -> jax.Array:
+        return (
+            losses.proxy(z, labels, proxies, rivals, temperature=0.1, smoothing=0.1)
+            + losses.triplet(z, labels, 0.2)
+            + losses.supervised_contrastive(z, labels, 0.1)
+            + losses.info_nce(z, rows, jnp.zeros((3, 8)), jnp.full(3, -1), 0.1)
+        )
+
+    assert np.isfinite(jax.grad(every_loss)(z)).all()
+
+
 def test_a_teacher_is_matched_exactly_by_its_own_features() -> None:
     teacher = jnp.asarray(unit(7, 5, 6) * 4.0)
     assert float(losses.teacher_features(teacher / 2.0, teacher)) == pytest.approx(0, abs=1e-6)
