@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check bench clean
+.PHONY: help up test check bench encoder clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -29,8 +29,15 @@ bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it
 	$(BIN)/python bench/ingest.py --json
 	$(BIN)/python bench/serve.py --json
 
+encoder: $(VENV)/installed ## Train the bundled encoder again from the folder DATA (hours)
+	@test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }
+	mkdir -p build
+	$(BIN)/visearch train recipes/bundled-1.toml --data "$(DATA)" --out build/stage-1.safetensors
+	$(BIN)/visearch train recipes/bundled-2.toml --data "$(DATA)" \
+		--start build/stage-1.safetensors --out build/encoder.safetensors
+
 clean: ## Remove the virtual environment and the embedded store
-	rm -rf $(VENV) .visearch
+	rm -rf $(VENV) .visearch build
 
 $(VENV)/python: Makefile
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \

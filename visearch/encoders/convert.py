@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,13 @@ from typing import Any
 import numpy as np
 
 from visearch.encoders import registry
-from visearch.encoders.spec import metadata_for
-from visearch.encoders.weights import load_checkpoint, save_safetensors, to_tensors
+from visearch.encoders.spec import METADATA_KEY, EncoderSpec, metadata_for, read_notes
+from visearch.encoders.weights import (
+    load_checkpoint,
+    load_safetensors,
+    save_safetensors,
+    to_tensors,
+)
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
 
@@ -49,6 +55,28 @@ def convert(checkpoint: Path, out: Path, recipe: Recipe, **notes: Any) -> None:
         save_safetensors(out, kept, metadata, np.float32)
     except ValueError as error:
         raise InvalidRequest(f"{checkpoint.name}: {error}") from error
+
+
+def cut(spec: EncoderSpec, dimension: int, out: Path) -> None:
+    """Write ``spec`` as an encoder whose embedding is the first ``dimension`` numbers.
+
+    Raises:
+        InvalidRequest: it was not trained to be cut to this length.
+    """
+    notes = read_notes(spec.weights)
+    lengths = sorted(notes.get("recipe", {}).get("lengths", ()))
+    if dimension not in lengths:
+        raise InvalidRequest(
+            f"this encoder was trained to be cut to {', '.join(map(str, lengths))} numbers, "
+            f"not to {dimension}"
+            if lengths
+            else "this encoder was not trained to be cut; a recipe's `lengths` does that"
+        )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    tensors = load_safetensors(spec.weights)
+    dtype = next(iter(tensors.values())).dtype
+    shorter = {**notes, "dimension": dimension}
+    save_safetensors(out, tensors, {METADATA_KEY: json.dumps(shorter, sort_keys=True)}, dtype)
 
 
 def timm_recipe(config: Mapping[str, Any]) -> Recipe:

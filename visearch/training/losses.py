@@ -29,20 +29,10 @@ def supervised_contrastive(z: jax.Array, labels: jax.Array, temperature: float) 
     return row.sum() / jnp.maximum((positives > 0).sum(), 1)
 
 
-def nt_xent(z: jax.Array, temperature: float) -> jax.Array:
-    """NT-Xent (Chen et al. 2020, arXiv:2002.05709, eq. 1): row i and row i + n/2 are views.
-
-    It is the supervised loss whose labels name the picture.
-    """
-    half = z.shape[0] // 2
-    labels = jnp.concatenate([jnp.arange(half), jnp.arange(half)])
-    return supervised_contrastive(z, labels, temperature)
-
-
 def info_nce(
     z: jax.Array, rows: jax.Array, memory: jax.Array, memory_rows: jax.Array, temperature: float
 ) -> jax.Array:
-    """InfoNCE (arXiv:1807.03748) among views and remembered embeddings (arXiv:1912.06798).
+    """InfoNCE (arXiv:1807.03748) on pairs of views, with remembered strangers (1912.06798).
 
     Row i and row i + n/2 of ``z`` are views of picture ``rows[i]`` (int32 [n/2]). Each finds
     the other among the other half and ``memory`` [m, d], whose pictures are ``memory_rows``

@@ -36,6 +36,7 @@ def recipe() -> Recipe:
         learning_rate=1e-3,
         head_learning_rate=1e-3,
         average=0.5,
+        lengths=(64,),
         seed=5,
         terms=(
             Term(kind="same_picture", memory=24),

@@ -41,12 +41,6 @@ def test_the_supervised_loss_is_its_formula(labels: list[int]) -> None:
     assert float(ours) == pytest.approx(naive_supervised(z, labels, 0.2), abs=1e-5)
 
 
-def test_nt_xent_pairs_row_i_with_row_i_plus_half() -> None:
-    z = unit(2, 8)
-    ours = float(losses.nt_xent(jnp.asarray(z), 0.5))
-    assert ours == pytest.approx(naive_supervised(z, [0, 1, 2, 3, 0, 1, 2, 3], 0.5), abs=1e-5)
-
-
 def test_info_nce_counts_remembered_strangers_alone() -> None:
     z, memory = unit(3, 4), unit(4, 3)
     rows, memory_rows = np.array([7, 8]), np.array([8, -1, 5])

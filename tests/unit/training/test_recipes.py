@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ import pytest
 from visearch.errors import InvalidRequest
 from visearch.training import recipe as recipes
 
-RECIPES = Path(__file__).parents[3] / "recipes"
+ROOT = Path(__file__).parents[3]
+RECIPES = ROOT / "recipes"
+DOCUMENTATION = ROOT / "docs" / "training.md"
 GOOD = """
 [recipe]
 architecture = "resnet_compact"
@@ -55,8 +58,25 @@ def test_bad_recipes_are_refused(old: str, new: str, reason: str, data: Path) ->
         recipes.read(data / "r.toml", data)
 
 
-def test_the_shipped_recipes_are_valid(shared: Path) -> None:
+def test_the_shipped_recipes_are_valid(shared: Path, tmp_path: Path) -> None:
     found = sorted(RECIPES.glob("*.toml"))
     assert found
     for path in found:
-        recipes.read(path, shared)
+        start = tmp_path / "stage.safetensors" if "--start" in path.read_text() else None
+        recipes.read(path, shared, start)
+
+
+def test_the_recipe_of_the_documentation_is_valid(data: Path) -> None:
+    (recipe,) = re.findall(r"```toml\n(.*?)```", DOCUMENTATION.read_text(), re.DOTALL)
+    for name in ("resnet50.pth", "shop.zip", "shop.csv"):
+        (data / name).write_bytes(b"")
+    (data / "r.toml").write_text(recipe)
+    recipes.read(data / "r.toml", data)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_the_start_is_given_once(given: bool, data: Path) -> None:
+    start = '[start]\narchitecture = "resnet18"\n' + ('weights = "a.zip"\n' if given else "")
+    (data / "r.toml").write_text(GOOD + start)
+    with pytest.raises(InvalidRequest, match="not by both"):
+        recipes.read(data / "r.toml", data, data / "a.zip" if given else None)

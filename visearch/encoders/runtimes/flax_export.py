@@ -31,20 +31,20 @@ def make(
         WeightsMismatch: the weights do not fit the architecture.
     """
     with jax.default_device(jax.devices("cpu")[0]):
-        return of_model(load(spec), spec.preprocess)
+        return of_model(load(spec), spec.preprocess, spec.dimension)
 
 
 def of_model(
-    model: Model, preprocess: Preprocess
+    model: Model, preprocess: Preprocess, dimension: int
 ) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Do the same for a model in inference mode, which is folded in place."""
     pixels = pictures(preprocess.size)
-    wanted = np.asarray(jax.jit(embedding(model, preprocess))(pixels))
+    wanted = np.asarray(jax.jit(embedding(model, preprocess, dimension))(pixels))
     fold_batch_norm(model, preprocess.size)
     for _, layer in nnx.iter_graph(model):
         if isinstance(layer, DepthwiseConv | PointwiseConv):
             layer.portable = True
-    graph = export_onnx(embedding(model, preprocess), preprocess.size)
+    graph = export_onnx(embedding(model, preprocess, dimension), preprocess.size)
     return graph.SerializeToString(), pixels, wanted
 
 
@@ -56,11 +56,10 @@ def load(spec: EncoderSpec) -> Model:
         WeightsMismatch: the weights do not fit it.
     """
     variant = registry.VARIANTS.get(spec.architecture)
+    embedding = variant.embedding if variant else None
     with safe_open(spec.weights, framework="numpy") as file:
-        projected = "head.weight" in file.keys()  # noqa: SIM118  (it is no mapping)
-    if variant is not None and variant.embedding is not None:
-        projected = True  # by its own heads, whatever their names
-    embedding = spec.dimension if projected else None
+        if "head.weight" in file.keys():  # noqa: SIM118  (it is no mapping)
+            embedding = file.get_slice("head.weight").get_shape()[0]
     return registry.load_model(spec.architecture, spec.weights, classes=None, embedding=embedding)
 
 

@@ -14,16 +14,20 @@ from visearch.images import Preprocess
 Embed = Callable[[jax.Array], jax.Array]
 
 
-def embedding(model: Model, preprocess: Preprocess, dtype: type = jnp.float32) -> Embed:
+def embedding(
+    model: Model, preprocess: Preprocess, dimension: int, dtype: type = jnp.float32
+) -> Embed:
     """Return the function uint8 [n, S, S, 3] → float32 [n, d] whose rows have length 1.
 
-    The network computes in ``dtype``; its input and the division by the length are float32.
+    They are the first ``dimension`` numbers of what the network gives. It computes in
+    ``dtype``; its input and the division by the length are float32.
     """
     scale, shift = normalisation(preprocess)
 
     def embed(pixels: jax.Array) -> jax.Array:
         x = pixels.astype(jnp.float32) * scale + shift
-        return unit(model.embed(x.astype(dtype)).astype(jnp.float32))
+        z = model.embed(x.astype(dtype)).astype(jnp.float32)
+        return unit(jax.lax.slice_in_dim(z, 0, dimension, axis=1))
 
     return embed
 

@@ -130,6 +130,17 @@ def _concatenate(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known])
     return graph.add("Concat", [graph.input_of(v) for v in inputs], shape, axis=axis)
 
 
+def _slice(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
+    x, p = value_of(inputs[0], equation), equation.params
+    whole_rows = x.rank == 2 and p["start_indices"][0] == 0
+    require(whole_rows and set(p["strides"] or (1,)) == {1}, equation)
+    start, end, axis = (
+        graph.constant(np.asarray([value], np.int64))
+        for value in (p["start_indices"][1], p["limit_indices"][1], 1)
+    )
+    return graph.add("Slice", [x.name, start, end, axis], shape_of(equation))
+
+
 def _stack(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
     shape, at = shape_of(equation), equation.params["axis"]
     require(len(shape) == 3, equation)
@@ -162,6 +173,7 @@ RULES: Mapping[str, Rule] = {
     "reduce_window_sum": windows.sum_pool,
     "reshape": _reshape,
     "rsqrt": _rsqrt,
+    "slice": _slice,
     "sqrt": _elementwise("Sqrt"),
     "square": _square,
     "squeeze": _reshape,

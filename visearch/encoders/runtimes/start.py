@@ -56,5 +56,10 @@ def _xla(
     from visearch.encoders.runtimes.xla import Xla
 
     return Xla(
-        load(spec), spec.preprocess, precision=precision, buckets=buckets, cache=options.cache
+        load(spec),
+        spec.preprocess,
+        spec.dimension,
+        precision=precision,
+        buckets=buckets,
+        cache=options.cache,
     )

@@ -41,6 +41,7 @@ class Xla:
         self,
         model: Model,
         preprocess: Preprocess,
+        dimension: int,
         *,
         precision: Precision,
         buckets: Sequence[int],
@@ -62,7 +63,7 @@ class Xla:
         )
 
         def embed(state: Any, pixels: jax.Array) -> jax.Array:
-            return embedding(nnx.merge(graph, state), preprocess, dtype)(pixels)
+            return embedding(nnx.merge(graph, state), preprocess, dimension, dtype)(pixels)
 
         self._jit = jax.jit(embed, out_shardings=self._split)
         self._compiled: dict[int, jax.stages.Compiled] = {}
