@@ -162,6 +162,12 @@ class ExportError(EncoderError):
     code = "export_failed"
 
 
+class TrainingFailed(EncoderError):
+    """Training cannot go on."""
+
+    code = "training_failed"
+
+
 class EncoderMismatch(EncoderError):
     """Vectors of two encoders would have met."""
 

@@ -207,7 +207,7 @@ def train(
 ) -> None:
     """Train an encoder by a recipe and measure it on held-out pictures.
 
-    A run that was killed goes on where it was last saved (OUT with the suffix .state).
+    A run that was killed goes on where it was last saved (OUT.state).
     """
     try:
         from visearch.cli.train import run

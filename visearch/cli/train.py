@@ -41,7 +41,9 @@ def run(
         if written:
             written.write(step, losses, batch)
 
-    train(split.training, shares, recipe, out, report=report, processes=processes)
-    if written:
-        written.close()
+    try:
+        train(split.training, shares, recipe, out, report=report, processes=processes)
+    finally:
+        if written:
+            written.close()
     return measure_held_out(Encoder.open(f"file:{out}"), split.held_out)

@@ -11,7 +11,12 @@ from typing import Any
 
 import httpx2
 from huggingface_hub import HfApi, ModelInfo, hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, RepositoryNotFoundError
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+)
 
 from visearch.encoders.hub import HubSource
 from visearch.errors import DependencyUnavailable, UnknownEncoder, WeightsMismatch
@@ -61,14 +66,12 @@ def download(source: HubSource, cache: Path, sha256: str | None = None) -> Downl
         if "config.json" in names:
             text = _fetch(source.repo, "config.json", info.sha, cache).read_text(encoding="utf-8")
             config = json.loads(text)
+    except LocalEntryNotFoundError as error:
+        raise _unanswered(source, error) from error
     except (RepositoryNotFoundError, EntryNotFoundError, HfHubHTTPError) as error:
         raise _translated(source, error) from error
     except (httpx2.HTTPError, OSError) as error:
-        raise DependencyUnavailable(
-            f"the hub does not answer ({error or type(error).__name__}); {source.spec} must be "
-            "pulled once with network access, or copy the file here and use "
-            "`visearch weights convert`"
-        ) from error
+        raise _unanswered(source, error) from error
     except ValueError as error:
         raise WeightsMismatch(f"config.json of {source.spec} is not JSON: {error}") from error
     return Download(
@@ -78,6 +81,14 @@ def download(source: HubSource, cache: Path, sha256: str | None = None) -> Downl
         sha256=_verified(path, sha256 or _promised(info, chosen)),
         licence=_licence(info),
         config=config,
+    )
+
+
+def _unanswered(source: HubSource, error: Exception) -> DependencyUnavailable:
+    return DependencyUnavailable(
+        f"the hub does not answer ({error or type(error).__name__}); {source.spec} must be "
+        "pulled once with network access, or copy the file here and use "
+        "`visearch weights convert`"
     )
 
 
@@ -118,7 +129,9 @@ def _verified(path: Path, expected: str) -> str:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.lower():
-        path.unlink()  # else it would be taken from the cache again
+        # The cache links to the file itself; what is left would be taken again.
+        path.resolve().unlink()
+        path.unlink(missing_ok=True)
         raise WeightsMismatch(
             f"{path.name} has SHA-256 {found}, not {expected}: it is damaged or was exchanged"
         )

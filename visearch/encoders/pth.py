@@ -24,6 +24,9 @@ from visearch.errors import WeightsMismatch
 MAX_PICKLE_BYTES = 16 << 20
 """A state dict of 10,000 tensors takes 1 MiB."""
 
+MAX_TUPLES = 50_000
+"""Four a tensor. Tuples in tuples are hashed by recursion, which a stack must have room for."""
+
 _ZIP = b"PK\x03\x04"
 _LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
 _DTYPES: Mapping[str, np.dtype[Any]] = {
@@ -146,10 +149,14 @@ def _member(archive: zipfile.ZipFile, name: str, most: int | None = None) -> byt
 
 
 def _unpickle(program: bytes) -> Any:
+    tuples = 0
     for opcode, memo, _ in pickletools.genops(program):
         # The unpickler makes room for that many memos at once.
         if opcode.name in ("PUT", "LONG_BINPUT") and int(memo or 0) > len(program):
             raise ValueError(f"its pickle wants room for {memo} memos")
+        tuples += opcode.name.startswith("TUPLE")
+    if tuples > MAX_TUPLES:
+        raise ValueError(f"its pickle makes {tuples} tuples; {MAX_TUPLES} are read at most")
     return _Unpickler(io.BytesIO(program)).load()
 
 

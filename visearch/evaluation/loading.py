@@ -28,7 +28,7 @@ def kept_aside(recipe: Path, data: Path) -> Material:
         InvalidRequest: the recipe is not valid, a file is missing, nothing is to be found.
         ArchiveCorrupt: a source cannot be read, or its table lacks a column.
     """
-    _, sources = recipes.read(recipe, data)
+    sources = recipes.read_sources(recipe, data)
     split = load(sources)
     pictures = _joined(split.held_out, split.left_out)
     is_left_out = np.arange(len(pictures)) >= len(split.held_out)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import NamedTuple
 
 import numpy as np
@@ -130,9 +132,17 @@ _kept: Callable[[int], Batch]
 
 
 def _keep(job: Callable[[int], Batch]) -> None:
-    """Give a child process its pictures once, not with every batch."""
+    """Give a child process its pictures once, not with every batch; it ends with its parent."""
     global _kept
     _kept = job
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _draw_kept(step: int) -> Batch:

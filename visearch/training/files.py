@@ -40,7 +40,7 @@ def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> It
             if name.lower().endswith(_SUFFIXES):
                 yield {"image": name, "folder": PurePosixPath(name).parent.name}
         return
-    with table.open(newline="") as file:
+    with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         _require(tuple(rows.fieldnames or ()), columns | {"image"}, str(table))
         yield from rows

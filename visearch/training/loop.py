@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -16,7 +16,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from visearch.encoders import registry
 from visearch.encoders.spec import metadata_for
 from visearch.encoders.weights import save_safetensors, to_tensors
-from visearch.errors import InvalidRequest
+from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset
 from visearch.training.network import Arrays, Network
@@ -41,7 +41,7 @@ def train(
 ) -> None:
     """Train an encoder on ``data`` and write it to ``out`` (safetensors, float16).
 
-    The state is kept beside ``out`` (``.state``) every ``save_every`` steps; a run that
+    The state is kept beside ``out`` (with ``.state`` added) every ``save_every`` steps; a run that
     was killed goes on from there and ends with the same weights. ``report(steps done,
     losses, batch)`` is called every tenth step. Deterministic by ``recipe.seed`` on one
     machine. All devices share each batch.
@@ -49,6 +49,7 @@ def train(
     Raises:
         InvalidRequest: the state is another run's, weights do not fit, or a batch cannot
             be dealt out evenly to the devices.
+        TrainingFailed: a loss is no longer a number; the state saved last is sound.
     """
     model = new_model(recipe)
     start = recipe.start
@@ -59,23 +60,36 @@ def train(
     dimension = registry.dimension(model.config)
     state = _first_state(network, dimension, recipe, data, transform)
     began = {**network.weights, **network.rest}
-    kept, run = out.with_suffix(".state"), run_digest(recipe, data)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    kept, run = out.with_name(out.name + ".state"), run_digest(recipe, data, shares)
     done = 0
     if kept.exists():
         state, done = restore(kept, state, run)
-    place = _placement(recipe)
+    place, everywhere = _placement(recipe)
+    state = jax.device_put(state, everywhere)
     known = Network(teacher) if teacher else None
     step = make_step(recipe, network, known, transform, rivals(data))
     sampler = Sampler(data, shares, recipe)
     for number, batch in enumerate(batches(data, sampler, recipe, done, processes), start=done):
         state, parts = step(state, place(batch), number)
         done = number + 1
+        if done % 10 == 0 or done % save_every == 0 or done == recipe.steps:
+            losses = {name: float(value) for name, value in parts.items()}
+            _require_finite(losses, done)
         if done % 10 == 0:
-            report(done, {name: float(value) for name, value in parts.items()}, batch)
+            report(done, losses, batch)
         if done % save_every == 0 and done < recipe.steps:
             save(kept, state, done, run)
     _write(out, recipe, network, _blend(state.average, began, recipe.keep_start))
     kept.unlink(missing_ok=True)
+
+
+def _require_finite(losses: dict[str, float], step: int) -> None:
+    if wrong := [name for name, value in losses.items() if not math.isfinite(value)]:
+        raise TrainingFailed(
+            f"{', '.join(wrong)} is not a number at step {step}; lower learning_rate or "
+            "head_learning_rate, or raise temperature"
+        )
 
 
 def _all_names(model: nnx.Module) -> set[str]:
@@ -101,8 +115,8 @@ def _first_state(
     return own
 
 
-def _placement(recipe: Recipe) -> Callable[[Batch], Batch]:
-    """Return what deals a batch out to all devices, row by row."""
+def _placement(recipe: Recipe) -> tuple[Callable[[Batch], Batch], NamedSharding]:
+    """Return what deals a batch out to all devices, row by row, and where the rest lies."""
     devices = jax.device_count()
     if recipe.batch % devices or recipe.mixtures % devices:
         raise InvalidRequest(
@@ -110,7 +124,8 @@ def _placement(recipe: Recipe) -> Callable[[Batch], Batch]:
         )
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
     rows = NamedSharding(mesh, PartitionSpec("data"))
-    return lambda batch: Batch(*(jax.device_put(part, rows) for part in batch))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    return lambda batch: Batch(*(jax.device_put(part, rows) for part in batch)), everywhere
 
 
 def _blend(average: Arrays, start: Arrays, share: float) -> Arrays:
@@ -118,7 +133,7 @@ def _blend(average: Arrays, start: Arrays, share: float) -> Arrays:
         return average
     return {
         name: share * start[name] + (1 - share) * value
-        if np.issubdtype(value.dtype, np.floating)
+        if jnp.issubdtype(value.dtype, jnp.floating)
         else value
         for name, value in average.items()
     }

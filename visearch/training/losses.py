@@ -40,10 +40,12 @@ def info_nce(
     """
     half = z.shape[0] // 2
     allowed = (memory_rows >= 0) & (memory_rows != rows[:, None])
+    # A small source may give a picture twice; then neither is the other's stranger.
+    twin = (rows[:, None] == rows[None, :]) & ~jnp.eye(half, dtype=bool)
 
     def one_way(queries: jax.Array, keys: jax.Array) -> jax.Array:
         far = jnp.where(allowed, queries @ memory.T / temperature, -jnp.inf)
-        near = queries @ keys.T / temperature
+        near = jnp.where(twin, -jnp.inf, queries @ keys.T / temperature)
         log_p = jax.nn.log_softmax(jnp.concatenate([near, far], axis=1), axis=1)
         return -jnp.mean(jnp.diagonal(log_p[:, :half]))
 

@@ -22,12 +22,12 @@ class Network:
 
     def __init__(self, model: Model, frozen: tuple[str, ...] = ()) -> None:
         def is_trained(path: tuple[Any, ...], variable: Any) -> bool:
-            return isinstance(variable, nnx.Param) and not _name(path).startswith(frozen)
+            return isinstance(variable, nnx.Param) and not parameter_name(path).startswith(frozen)
 
         graph, weights, rest = nnx.split(model, is_trained, ...)  # type: ignore[misc]
         self._graph: nnx.GraphDef[Model] = graph
-        self._paths = {_name(path): path for path, _ in nnx.to_flat_state(weights)}
-        self._rest_paths = {_name(path): path for path, _ in nnx.to_flat_state(rest)}
+        self._paths = {parameter_name(path): path for path, _ in nnx.to_flat_state(weights)}
+        self._rest_paths = {parameter_name(path): path for path, _ in nnx.to_flat_state(rest)}
         self._templates = dict(nnx.to_flat_state(weights)) | dict(nnx.to_flat_state(rest))
         self.weights = self._arrays(self._paths)
         self.rest = self._arrays(self._rest_paths)
@@ -56,5 +56,6 @@ class Network:
         return features.astype(jnp.float32), z.astype(jnp.float32), changed
 
 
-def _name(path: tuple[Any, ...]) -> str:
+def parameter_name(path: tuple[Any, ...]) -> str:
+    """Name what lies at ``path`` of a module as :data:`Arrays` and recipes do."""
     return "/".join(map(str, path))

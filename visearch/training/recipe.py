@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -107,16 +108,35 @@ def read(path: Path, data: Path, start: Path | None = None) -> tuple[Recipe, lis
     Raises:
         InvalidRequest: not TOML, an unknown key, a value out of range, a missing file.
     """
-    try:
+    sources = read_sources(path, data)
+    with _explained(path):
         body = tomllib.loads(path.read_text())
-        sources = [_source(entry, data) for entry in body.pop("source", [])]
+        del body["source"]
         recipe = _recipe(body, data, start)
-    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError) as error:
-        raise InvalidRequest(f"{path} is not a recipe: {error}") from error
-    if not sources:
-        raise InvalidRequest(f"{path} names no [[source]]")
     _check(path, recipe, sources)
     return recipe, sources
+
+
+def read_sources(path: Path, data: Path) -> list[Source]:
+    """Read a recipe's sources alone.
+
+    Raises:
+        InvalidRequest: not TOML, an unknown key, a missing file, no source.
+    """
+    with _explained(path):
+        body = tomllib.loads(path.read_text())
+        sources = [_source(entry, data) for entry in body.get("source", [])]
+    if not sources:
+        raise InvalidRequest(f"{path} names no [[source]]")
+    return sources
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
+        raise InvalidRequest(f"{path} is not a recipe: {error}") from error
 
 
 def _recipe(body: dict[str, Any], data: Path, start: Path | None) -> Recipe:
@@ -148,10 +168,15 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
         ("all sources must list as many levels (a level may be empty: [])", len(levels) > 1),
         ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
         ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
+        ("two terms of one kind look at one level", _twice(recipe)),
         ("train_size must be at most size", (recipe.train_size or 0) > recipe.size),
     ]
     if problems := [text for text, is_wrong in wrong if is_wrong]:
         raise InvalidRequest(f"{path}: {'; '.join(problems)}")
+
+
+def _twice(recipe: Recipe) -> bool:
+    return len({(term.kind, term.level) for term in recipe.terms}) < len(recipe.terms)
 
 
 def _taught(recipe: Recipe) -> bool:

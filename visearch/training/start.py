@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,14 +14,16 @@ from visearch.encoders.header import read_metadata
 from visearch.encoders.model import Model
 from visearch.encoders.runtimes.flax_export import load
 from visearch.encoders.spec import METADATA_KEY, resolve
-from visearch.errors import InvalidRequest
+from visearch.errors import InvalidRequest, WeightsMismatch
 from visearch.images import decode
 from visearch.training.data import Dataset
+from visearch.training.network import parameter_name
 from visearch.training.recipe import Pretrained, Recipe
 from visearch.training.step import pixels_to_input
 
 _PROJECTION_SAMPLE = 2048
 _CHUNK = 32
+_LEAST_LENGTH = 1e-3  # of features; those of an untrained network may be nearly nothing
 
 
 def new_model(recipe: Recipe) -> Model:
@@ -27,6 +31,9 @@ def new_model(recipe: Recipe) -> Model:
     embedding = recipe.embedding or registry.VARIANTS[recipe.architecture].embedding
     model = registry.build(recipe.architecture, seed=recipe.seed, classes=None, embedding=embedding)
     model.train()
+    for path, module in nnx.iter_modules(model):
+        if parameter_name(path).startswith(recipe.frozen):
+            module.eval()  # else its batch norm would go on averaging
     return model
 
 
@@ -69,7 +76,7 @@ def start_from(model: Model, pretrained: Pretrained, recipe: Recipe, data: Datas
     if not common:
         raise InvalidRequest(f"{recipe.architecture} shares no weights with {donor.config}")
     nnx.update(model, nnx.from_flat_state([(path, theirs[path]) for path in common]))
-    fresh = {"/".join(map(str, path)) for path in ours.keys() - common}
+    fresh = {parameter_name(path) for path in ours.keys() - common}
     if model.config.embedding is None or not fresh:
         return fresh
     filled = model.start_heads(_principal_directions(donor, recipe, data))
@@ -78,12 +85,19 @@ def start_from(model: Model, pretrained: Pretrained, recipe: Recipe, data: Datas
 
 def _open(pretrained: Pretrained) -> Model:
     """Open a published checkpoint, or a file that ``visearch train`` wrote."""
-    if METADATA_KEY in read_metadata(pretrained.weights):
+    if _is_ours(pretrained.weights):
         spec = resolve(f"file:{pretrained.weights}")
         if spec.architecture != pretrained.architecture:
             raise InvalidRequest(f"{pretrained.weights} holds a {spec.architecture}")
         return load(spec)
     return registry.load_model(pretrained.architecture, pretrained.weights)
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        return METADATA_KEY in read_metadata(path)
+    except WeightsMismatch:  # not safetensors
+        return False
 
 
 def _principal_directions(donor: Model, recipe: Recipe, data: Dataset) -> jax.Array:
@@ -104,5 +118,5 @@ def _principal_directions(donor: Model, recipe: Recipe, data: Dataset) -> jax.Ar
         ]
     )
     directions = np.linalg.svd(features.T @ features)[0]
-    length = np.linalg.norm(features, axis=1).mean()
+    length = max(float(np.linalg.norm(features, axis=1).mean()), _LEAST_LENGTH)
     return jnp.asarray(directions / length, jnp.float32)

@@ -34,9 +34,14 @@ class State(NamedTuple):
     memory: Memory
 
 
-def run_digest(recipe: Recipe, data: Dataset) -> str:
-    """Name a run by its recipe and its pictures and labels; equal runs give equal results."""
-    digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True, default=str).encode())
+def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
+    """Name a run by all that decides its result: equal runs end equally, on like devices."""
+    said = asdict(recipe) | {"shares": sorted(shares.items()), "devices": jax.device_count()}
+    for name, network in (("start", recipe.start), ("teacher", recipe.teacher)):
+        if network:  # the file counts, not where it lies
+            weights = hashlib.sha256(network.weights.read_bytes()).hexdigest()
+            said[name] = [network.architecture, weights]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for picture in data.pictures:
         digest.update(hashlib.sha256(picture).digest())
     digest.update(data.labels.tobytes() + data.sources.tobytes())

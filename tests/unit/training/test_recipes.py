@@ -44,7 +44,7 @@ def test_a_recipe_is_read(data: Path) -> None:
         ("[recipe]", "nonsense", "not a recipe"),
         ("[recipe]", "[other]\nx = 1\n[recipe]", "unknown parts: other"),
         ("resnet_compact", "resnet_1", "unknown architecture 'resnet_1'"),
-        ("[[source]]", "[[term]]", "unknown key"),
+        ("[[source]]", "[[term]]", r"names no \[\[source"),
         ("a.zip", "b.zip", r"b\.zip is missing; --data"),
         ('kind = "same_picture"', 'kind = "same"', "unknown kind of term 'same'"),
         ('kind = "same_picture"', 'kind = "proxy"\nlevel = 1', "level is not among"),

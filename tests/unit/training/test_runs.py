@@ -115,12 +115,12 @@ def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path) ->
     seen = [process.stdout.readline().strip() for _ in range(4)]  # steps 10 … 40, saved at 30
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert cut.with_suffix(".state").exists() and not cut.exists()
+    assert cut.with_name(cut.name + ".state").exists() and not cut.exists()
     resumed = lines(start(tmp_path, cut))
     assert seen == undisturbed[:4]
     assert resumed == undisturbed[-len(resumed) :] and len(resumed) in (2, 3)
     assert same_weights(cut, tmp_path / "whole.safetensors")
-    assert not cut.with_suffix(".state").exists()
+    assert not cut.with_name(cut.name + ".state").exists()
 
 
 def test_two_devices_give_the_losses_of_one(source: Source, tmp_path: Path) -> None:
@@ -150,17 +150,16 @@ def test_a_state_of_another_recipe_is_refused(
         train(data, {}, recipe, out, report=stop, save_every=5)
     with pytest.raises(InvalidRequest, match="another recipe"):
         train(data, {}, replace(recipe, seed=6), out)
-    state = out.with_suffix(".state")
+    state = out.with_name(out.name + ".state")
     state.write_bytes(state.read_bytes()[:100])
     with pytest.raises(InvalidRequest, match="damaged"):
         train(data, {}, recipe, out)
 
 
 def test_a_student_starts_as_its_teacher_and_stays_near(
-    source: Source, recipe: Recipe, tmp_path: Path
+    source: Source, recipe: Recipe, shared: Path, tmp_path: Path
 ) -> None:
-    weights = tmp_path / "teacher.safetensors"
-    save_safetensors(weights, to_tensors(registry.build("mobilenet_v2_tf", seed=1)), {})
+    weights = shared / "weights" / "mobilenet_v2_1.0_224.safetensors"
     teacher = Pretrained(architecture="mobilenet_v2_tf", weights=weights)
     taught = replace(
         recipe,
@@ -182,11 +181,11 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         tmp_path / "student.safetensors",
         report=lambda step, parts, _: seen.append((step, parts)),
     )
-    assert seen[0][1]["teacher_features"] < 0.01
+    assert seen[0][1]["teacher_features"] < 0.02
+    theirs = to_tensors(registry.load_model("mobilenet_v2_tf", weights))
     ours = load_safetensors(tmp_path / "student.safetensors")
-    theirs = load_safetensors(weights)
     for key in ours.keys() & theirs.keys():
-        np.testing.assert_allclose(ours[key], theirs[key], atol=0.02)
+        np.testing.assert_allclose(ours[key], theirs[key], rtol=0.01, atol=0.01)
 
 
 def test_features_of_another_length_are_refused(

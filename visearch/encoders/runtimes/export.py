@@ -8,6 +8,7 @@ pictures, computed by the very engine that will run it, have agreed with Flax's.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -110,7 +111,7 @@ class _Store:
         if self._folder is None:
             return
         path = self._folder / self._name(graph)
-        part = path.with_name(f".{path.name}.{id(graph):x}.part")
+        part = path.with_name(f".{path.name}.{os.getpid()}.{id(graph):x}.part")
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             part.write_bytes(graph)

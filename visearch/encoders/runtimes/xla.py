@@ -108,6 +108,8 @@ def _fetch(n: int, result: jax.Array) -> npt.NDArray[np.float32]:
 
 
 def _cast(array: jax.Array, dtype: Any) -> Any:
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        return array  # of a dropout, which inference does not draw from
     # In numpy: jax would compile one cast for each shape.
     plain = np.asarray(array)
     return plain.astype(dtype) if jnp.issubdtype(plain.dtype, jnp.floating) else plain
