@@ -105,10 +105,6 @@ def lines(process: subprocess.Popen[str]) -> list[str]:
     return out.splitlines()
 
 
-def numbers(line: str) -> list[float]:
-    return [float(part.split("=")[1]) for part in line.split()[1:]]
-
-
 def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path) -> None:
     (tmp_path / "r.toml").write_text(TOML)
     undisturbed = lines(start(tmp_path, tmp_path / "whole.safetensors"))
@@ -122,12 +118,8 @@ def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path) ->
     assert cut.with_name(cut.name + ".state").exists() and not cut.exists()
     resumed = lines(start(tmp_path, cut))
     assert seen == undisturbed[:4]
-    assert len(resumed) in (2, 3)
-    for again, before in zip(resumed, undisturbed[-len(resumed) :], strict=True):
-        np.testing.assert_allclose(numbers(again), numbers(before), rtol=1e-3)
-    whole = load_safetensors(tmp_path / "whole.safetensors")
-    for key, value in load_safetensors(cut).items():
-        np.testing.assert_allclose(value, whole[key], rtol=0.02, atol=2e-3)
+    assert resumed == undisturbed[-len(resumed) :] and len(resumed) in (2, 3)
+    assert same_weights(cut, tmp_path / "whole.safetensors")
     assert not cut.with_name(cut.name + ".state").exists()
 
 
@@ -137,8 +129,11 @@ def test_two_devices_give_the_losses_of_one(source: Source, tmp_path: Path) -> N
     two = lines(start(tmp_path, tmp_path / "two.safetensors", devices=2))
     assert len(one) == len(two) == 2
 
+    def numbers(line: str) -> list[float]:
+        return [float(part.split("=")[1]) for part in line.split()[1:]]
+
     # Sums over a batch are taken in another order, and every step builds on the last.
-    np.testing.assert_allclose(numbers(one[0]), numbers(two[0]), rtol=0.05)
+    np.testing.assert_allclose(numbers(one[0]), numbers(two[0]), rtol=0.02)
 
 
 def test_a_state_of_another_recipe_is_refused(
@@ -186,7 +181,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         tmp_path / "student.safetensors",
         report=lambda step, parts, _: seen.append((step, parts)),
     )
-    assert seen[0][0] == 10
+    assert seen[0][1]["teacher_features"] < 0.02
     theirs = to_tensors(registry.load_model("mobilenet_v2_tf", weights))
     ours = load_safetensors(tmp_path / "student.safetensors")
     for key in ours.keys() & theirs.keys():
