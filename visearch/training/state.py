@@ -51,7 +51,7 @@ def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
 def save(path: Path, state: State, step: int, run: str) -> None:
     """Write ``state`` as it is after ``step`` steps; replaces ``path`` atomically."""
     leaves = jax.tree_util.tree_flatten_with_path(state)[0]
-    arrays = {jax.tree_util.keystr(key): np.ascontiguousarray(_plain(leaf)) for key, leaf in leaves}
+    arrays = {jax.tree_util.keystr(key): _plain(leaf) for key, leaf in leaves}
     part = path.with_name(path.name + ".part")
     save_file(arrays, part, metadata={_RUN: run, _STEP: str(step)})
     part.replace(path)
@@ -73,7 +73,7 @@ def restore(path: Path, like: State, run: str) -> tuple[State, int]:
                 )
             leaves, tree = jax.tree_util.tree_flatten_with_path(like)
             values = [_like(file.get_tensor(jax.tree_util.keystr(k)), leaf) for k, leaf in leaves]
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise InvalidRequest(f"{path} is damaged; delete it to start over: {error}") from error
     restored: State = jax.tree_util.tree_unflatten(tree, values)
     return restored, int(metadata[_STEP])
@@ -81,12 +81,15 @@ def restore(path: Path, like: State, run: str) -> tuple[State, int]:
 
 def _plain(leaf: jax.Array) -> np.ndarray[Any, Any]:
     key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    return np.asarray(jax.random.key_data(leaf) if key else leaf)
+    # Not ascontiguousarray, which gives numbers an axis: the step would be compiled anew.
+    return np.asarray(jax.random.key_data(leaf) if key else leaf, order="C")
 
 
 def _like(value: np.ndarray[Any, Any], leaf: jax.Array) -> jax.Array:
     if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         key: jax.Array = jax.random.wrap_key_data(jnp.asarray(value))
         return key
+    if value.shape != leaf.shape:
+        raise ValueError(f"{value.shape} stands where {leaf.shape} should")
     array: jax.Array = jnp.asarray(value, leaf.dtype)
     return array

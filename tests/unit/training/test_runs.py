@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def start(folder: Path, out: Path, devices: int = 1) -> subprocess.Popen[str]:
 
 
 def lines(process: subprocess.Popen[str]) -> list[str]:
-    out, _ = process.communicate(timeout=120)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return out.splitlines()
 
@@ -124,16 +125,18 @@ def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path) ->
 
 
 def test_two_devices_give_the_losses_of_one(source: Source, tmp_path: Path) -> None:
-    (tmp_path / "r.toml").write_text(TOML.replace("steps = 60", "steps = 20"))
+    # Slow learning: Adam divides small gradients by themselves, so that at the usual rate
+    # their last bits, which depend on the order of sums, grow twentyfold with every step.
+    slow = "steps = 30\nlearning_rate = 1e-5\nhead_learning_rate = 1e-5"
+    (tmp_path / "r.toml").write_text(TOML.replace("steps = 60", slow))
     one = lines(start(tmp_path, tmp_path / "one.safetensors"))
     two = lines(start(tmp_path, tmp_path / "two.safetensors", devices=2))
-    assert len(one) == len(two) == 2
+    assert len(one) == len(two) == 3
 
-    def numbers(line: str) -> list[float]:
-        return [float(part.split("=")[1]) for part in line.split()[1:]]
+    def numbers(lines: list[str]) -> list[list[float]]:
+        return [[float(part.split("=")[1]) for part in line.split()[1:]] for line in lines]
 
-    # Sums over a batch are taken in another order, and every step builds on the last.
-    np.testing.assert_allclose(numbers(one[0]), numbers(two[0]), rtol=0.02)
+    np.testing.assert_allclose(numbers(one), numbers(two), rtol=1e-4)
 
 
 def test_a_state_of_another_recipe_is_refused(
@@ -156,19 +159,27 @@ def test_a_state_of_another_recipe_is_refused(
         train(data, {}, recipe, out)
 
 
+# Eight bits of mantissa through 52 layers leave vectors a fifth of their length apart.
+@pytest.mark.parametrize(("precision", "bound"), [("float32", 0.005), ("bfloat16", 0.04)])
 def test_a_student_starts_as_its_teacher_and_stays_near(
-    source: Source, recipe: Recipe, shared: Path, tmp_path: Path
+    source: Source,
+    recipe: Recipe,
+    shared: Path,
+    tmp_path: Path,
+    precision: Literal["float32", "bfloat16"],
+    bound: float,
 ) -> None:
     weights = shared / "weights" / "mobilenet_v2_1.0_224.safetensors"
     teacher = Pretrained(architecture="mobilenet_v2_tf", weights=weights)
     taught = replace(
         recipe,
         architecture="mobilenet_v2_twin",
+        size=96,
         steps=10,
         warmup=1,
         mixtures=2,
         learning_rate=1e-5,
-        precision="bfloat16",
+        precision=precision,
         start=teacher,
         teacher=teacher,
         terms=(Term(kind="teacher_features"), Term(kind="teacher_relations")),
@@ -181,7 +192,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         tmp_path / "student.safetensors",
         report=lambda step, parts, _: seen.append((step, parts)),
     )
-    assert seen[0][1]["teacher_features"] < 0.02
+    assert seen[0][1]["teacher_features"] < bound
     theirs = to_tensors(registry.load_model("mobilenet_v2_tf", weights))
     ours = load_safetensors(tmp_path / "student.safetensors")
     for key in ours.keys() & theirs.keys():
