@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
+
+try:
+    import onnx
+    from onnx import numpy_helper
+except ImportError as error:
+    raise SystemExit(f"{error.name} is missing; pip install 'visearch[worker,cpu]'") from error
 
 Run = Callable[[], object]
 PRECISIONS = {"onnxruntime": "float32", "openvino": "bfloat16", "torch": "bfloat16"}
@@ -57,6 +61,7 @@ def torch(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
     """
     import torch as pt
 
+    # Results stay on the device until `finish`, as ours are fetched while the next is computed.
     device = "cuda" if pt.cuda.is_available() else "cpu"
     if device == "cpu":
         pt.set_num_threads(threads)
@@ -67,9 +72,16 @@ def torch(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
     def run() -> object:
         with pt.inference_mode():
             x = host.to(device, non_blocking=True).permute(0, 3, 1, 2)  # channels last as it is
-            return program(x.to(pt.bfloat16) / 127.5 - 1).float().cpu()
+            return program(x.to(pt.bfloat16) / 127.5 - 1).float()
 
     return run
+
+
+def finish(results: Iterable[Any]) -> None:
+    """Bring to the host what runs left on a device."""
+    for result in results:
+        if hasattr(result, "cpu"):
+            result.cpu()
 
 
 def prepared(name: str, pixels: np.ndarray) -> np.ndarray:

@@ -176,6 +176,26 @@ def test_a_branch_is_followed_when_it_is_pulled(hub: Hub, tmp_path: Path) -> Non
     assert first["fingerprint"] == second["fingerprint"], "the same weights are the same encoder"
 
 
+def test_what_lies_here_is_held_to_what_is_asked(hub: Hub, tmp_path: Path) -> None:
+    spec = f"hf-hub:{REPO}@{COMMIT}"
+    right, wrong = hub.promised["model.safetensors"], "0" * 64
+    with serving(hub) as endpoint:
+        pull = ["weights", "pull", spec, "--json"]
+        output(visearch(tmp_path, *pull, endpoint=endpoint))
+        refused = visearch(tmp_path, *pull, "--sha256", wrong, endpoint=endpoint)
+        assert refused.returncode == 1 and f"not {wrong}" in refused.stderr, refused.stderr
+    output(visearch(tmp_path, *pull, "--sha256", right))
+
+
+def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "weights" / "hf-hub"
+    folder.mkdir(parents=True)
+    (folder / "torn.safetensors").write_bytes(b"nonsense")
+    bundled, torn = output(visearch(tmp_path, "weights", "ls", "--json"))
+    assert bundled["encoder"] == "bundled" and bundled["fingerprint"]
+    assert torn["architecture"].startswith("broken: torn.safetensors is no encoder")
+
+
 def test_a_file_that_is_not_the_promised_one_is_refused(hub: Hub, tmp_path: Path) -> None:
     spec = f"hf-hub:{REPO}@{COMMIT}"
     data = bytearray(hub.files["model.safetensors"])

@@ -36,7 +36,7 @@ def weights() -> None:
 @one_line_errors
 def ls(as_json: bool) -> None:
     """List the encoders that lie here: the bundled one and those pulled."""
-    found = [_described(name, resolve(name)) for name in ("bundled", *_pulled())]
+    found = [_found(name) for name in ("bundled", *_pulled())]
     if as_json:
         print_json(found)
         return
@@ -142,6 +142,15 @@ def _report(name: str, as_json: bool) -> None:
         print_json(described)
     else:
         click.echo(f"{name}: {spec.fingerprint}, {spec.dimension} numbers a picture, fine")
+
+
+def _found(name: str) -> dict[str, Any]:
+    """Describe an encoder; a broken file says so in its row, the others keep theirs."""
+    try:
+        return _described(name, resolve(name))
+    except VisearchError as error:
+        nothing = dict.fromkeys(("dimension", "megabytes", "fingerprint", "licence"))
+        return {"encoder": name, "architecture": f"broken: {error}", **nothing}
 
 
 def _described(name: str, spec: EncoderSpec) -> dict[str, Any]:

@@ -50,7 +50,8 @@ class HubSource:
     def path(self, weights: Path) -> Path:
         """Return where ``visearch weights pull`` puts it in the folder of weights."""
         folder = weights / "hf-hub" / self.repo.replace("/", "--") / self.revision
-        stem = (self.file or "model").removesuffix(".safetensors").replace("/", "--")
+        # No file of a repository that a spec can name begins with an underscore.
+        stem = (self.file or "_").removesuffix(".safetensors")
         return folder / f"{stem}.safetensors"
 
 

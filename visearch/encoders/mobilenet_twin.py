@@ -1,10 +1,11 @@
-"""A MobileNet v2 with two branches: what it knows of everything, what it learned of products.
+"""A MobileNet v2 of two branches: what it knows of everything, what it learned of products.
 
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
-goes its own way, through the same layers with weights of its own; its head also sees the
-mean of three stages, where colour and texture still are. The embedding is the projections
-of both, each scaled to a fixed length, so that neither can drown the other. They are
-interleaved, so that the first numbers of an embedding hold of both what matters most.
+goes its own way, through the same layers with weights of its own; its heads also see the
+mean of three stages, where colour and texture still are. The embedding has three parts,
+each scaled to a fixed length, so that none drowns the others: what the general branch sees,
+the kind of product, and which one it is. They are interleaved, so that the first
+numbers of an embedding hold of each what comes first in it.
 """
 
 from __future__ import annotations
@@ -26,17 +27,14 @@ _STAGES = {4: 24, 7: 32, 14: 96}
 
 @dataclass(frozen=True, kw_only=True)
 class TwinConfig(MobileNetV2Config):
-    """Shape of a twin; half of the ``embedding`` is the general part, half the special one.
+    """Shape of a twin: half of the ``embedding`` is general, a quarter each of the others.
 
-    ``general_length`` is the length of the general part beside a special one of 1.
+    ``general``, ``kind`` and ``instance`` are the lengths to which the parts are scaled.
     """
 
-    general_length: float = 1.0
-
-    @property
-    def part(self) -> int:
-        """Numbers in each part."""
-        return (self.embedding or 0) // 2
+    general: float = 1.0
+    kind: float = 1.0
+    instance: float = 1.0
 
 
 VARIANTS: dict[str, TwinConfig] = {
@@ -55,30 +53,47 @@ class MobileNetTwin(MobileNetV2):
         self.special = nnx.List(list(MobileNetV2(config, rngs=rngs).body)[_SHARED:])
 
     def make_heads(self, rngs: nnx.Rngs) -> None:
-        """Make both projections."""
-        config, width = self.config, self.config.features
-        self.general_head = nnx.Linear(width, config.part, use_bias=False, rngs=rngs)
-        self.special_head = nnx.Linear(
-            width + sum(_STAGES.values()), config.part, use_bias=False, rngs=rngs
-        )
+        """Make the projection to each part."""
+        width, widths = self.config.features, self.widths
+
+        def head(inputs: int, part: str) -> nnx.Linear:
+            return nnx.Linear(inputs, widths[part], use_bias=False, rngs=rngs)
+
+        self.general_head = head(width, "general")
+        self.kind_head = head(width + sum(_STAGES.values()), "kind")
+        self.instance_head = head(width + sum(_STAGES.values()), "instance")
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Numbers in each part of the embedding."""
+        quarter = (self.config.embedding or 0) // 4
+        return {"general": 2 * quarter, "kind": quarter, "instance": quarter}
 
     def namings(self) -> tuple[Naming, ...]:
         """There is no other checkpoint of this architecture."""
         return ()
 
-    def features_and_embedding(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return the general features [N, C] and the embedding [N, d] of one pass."""
+    def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return the general features [N, C] and the parts of the embedding."""
         for layer in self.body[:_SHARED]:
             x = layer(x)
         general = x
         for layer in self.body[_SHARED:]:
             general = layer(general)
-        features = _mean(general)
-        parts = (
-            _unit(self.general_head(features)) * self.config.general_length,
-            _unit(self.special_head(self._special_features(x))),
-        )
-        return features, jnp.stack(parts, axis=2).reshape(x.shape[0], -1)
+        features, special = _mean(general), self._special_features(x)
+        return features, {
+            "general": self.general_head(features),
+            "kind": self.kind_head(special),
+            "instance": self.instance_head(special),
+        }
+
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """Scale the parts and interleave them: two general numbers, one of each other part."""
+        config, rows = self.config, len(parts["kind"])
+        general = (_unit(parts["general"]) * config.general).reshape(rows, -1, 2)
+        kind = (_unit(parts["kind"]) * config.kind)[:, :, None]
+        instance = (_unit(parts["instance"]) * config.instance)[:, :, None]
+        return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
     def _special_features(self, x: jax.Array) -> jax.Array:
         stages = [_mean(x)]
@@ -92,10 +107,11 @@ class MobileNetTwin(MobileNetV2):
         """Start both branches alike: the general layers, then ``directions`` float32 [C, C]."""
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
-        self.general_head.kernel[...] = directions[:, : self.config.part]
-        stages = jnp.zeros((sum(_STAGES.values()), self.config.part))
-        chosen = directions[:, : self.config.part]
-        self.special_head.kernel[...] = jnp.concatenate([chosen, stages])
+        stages = jnp.zeros((sum(_STAGES.values()), directions.shape[1]))
+        special = jnp.concatenate([directions, stages])
+        for part, width in self.widths.items():
+            head = getattr(self, f"{part}_head")
+            head.kernel[...] = (directions if part == "general" else special)[:, :width]
         return ("special/",)
 
 

@@ -80,8 +80,22 @@ class Model(nnx.Module):
 
     def features_and_embedding(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return the features [N, C] and the embedding [N, d] of one pass."""
+        features, parts = self.features_and_parts(x)
+        return features, self.join(parts)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Numbers in each named part of the embedding; most models have one part, ``all``."""
+        return {"all": self.config.embedding or self.config.features}
+
+    def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return the features [N, C] and the parts of the embedding, [N, width] each."""
         features = self.features(x)
-        return features, features if self.config.embedding is None else self.head(features)
+        return features, {"all": features if self.config.embedding is None else self.head(features)}
+
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """Put the parts together: the embedding [N, d]."""
+        return parts["all"]
 
     def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
         """Start the projection at ``directions`` of the features, float32 [C, C], best first.

@@ -11,7 +11,7 @@ from visearch.encoders.convert import Recipe, convert, timm_recipe
 from visearch.encoders.download import Download, download
 from visearch.encoders.header import read_metadata
 from visearch.encoders.hub import HubSource, note_path
-from visearch.encoders.spec import METADATA_KEY
+from visearch.encoders.spec import METADATA_KEY, resolve
 from visearch.errors import InvalidRequest, WeightsMismatch
 
 
@@ -34,7 +34,7 @@ def pull(
         DependencyUnavailable: the hub does not answer.
     """
     out = source.path(weights)
-    if source.pinned and out.is_file():
+    if source.pinned and out.is_file() and _is_as_asked(out, architecture, sha256):
         return out
     found = download(source, cache, sha256)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -48,6 +48,15 @@ def pull(
     note = {"spec": source.spec, **found.notes(source)}
     note_path(out).write_text(json.dumps(note, indent=2), encoding="utf-8")
     return out
+
+
+def _is_as_asked(out: Path, architecture: str | None, sha256: str | None) -> bool:
+    """Tell whether a file pulled before would be pulled again as it is."""
+    note = note_path(out)
+    known = json.loads(note.read_text(encoding="utf-8"))["sha256"] if note.is_file() else None
+    if sha256 is not None and sha256.lower() != known:
+        return False
+    return architecture in (None, resolve(f"file:{out}").architecture)
 
 
 def _is_ours(path: Path) -> bool:

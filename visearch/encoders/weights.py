@@ -111,6 +111,10 @@ def load_safetensors(path: Path) -> dict[str, Array]:
     """
     try:
         return dict(load_file(path))
+    except (AttributeError, KeyError, TypeError) as error:  # float8 and the like
+        raise WeightsMismatch(
+            f"{path.name} has tensors of a type that numpy does not know: {error}"
+        ) from error
     except (SafetensorError, OSError) as error:
         raise WeightsMismatch(f"cannot read {path.name} as safetensors: {error}") from error
 

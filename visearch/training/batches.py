@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from visearch.errors import InvalidRequest
 from visearch.images import decode
 from visearch.training.augment import mixture, strong_view, weak_view
 from visearch.training.data import Dataset
@@ -43,10 +44,13 @@ class Sampler:
         """Take the sources' shares of a batch; those without one share the rest by size.
 
         Raises:
-            ValueError: there is no picture.
+            InvalidRequest: there is no picture.
         """
         if not len(data):
-            raise ValueError("there is no picture to train on")
+            raise InvalidRequest(
+                "there is no picture to train on: all are held out or left out, or the table "
+                "names none that is there"
+            )
         self._seed, self._batch = recipe.seed, recipe.batch
         self._members = {
             int(source): np.flatnonzero(data.sources == source)

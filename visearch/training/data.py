@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ConfigDict, Field
 
+from visearch.errors import ImageError, InvalidRequest
 from visearch.images import decode
 from visearch.training.files import Row, labelled_files
 
 UNLABELLED = -1
+_NAMED = 20  # broken pictures in a message
 
 
 @dataclass(frozen=True)
@@ -29,14 +32,16 @@ class Source:
     ``share`` is the part of every batch that comes from here (None: as its size).
     """
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     archive: Path
     table: Path | None
     levels: tuple[tuple[str, ...], ...]
     group: str | None = None
     no_label: frozenset[str] = frozenset({"", "Not sure", "Other", "Skip"})
-    holdout: float = 0.05
+    holdout: Annotated[float, Field(ge=0, lt=1)] = 0.05
     left_out: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    share: float | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +77,20 @@ def load(sources: Iterable[Source]) -> Split:
     group (or the pixels), so it is the same on every machine and in every run.
 
     Raises:
-        ArchiveCorrupt: a table lacks a column it should have.
+        ArchiveCorrupt: an archive or a table cannot be read, or lacks a column.
+        InvalidRequest: pictures that cannot be read, all of them at once.
     """
     seen: set[str] = set()
     groups: dict[str, int] = {}
     sides: tuple[list[_Row], list[_Row], list[_Row]] = ([], [], [])
+    broken: list[str] = []
     for number, source in enumerate(sources):
         for data, row in labelled_files(source.archive, source.table, _columns(source)):
-            pixels = _pixel_digest(data)
+            try:
+                pixels = _pixel_digest(data)
+            except ImageError as error:
+                broken.append(f"{source.archive.name}/{row['image']} ({error})")
+                continue
             if pixels in seen:
                 continue
             seen.add(pixels)
@@ -87,6 +98,8 @@ def load(sources: Iterable[Source]) -> Split:
             labels = [_label(source, row, level) for level in source.levels]
             place = groups.setdefault(group, len(groups))
             sides[_side(source, row, group)].append(_Row(data, labels, place, number))
+    if broken:
+        raise InvalidRequest(_refusal(broken))
     names = sorted({name for rows in sides for row in rows for name in row.labels if name})
     return Split(*(_dataset(rows, names) for rows in sides))
 
@@ -96,6 +109,14 @@ class _Row(NamedTuple):
     labels: list[str]
     group: int
     source: int
+
+
+def _refusal(broken: Sequence[str]) -> str:
+    more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
+    return (
+        f"{len(broken)} pictures cannot be read; repair them or take them out: "
+        f"{', '.join(broken[:_NAMED])}{more}"
+    )
 
 
 def _columns(source: Source) -> set[str]:

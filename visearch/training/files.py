@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path, PurePosixPath
@@ -25,12 +26,22 @@ def labelled_files(
     path) and ``folder`` (the name of the folder it lies in).
 
     Raises:
-        ArchiveCorrupt: the archive cannot be read, or the table lacks one of ``columns``.
+        ArchiveCorrupt: the archive or the table cannot be read, or the table lacks one of
+            ``columns``.
     """
     with _opened(pictures) as (names, read):
         for row in _rows(names, table, columns):
             if row["image"] in names:
-                yield read(row["image"]), row
+                yield _read(pictures, read, row["image"]), row
+
+
+def _read(pictures: Path, read: Callable[[str], bytes], name: str) -> bytes:
+    try:
+        return read(name)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise ArchiveCorrupt(f"{name} of {pictures} cannot be read: {error}") from error
+    except (RuntimeError, NotImplementedError) as error:  # a password, another compression
+        raise ArchiveCorrupt(f"{name} of {pictures} cannot be unpacked: {error}") from error
 
 
 def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> Iterator[Row]:
@@ -43,7 +54,12 @@ def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> It
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         _require(tuple(rows.fieldnames or ()), columns | {"image"}, str(table))
-        yield from rows
+        for row in rows:
+            if None in row or None in row.values():
+                raise ArchiveCorrupt(
+                    f"{table}: line {rows.line_num} has another number of columns than the first"
+                )
+            yield row
 
 
 def _require(there: tuple[str, ...], columns: set[str], where: str) -> None:

@@ -20,7 +20,7 @@ from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset
 from visearch.training.network import Arrays, Network
-from visearch.training.recipe import Recipe
+from visearch.training.recipe import Kind, Recipe
 from visearch.training.start import load_teacher, new_model, start_from
 from visearch.training.state import State, restore, run_digest, save
 from visearch.training.step import make_step, optimizer
@@ -57,8 +57,13 @@ def train(
     network = Network(model, recipe.frozen)
     teacher = load_teacher(recipe, model)
     transform = optimizer(recipe, frozenset(fresh))
-    dimension = registry.dimension(model.config)
-    state = _first_state(network, dimension, recipe, data, transform)
+    widths = model.widths | {"all": registry.dimension(model.config)}
+    if unknown := {term.part for term in recipe.terms} - set(widths):
+        raise InvalidRequest(
+            f"{recipe.architecture} has no part {', '.join(sorted(unknown))}; "
+            f"its parts are {', '.join(sorted(widths))}"
+        )
+    state = _first_state(network, widths, recipe, data, transform)
     began = {**network.weights, **network.rest}
     out.parent.mkdir(parents=True, exist_ok=True)
     kept, run = out.with_name(out.name + ".state"), run_digest(recipe, data, shares)
@@ -98,16 +103,25 @@ def _all_names(model: nnx.Module) -> set[str]:
 
 def _first_state(
     network: Network,
-    dimension: int,
+    widths: dict[str, int],
     recipe: Recipe,
     data: Dataset,
     transform: optax.GradientTransformation,
 ) -> State:
     key = jax.random.key(recipe.seed)
-    proxies = jax.random.normal(key, (max(1, len(data.names)), dimension)) / dimension**0.5
-    trained = {"weights": network.weights, "proxies": {"all": proxies}}
-    size = max((term.memory for term in recipe.terms), default=0)
-    memory = Memory(jnp.zeros((size, dimension)), jnp.full(size, -1, jnp.int32))
+    classes, size = len(data.names), max((term.memory for term in recipe.terms), default=0)
+
+    def parts_of(kind: Kind) -> dict[str, int]:
+        used = sorted({term.part for term in recipe.terms if term.kind == kind})
+        return {part: widths[part] for part in used}
+
+    proxies = {
+        part: jax.random.normal(key, (max(1, classes), width)) / width**0.5
+        for part, width in parts_of("proxy").items()
+    }
+    trained = {"weights": network.weights, "proxies": proxies}
+    remembered = {part: jnp.zeros((size, w)) for part, w in parts_of("same_picture").items()}
+    memory = Memory(remembered, jnp.full(size, -1, jnp.int32))
     average = {**network.weights, **network.rest}
     state = State(trained, network.rest, average, transform.init(trained), memory)
     # The step gives its buffers away: no two parts may share one.

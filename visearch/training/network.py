@@ -47,13 +47,18 @@ class Network:
 
     def apply(
         self, weights: Arrays, rest: Arrays, x: jax.Array
-    ) -> tuple[jax.Array, jax.Array, Arrays]:
-        """Run float32 [N, H, W, 3]: features [N, C], embedding [N, d], the new ``rest``."""
+    ) -> tuple[jax.Array, Arrays, Arrays]:
+        """Run float32 [N, H, W, 3]: features [N, C], the embedding's parts, the new ``rest``.
+
+        Beside the parts, all of it [N, d] stands under ``all``.
+        """
         module = self.model(weights, rest)
-        features, z = module.features_and_embedding(x)
+        features, parts = module.features_and_parts(x)
+        parts = {name: part.astype(jnp.float32) for name, part in parts.items()}
+        parts["all"] = module.join(parts)
         after = dict(nnx.to_flat_state(nnx.state(module)))
         changed = {name: after[path][...] for name, path in self._rest_paths.items()}
-        return features.astype(jnp.float32), z.astype(jnp.float32), changed
+        return features.astype(jnp.float32), parts, changed
 
 
 def parameter_name(path: tuple[Any, ...]) -> str:

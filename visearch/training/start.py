@@ -90,7 +90,9 @@ def _open(pretrained: Pretrained) -> Model:
         if spec.architecture != pretrained.architecture:
             raise InvalidRequest(f"{pretrained.weights} holds a {spec.architecture}")
         return load(spec)
-    return registry.load_model(pretrained.architecture, pretrained.weights)
+    own = pretrained.classes is None
+    overrides: registry.Overrides = {} if own else {"classes": pretrained.classes or None}
+    return registry.load_model(pretrained.architecture, pretrained.weights, **overrides)
 
 
 def _is_ours(path: Path) -> bool:
@@ -107,7 +109,12 @@ def _principal_directions(donor: Model, recipe: Recipe, data: Dataset) -> jax.Ar
     have length 1.
     """
     graph, state = nnx.split(donor)
-    run = jax.jit(lambda x: nnx.merge(graph, state).features(pixels_to_input(x, recipe.size)))
+
+    @jax.jit
+    def run(x: jax.Array) -> jax.Array:
+        x = pixels_to_input(x, recipe.size, recipe.mean, recipe.std)
+        return nnx.merge(graph, state).features(x)
+
     rng = np.random.default_rng([recipe.seed, 2])
     rows = rng.permutation(len(data))[:_PROJECTION_SAMPLE]
     pixels = recipe.preprocess.pixels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import jax
@@ -41,14 +41,23 @@ def optimizer(recipe: Recipe, fresh: frozenset[str]) -> optax.GradientTransforma
     )
 
 
-def pixels_to_input(pixels: jax.Array, side: int) -> jax.Array:
+def pixels_to_input(
+    pixels: jax.Array, side: int, mean: Sequence[float], std: Sequence[float]
+) -> jax.Array:
     """Normalise uint8 [N, S, S, 3] and shrink it: float32 [N, side, side, 3]."""
-    x = pixels.astype(jnp.float32) / 127.5 - 1.0
+    x = (pixels.astype(jnp.float32) / 255.0 - jnp.asarray(mean)) / jnp.asarray(std)
     if side == x.shape[1]:
         return x
     shape = (x.shape[0], side, side, 3)
     small: jax.Array = jax.image.resize(x, shape, "linear", antialias=True)
     return small
+
+
+def _normalisation(recipe: Recipe) -> tuple[Sequence[float], Sequence[float]]:
+    """Return the mean and the deviations of the teacher's pictures."""
+    teacher = recipe.teacher
+    mean, std = (teacher.mean, teacher.std) if teacher else (None, None)
+    return mean or recipe.mean, std or recipe.std
 
 
 def make_step(
@@ -63,27 +72,28 @@ def make_step(
 
     def loss(
         trained: dict[str, Arrays], state: State, batch: Batch, taught: jax.Array, side: int
-    ) -> tuple[jax.Array, tuple[Losses, Arrays, jax.Array]]:
-        x = pixels_to_input(jnp.asarray(batch.pixels), side).astype(dtype)
+    ) -> tuple[jax.Array, tuple[Losses, Arrays, Arrays]]:
+        x = pixels_to_input(jnp.asarray(batch.pixels), side, recipe.mean, recipe.std).astype(dtype)
         weights = {name: value.astype(dtype) for name, value in trained["weights"].items()}
-        features, z, rest = network.apply(weights, state.rest, x)
+        features, parts, rest = network.apply(weights, state.rest, x)
         half = len(batch.rows)
         seen = Seen(
             batch=batch,
-            z=unit(z[: 2 * half]),
+            parts={name: unit(part[: 2 * half]) for name, part in parts.items()},
             features=features,
             teacher=taught,
-            proxies=trained["proxies"]["all"],
+            proxies=trained["proxies"],
             memory=state.memory,
             rivals=rivals,
         )
-        value, parts = terms.total(recipe.terms, seen, recipe.lengths)
-        return value, (parts, rest, seen.z[:half])
+        value, by_name = terms.total(recipe.terms, seen, recipe.lengths)
+        weak = {name: part[:half] for name, part in seen.parts.items()}
+        return value, (by_name, rest, weak)
 
     def learn(batch: Batch, known: tuple[Arrays, Arrays] | None) -> jax.Array:
         if teacher is None or known is None:
             return jnp.zeros((batch.pixels.shape[0], 1))
-        x = pixels_to_input(jnp.asarray(batch.pixels), recipe.size)
+        x = pixels_to_input(jnp.asarray(batch.pixels), recipe.size, *_normalisation(recipe))
         return jax.lax.stop_gradient(teacher.apply(*known, x)[0])
 
     @partial(jax.jit, static_argnames=("side",), donate_argnums=(0,))
@@ -95,11 +105,13 @@ def make_step(
         side: int,
     ) -> tuple[State, Losses]:
         gradient = jax.grad(loss, has_aux=True)
-        grads, (parts, rest, z) = gradient(state.trained, state, batch, learn(batch, known), side)
+        grads, (parts, rest, weak) = gradient(
+            state.trained, state, batch, learn(batch, known), side
+        )
         updates, optimizer_state = transform.update(grads, state.optimizer, state.trained)
         trained = optax.apply_updates(state.trained, updates)
         average = _average(state.average, trained["weights"] | rest, recipe.average, number)
-        memory = _remember(state.memory, z, jnp.asarray(batch.rows))
+        memory = _remember(state.memory, weak, jnp.asarray(batch.rows))
         return State(trained, rest, average, optimizer_state, memory), parts
 
     known = (teacher.weights, teacher.rest) if teacher else None
@@ -119,7 +131,10 @@ def _average(mean: Arrays, now: Arrays, decay: float, step: jax.Array) -> Arrays
     }
 
 
-def _remember(memory: Memory, z: jax.Array, rows: jax.Array) -> Memory:
+def _remember(memory: Memory, weak: Arrays, rows: jax.Array) -> Memory:
     size = len(memory.rows)
-    vectors = jnp.concatenate([jax.lax.stop_gradient(z), memory.vectors])[:size]
+    vectors = {
+        part: jnp.concatenate([jax.lax.stop_gradient(weak[part]), older])[:size]
+        for part, older in memory.vectors.items()
+    }
     return Memory(vectors, jnp.concatenate([rows, memory.rows])[:size])

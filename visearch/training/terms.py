@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax
@@ -14,83 +14,104 @@ import numpy.typing as npt
 from visearch.training import losses
 from visearch.training.batches import Batch
 from visearch.training.data import Dataset
+from visearch.training.network import Arrays
 from visearch.training.recipe import Kind, Term
 
 
 class Memory(NamedTuple):
-    """Embeddings of earlier batches, newest first: float32 [m, d], int32 [m] (-1: empty)."""
+    """Embeddings of earlier batches, newest first, and their pictures.
 
-    vectors: jax.Array
+    ``vectors`` float32 [m, d] by part of the embedding, ``rows`` int32 [m] (-1: empty).
+    """
+
+    vectors: Arrays
     rows: jax.Array
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a term may look at.
+    """What terms may look at.
 
-    ``z`` float32 [2·batch, d] are the unit embeddings of the weak, then the strong views;
-    ``features`` and ``teacher`` float32 [2·batch + mixtures, C] the pooled features of all
-    views and the mixtures; ``proxies`` float32 [classes, d]; ``rivals`` bool
-    [levels, sources, classes], the classes that a picture of a source can have.
+    ``parts`` float32 [2·batch, width] are the unit embeddings of the weak, then the strong
+    views, by part; ``features`` and ``teacher`` float32 [2·batch + mixtures, C] the pooled
+    features of all views and the mixtures; ``proxies`` float32 [classes, width] by part;
+    ``rivals`` bool [levels, sources, classes], the classes that a picture of a source can have.
     """
 
     batch: Batch
-    z: jax.Array
+    parts: Arrays
     features: jax.Array
     teacher: jax.Array
-    proxies: jax.Array
+    proxies: Arrays
     memory: Memory
     rivals: npt.NDArray[np.bool_]
 
-    def cut(self, length: int) -> Seen:
-        """Return the same with only the first ``length`` numbers of every embedding."""
-        return replace(
-            self,
-            z=losses.unit(self.z[:, :length]),
-            proxies=self.proxies[:, :length],
-            memory=self.memory._replace(vectors=losses.unit(self.memory.vectors[:, :length])),
-        )
-
     def labels(self, level: int) -> jax.Array:
-        """Return the labels of the rows of ``z`` at ``level``, int32 [2·batch]."""
+        """Return the labels of all views at ``level``, int32 [2·batch]."""
         return jnp.tile(jnp.asarray(self.batch.labels)[:, level], 2)
 
 
-def _same_picture(term: Term, seen: Seen) -> jax.Array:
-    memory = Memory(*(part[: term.memory] for part in seen.memory))
-    rows = jnp.asarray(seen.batch.rows)
-    return losses.info_nce(seen.z, rows, memory.vectors, memory.rows, term.temperature)
+@dataclass(frozen=True)
+class View:
+    """What one term looks at: the first ``width`` numbers of its part of the embedding."""
+
+    seen: Seen
+    part: str
+    width: int
+
+    @property
+    def z(self) -> jax.Array:
+        """Unit embeddings of the views, float32 [2·batch, width]."""
+        return losses.unit(self.seen.parts[self.part][:, : self.width])
+
+    @property
+    def proxies(self) -> jax.Array:
+        """Proxies of all classes, float32 [classes, width]."""
+        return self.seen.proxies[self.part][:, : self.width]
+
+    def remembered(self, size: int) -> tuple[jax.Array, jax.Array]:
+        """Return the latest unit embeddings, float32 [size, width], and their pictures."""
+        memory = self.seen.memory
+        vectors = memory.vectors[self.part][:size, : self.width]
+        return losses.unit(vectors), memory.rows[:size]
 
 
-def _same_label(term: Term, seen: Seen) -> jax.Array:
-    return losses.supervised_contrastive(seen.z, seen.labels(term.level), term.temperature)
+def _same_picture(term: Term, view: View) -> jax.Array:
+    rows = jnp.asarray(view.seen.batch.rows)
+    return losses.info_nce(view.z, rows, *view.remembered(term.memory), term.temperature)
 
 
-def _triplet(term: Term, seen: Seen) -> jax.Array:
-    return losses.triplet(seen.z, seen.labels(term.level), term.margin)
+def _same_label(term: Term, view: View) -> jax.Array:
+    return losses.supervised_contrastive(view.z, view.seen.labels(term.level), term.temperature)
 
 
-def _proxy(term: Term, seen: Seen) -> jax.Array:
+def _triplet(term: Term, view: View) -> jax.Array:
+    return losses.triplet(view.z, view.seen.labels(term.level), term.margin)
+
+
+def _proxy(term: Term, view: View) -> jax.Array:
+    sources = jnp.tile(jnp.asarray(view.seen.batch.sources), 2)
     return losses.proxy(
-        seen.z,
-        seen.labels(term.level),
-        seen.proxies,
-        jnp.asarray(seen.rivals)[term.level, jnp.tile(jnp.asarray(seen.batch.sources), 2)],
+        view.z,
+        view.seen.labels(term.level),
+        view.proxies,
+        jnp.asarray(view.seen.rivals)[term.level, sources],
         temperature=term.temperature,
         margin=term.margin,
         smoothing=term.smoothing,
     )
 
 
-def _teacher_features(_term: Term, seen: Seen) -> jax.Array:
-    return losses.teacher_features(seen.features, seen.teacher)
+def _teacher_features(_term: Term, view: View) -> jax.Array:
+    return losses.teacher_features(view.seen.features, view.seen.teacher)
 
 
-def _teacher_relations(term: Term, seen: Seen) -> jax.Array:
-    return losses.teacher_relations(seen.z, seen.teacher[: len(seen.z)], term.temperature)
+def _teacher_relations(term: Term, view: View) -> jax.Array:
+    z = view.z
+    return losses.teacher_relations(z, view.seen.teacher[: len(z)], term.temperature)
 
 
-_KINDS: dict[Kind, Callable[[Term, Seen], jax.Array]] = {
+_KINDS: dict[Kind, Callable[[Term, View], jax.Array]] = {
     "same_picture": _same_picture,
     "same_label": _same_label,
     "triplet": _triplet,
@@ -105,20 +126,25 @@ def total(
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Return the weighted sum of the terms and each one, unweighted, by name.
 
-    Each is the mean over whole embeddings and those cut to ``lengths``.
+    Each is the mean over whole embeddings and those cut to ``lengths``, which leave of
+    every part its share.
     """
-    views = [seen, *(seen.cut(length) for length in lengths)]
-    parts = {
-        name(term): jnp.mean(jnp.stack([_KINDS[term.kind](term, view) for view in views]))
-        for term in terms
-    }
+    whole = seen.parts["all"].shape[1]
+
+    def loss(term: Term) -> jax.Array:
+        width = seen.parts[term.part].shape[1]
+        views = [View(seen, term.part, width * cut // whole) for cut in (whole, *lengths)]
+        return jnp.mean(jnp.stack([_KINDS[term.kind](term, view) for view in views]))
+
+    parts = {name(term): loss(term) for term in terms}
     return sum((t.weight * parts[name(t)] for t in terms), start=jnp.zeros(())), parts
 
 
 def name(term: Term) -> str:
-    """Name a term in reports: its kind, with its level where it looks at labels."""
+    """Name a term in reports: its kind, with its level and part where these tell it apart."""
     labelled = term.kind in ("same_label", "triplet", "proxy")
-    return f"{term.kind}_{term.level}" if labelled else term.kind
+    level = f"_{term.level}" if labelled else ""
+    return f"{term.kind}{level}" + (f"_{term.part}" if term.part != "all" else "")
 
 
 def rivals(data: Dataset) -> npt.NDArray[np.bool_]:

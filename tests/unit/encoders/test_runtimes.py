@@ -47,7 +47,6 @@ def by_xla(small: str, cache: Path) -> np.ndarray:
 @pytest.fixture(scope="module")
 def quantized(small: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Its int8 form."""
-    pytest.importorskip("onnxruntime")
     from visearch.encoders.runtimes.quantize import quantize
 
     out = tmp_path_factory.mktemp("int8") / "int8.safetensors"
@@ -57,8 +56,6 @@ def quantized(small: str, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 class TestOnnxRuntime:
-    pytest.importorskip("onnxruntime")
-
     def open(self, encoder: str, cache: Path | None) -> Encoder:
         return Encoder.open(encoder, options=RunOptions(runtime="onnx", threads=1, cache=cache))
 
@@ -195,7 +192,6 @@ class TestChoice:
         assert found == ("xla", "bfloat16")
 
     def test_a_cpu_gets_exact_vectors(self) -> None:
-        pytest.importorskip("onnxruntime")
         found = choose(RunOptions(), quantized=False, accelerator=lambda: False)
         assert found == ("onnx", "float32")
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visearch.errors import InvalidRequest
 from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset, Source, load
 from visearch.training.recipe import Recipe
@@ -63,5 +64,5 @@ def test_a_source_keeps_its_share() -> None:
 
 
 def test_no_picture_is_refused() -> None:
-    with pytest.raises(ValueError, match="no picture"):
+    with pytest.raises(InvalidRequest, match="no picture to train on"):
         Sampler(dataset([]), {}, Recipe(architecture="resnet18"))

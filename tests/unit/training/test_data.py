@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from system import picture
 
-from visearch.errors import ArchiveCorrupt
+from visearch.errors import ArchiveCorrupt, InvalidRequest
 from visearch.training.data import Source, load
 
 
@@ -40,6 +41,22 @@ def test_what_is_left_out_is_in_no_part_of_training(source: Source) -> None:
 def test_a_missing_column_is_named(source: Source) -> None:
     with pytest.raises(ArchiveCorrupt, match="colour"):
         load([replace(source, levels=(("colour",),))])
+
+
+def test_broken_pictures_are_all_named(source: Source, tmp_path: Path) -> None:
+    shutil.unpack_archive(source.archive, tmp_path / "a")
+    for name in ("3.jpg", "7.jpg"):
+        (tmp_path / "a" / name).write_bytes(b"nonsense")
+    with pytest.raises(InvalidRequest, match=r"^2 pictures .* a/3\.jpg \(.*\), a/7\.jpg \(.*\)$"):
+        load([replace(source, archive=tmp_path / "a")])
+
+
+def test_a_short_line_is_named(source: Source) -> None:
+    assert source.table is not None
+    with source.table.open("a") as file:
+        file.write("60.jpg\n")
+    with pytest.raises(ArchiveCorrupt, match=r"a\.csv: line 62 has another number"):
+        load([source])
 
 
 def test_folders_and_tars_are_labelled_by_folder(tmp_path: Path) -> None:

@@ -41,16 +41,18 @@ def test_the_supervised_loss_is_its_formula(labels: list[int]) -> None:
     assert float(ours) == pytest.approx(naive_supervised(z, labels, 0.2), abs=1e-5)
 
 
-def test_info_nce_counts_remembered_strangers_alone() -> None:
+@pytest.mark.parametrize("rows", [[7, 8], [7, 7]])  # a picture twice is no stranger to itself
+def test_info_nce_counts_strangers_alone(rows: list[int]) -> None:
     z, memory = unit(3, 4), unit(4, 3)
-    rows, memory_rows = np.array([7, 8]), np.array([8, -1, 5])
-    ours = losses.info_nce(*map(jnp.asarray, (z, rows, memory, memory_rows)), 0.2)
+    memory_rows = np.array([8, -1, 5])
+    ours = losses.info_nce(*map(jnp.asarray, (z, np.array(rows), memory, memory_rows)), 0.2)
     terms = []
     for query, keys in ((z[:2], z[2:]), (z[2:], z[:2])):
         for i in range(2):
+            near = [keys[j] for j in range(2) if j != i and rows[j] != rows[i]]
             far = [memory[m] for m in range(3) if memory_rows[m] not in (-1, rows[i])]
-            scores = np.exp(np.stack([*keys, *far]) @ query[i] / 0.2)
-            terms.append(-np.log(scores[i] / scores.sum()))
+            scores = np.exp(np.stack([keys[i], *near, *far]) @ query[i] / 0.2)
+            terms.append(-np.log(scores[0] / scores.sum()))
     assert float(ours) == pytest.approx(np.mean(terms), abs=1e-5)
 
 

@@ -40,16 +40,23 @@ def test_a_recipe_is_read(data: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        ("[recipe]", "[recipe]\nstep = 3", "unknown key in the recipe: step"),
+        ("[recipe]", "[recipe]\nstep = 3", "unknown key step"),
         ("[recipe]", "nonsense", "not a recipe"),
         ("[recipe]", "[other]\nx = 1\n[recipe]", "unknown parts: other"),
         ("resnet_compact", "resnet_1", "unknown architecture 'resnet_1'"),
         ("[[source]]", "[[term]]", r"names no \[\[source"),
         ("a.zip", "b.zip", r"b\.zip is missing; --data"),
-        ('kind = "same_picture"', 'kind = "same"', "unknown kind of term 'same'"),
+        ('kind = "same_picture"', 'kind = "same"', "0.kind: Input should be 'same_picture'"),
         ('kind = "same_picture"', 'kind = "proxy"\nlevel = 1', "level is not among"),
         ('kind = "same_picture"', 'kind = "teacher_features"', r"needs a \[teacher\]"),
         ("[recipe]", "[recipe]\ntrain_size = 999", "train_size must be at most size"),
+        ("[recipe]", "[recipe]\nsteps = 50", "warmup must be less than steps"),
+        ("[recipe]", "[recipe]\nsize = 0", "size: Input should be greater than or equal to 32"),
+        ("[recipe]", "[recipe]\nclip = nan", "clip: Input should be a finite number"),
+        ('kind = "same_picture"', 'kind = "proxy"\ntemperature = 0', "0.temperature: Input"),
+        ("archive", "holdout = 1\narchive", "holdout: Input should be less than 1"),
+        ("archive", "folder = 1\narchive", "unknown key folder"),
+        ('kind = "same_picture"', 'kind = "triplet"\n[[term]]\nkind = "triplet"', "two terms"),
     ],
 )
 def test_bad_recipes_are_refused(old: str, new: str, reason: str, data: Path) -> None:

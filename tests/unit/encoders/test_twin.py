@@ -1,0 +1,37 @@
+"""The twin: parts of fixed lengths, interleaved so that a cut leaves some of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from visearch.encoders.mobilenet_twin import VARIANTS, MobileNetTwin
+
+CONFIG = replace(VARIANTS["mobilenet_v2_twin"], general=1.5, kind=1.0, instance=0.5)
+
+
+def test_parts_have_their_lengths_and_places() -> None:
+    model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
+    assert model.widths == {"general": 128, "kind": 64, "instance": 64}
+    rng = np.random.default_rng(0)
+    parts = {name: rng.normal(size=(3, width)) for name, width in model.widths.items()}
+    z = np.asarray(model.join({name: jnp.asarray(part) for name, part in parts.items()}))
+    assert z.shape == (3, 256)
+    places = {"general": np.flatnonzero(np.arange(256) % 4 < 2)}
+    places |= {"kind": np.arange(2, 256, 4), "instance": np.arange(3, 256, 4)}
+    for name, part in parts.items():
+        expected = part / np.linalg.norm(part, axis=1, keepdims=True) * getattr(CONFIG, name)
+        np.testing.assert_allclose(z[:, places[name]], expected, atol=1e-6)
+
+
+def test_parts_come_with_the_features_of_the_general_branch() -> None:
+    model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64, 64, 3)), jnp.float32)
+    features, parts = model.features_and_parts(x)
+    np.testing.assert_allclose(features, model.features(x), atol=1e-6)
+    assert {name: part.shape for name, part in parts.items()} == {
+        name: (2, width) for name, width in model.widths.items()
+    }
