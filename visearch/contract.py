@@ -59,6 +59,7 @@ class SearchQuery(TypedDict):
     filter: dict[str, Any] | None
     min_score: float | None
     group: bool
+    facets: list[str]
     product: NotRequired[str]
 
 

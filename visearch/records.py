@@ -133,6 +133,14 @@ class Neighbour:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FacetValue:
+    """One value of an attribute and how many products of the candidate set have it."""
+
+    value: str | float | bool
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hit:
     """One row of a search result."""
 

@@ -18,11 +18,12 @@ from visearch.errors import InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
 from visearch.index.live import LiveIndex
 from visearch.index.scoring import are_unit
-from visearch.records import Catalog, Hit, Neighbour
+from visearch.records import Catalog, FacetValue, Hit, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
 from visearch.store import changes, products
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+from visearch.store.facets import count_values
 
 Vector = npt.NDArray[np.float32]
 
@@ -61,6 +62,7 @@ class Answer:
     catalog: Catalog
     hits: list[Hit]
     total: int
+    facets: dict[str, list[FacetValue]]
     revision: int
     fresh_to: datetime
     timings: Timings
@@ -92,7 +94,12 @@ class SearchService:
         with timings.part("search"):
             allowed = self._allowed(snapshot.catalog, query)
         hits = self._find(snapshot, query, vector, allowed, timings)
+        with timings.part("hydrate"), self._database.read() as connection:
+            facets = count_values(
+                connection, snapshot.catalog, query["facets"], query["filter"] or {}
+            )
         return Answer(
+            facets=facets,
             hits=[replace(hit, rank=query["offset"] + i + 1) for i, hit in enumerate(hits)],
             catalog=snapshot.catalog,
             total=snapshot.index.size if allowed is None else len(allowed),

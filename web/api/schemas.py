@@ -67,6 +67,13 @@ class IndexState(BaseModel):
     fresh_to: datetime
 
 
+class FacetValue(BaseModel):
+    """How many products that pass the filter have this value of an attribute."""
+
+    value: str | int | float | bool
+    count: int
+
+
 class Search(BaseModel):
     """A search and, once it has succeeded, its results."""
 
@@ -78,6 +85,7 @@ class Search(BaseModel):
     cached: bool
     results: list[Hit] | None = None
     total: int | None = None
+    facets: dict[str, list[FacetValue]] | None = None
     timings_ms: Timings | None = None
     index: IndexState | None = None
     encoder: str | None = None
@@ -107,6 +115,7 @@ class SearchOptions(Request):
     filter: dict[str, Any] | None = None
     min_score: float | None = Field(None, ge=-1, le=1)
     group: bool = False
+    facets: list[str] = Field(default=[], max_length=16)
 
     @field_validator("box")
     @classmethod
