@@ -2,10 +2,11 @@
 
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
 goes its own way, through the same layers with weights of its own; its heads also see the
-mean of three stages, where colour and texture still are. The embedding has three parts,
-each scaled to a fixed length, so that none drowns the others: what the general branch sees,
-the kind of product, and which one it is. They are interleaved, so that the first
-numbers of an embedding hold of each what comes first in it.
+means of bands of three stages, where colour and texture still are and top is not bottom
+(left and right are alike, for products are mirrored). The embedding has three parts, each
+scaled to a fixed length, so that none drowns the others: what the general branch sees, the
+kind of product, and which one it is. They are interleaved, so that the first numbers of an
+embedding hold of each what comes first in it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ from flax import nnx
 
 from visearch.encoders.mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from visearch.encoders.naming import Naming
+from visearch.errors import EncoderError
 
 _SHARED = 4
 """Layers before the branches part, at 1/4 of the input's side."""
-_STAGES = {4: 24, 7: 32, 14: 96}
-"""Channels after so many layers (at 1/4, 1/8 and 1/16 of the input's side)."""
+_STAGES = {4: (24, 8), 7: (32, 4), 14: (96, 2)}
+"""Channels after so many layers (at 1/4, 1/8 and 1/16 of the input's side), and the bands,
+one above the other, of which each has its mean.
+"""
+_BANDS = sum(channels * bands for channels, bands in _STAGES.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +65,8 @@ class MobileNetTwin(MobileNetV2):
             return nnx.Linear(inputs, widths[part], use_bias=False, rngs=rngs)
 
         self.general_head = head(width, "general")
-        self.kind_head = head(width + sum(_STAGES.values()), "kind")
-        self.instance_head = head(width + sum(_STAGES.values()), "instance")
+        self.kind_head = head(width + _BANDS, "kind")
+        self.instance_head = head(width + _BANDS, "instance")
 
     @property
     def widths(self) -> dict[str, int]:
@@ -89,25 +94,25 @@ class MobileNetTwin(MobileNetV2):
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
         """Scale the parts and interleave them: two general numbers, one of each other part."""
-        config, rows = self.config, len(parts["kind"])
+        config, rows = self.config, parts["kind"].shape[0]
         general = (_unit(parts["general"]) * config.general).reshape(rows, -1, 2)
         kind = (_unit(parts["kind"]) * config.kind)[:, :, None]
         instance = (_unit(parts["instance"]) * config.instance)[:, :, None]
         return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
     def _special_features(self, x: jax.Array) -> jax.Array:
-        stages = [_mean(x)]
+        stages = [_bands(x, _SHARED)]
         for i, layer in enumerate(self.special, start=_SHARED + 1):
             x = layer(x)
             if i in _STAGES:
-                stages.append(_mean(x))
+                stages.append(_bands(x, i))
         return jnp.concatenate([_mean(x), *stages], axis=1)
 
     def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
         """Start both branches alike: the general layers, then ``directions`` float32 [C, C]."""
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
-        stages = jnp.zeros((sum(_STAGES.values()), directions.shape[1]))
+        stages = jnp.zeros((_BANDS, directions.shape[1]))
         special = jnp.concatenate([directions, stages])
         for part, width in self.widths.items():
             head = getattr(self, f"{part}_head")
@@ -117,6 +122,15 @@ class MobileNetTwin(MobileNetV2):
 
 def _mean(x: jax.Array) -> jax.Array:
     return jnp.mean(x, axis=(1, 2))
+
+
+def _bands(x: jax.Array, stage: int) -> jax.Array:
+    """Return the means of a stage's bands, [N, bands · C], of [N, H, W, C]."""
+    (n, height, width, channels), (_, bands) = x.shape, _STAGES[stage]
+    if height % bands:
+        raise EncoderError("a twin needs pictures whose height is a multiple of 32 px")
+    parts = x.reshape(n, bands, height // bands, width, channels)
+    return jnp.mean(parts, axis=(2, 3)).reshape(n, -1)
 
 
 def _unit(z: jax.Array) -> jax.Array:

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import nnx
 
 from visearch.encoders.mobilenet_twin import VARIANTS, MobileNetTwin
+from visearch.errors import EncoderError
 
 CONFIG = replace(VARIANTS["mobilenet_v2_twin"], general=1.5, kind=1.0, instance=0.5)
 
@@ -32,6 +34,8 @@ def test_parts_come_with_the_features_of_the_general_branch() -> None:
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64, 64, 3)), jnp.float32)
     features, parts = model.features_and_parts(x)
     np.testing.assert_allclose(features, model.features(x), atol=1e-6)
+    with pytest.raises(EncoderError, match="multiple of 32"):
+        model.embed(x[:, :60])
     assert {name: part.shape for name, part in parts.items()} == {
         name: (2, width) for name, width in model.widths.items()
     }
