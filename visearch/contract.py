@@ -16,6 +16,7 @@ DECODE_CHUNK = "visearch.decode"
 EMBED_CHUNK = "visearch.embed"
 RECONCILE = "visearch.reconcile"
 COMPACT = "visearch.compact"
+COMPARE = "visearch.compare"
 PURGE = "visearch.purge"
 
 QUEUE_OF = {
@@ -25,6 +26,7 @@ QUEUE_OF = {
     EMBED_CHUNK: EMBED,
     RECONCILE: MAINTAIN,
     COMPACT: MAINTAIN,
+    COMPARE: MAINTAIN,
     PURGE: MAINTAIN,
 }
 

@@ -48,6 +48,7 @@ app.conf.update(
             "options": {"expires": 3},
         },
         contract.COMPACT: {"task": contract.COMPACT, "schedule": 5.0, "options": {"expires": 5}},
+        contract.COMPARE: {"task": contract.COMPARE, "schedule": 10.0, "options": {"expires": 10}},
         contract.PURGE: {"task": contract.PURGE, "schedule": 300.0, "options": {"expires": 300}},
     },
 )

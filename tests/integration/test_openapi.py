@@ -25,6 +25,7 @@ CONTRACT = {
     ("get", f"{C}/products/{{product_id}}"): "200 403 404 422 503",
     ("patch", f"{C}/products/{{product_id}}"): "200 403 404 422 503",
     ("delete", f"{C}/products/{{product_id}}"): "204 403 404 422 503",
+    ("get", f"{C}/duplicates"): "200 403 404 422 503",
     ("post", f"{C}/imports"): "202 403 404 413 415 422 503",
     ("get", f"{C}/imports"): "200 403 404 422 503",
     ("get", f"{C}/imports/{{import_id}}"): "200 403 404 503",
@@ -34,8 +35,8 @@ CONTRACT = {
     ("get", "/readyz"): "200 503",
 }
 FIELDS = {
-    "Search": "id status created_at finished_at catalog cached results total timings_ms index "
-    "encoder error",
+    "Search": "id status created_at finished_at catalog cached results total facets timings_ms "
+    "index encoder error",
     "Hit": "product_id image_id score title image_url url attributes rank",
     "Import": "id catalog status counts progress eta_s created_at finished_at error",
     "Counts": "items fetched decoded embedded searchable failed",
@@ -43,7 +44,7 @@ FIELDS = {
     "Problem": "type title status detail instance code errors",
     "Timings": "queue decode encode search hydrate total",
     "IndexState": "generation fresh_to",
-    "NewSearch": "image product catalog limit offset box filter min_score group",
+    "NewSearch": "image product catalog limit offset box filter min_score group facets",
     "NewProduct": "title url attributes images",
 }
 

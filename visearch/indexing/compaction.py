@@ -15,9 +15,9 @@ from visearch.ids import new_id
 from visearch.index.generation import write
 from visearch.index.manifest import Manifest
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import ACTIVE, Catalog
-from visearch.store import catalogs, changes
-from visearch.store.schema import generations, imports
+from visearch.records import Catalog
+from visearch.store import catalogs, changes, imports
+from visearch.store.schema import generations
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> b
     changed = changes.changes_between(connection, catalog, based_on)
     if changed < settings.compact_min or changed < settings.compact_ratio * size:
         return False
-    return changed >= settings.brute_force_limit or not _importing(connection, catalog)
+    return changed >= settings.brute_force_limit or not imports.any_active(connection, catalog.pk)
 
 
 def _base(connection: sa.Connection, catalog: Catalog) -> tuple[int, int]:
@@ -62,13 +62,6 @@ def _base(connection: sa.Connection, catalog: Catalog) -> tuple[int, int]:
         )
     ).one_or_none()
     return (row.revision, row.size) if row else (0, 0)
-
-
-def _importing(connection: sa.Connection, catalog: Catalog) -> bool:
-    query = sa.select(imports.c.pk).where(
-        imports.c.catalog_pk == catalog.pk, imports.c.status.in_(ACTIVE)
-    )
-    return connection.execute(query.limit(1)).first() is not None
 
 
 def compact(pipeline: Pipeline, catalog: Catalog) -> bool:

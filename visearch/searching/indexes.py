@@ -80,52 +80,57 @@ class Indexes:
     def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
         old = self._snapshots.get(catalog.name)
         if old is None or old.catalog.pk != catalog.pk:
-            return Snapshot(catalog, self._load(catalog), at)
-        if old.catalog.generation != catalog.generation:
-            return Snapshot(catalog, self._load(catalog, old), at)
-        if old.index.revision < catalog.revision:
-            return Snapshot(catalog, self._catch_up(catalog, old.index), at)
-        return Snapshot(catalog, old.index, at)
+            index = load_index(self._database, self._blobs, catalog)
+        elif old.catalog.generation != catalog.generation:
+            index = load_index(self._database, self._blobs, catalog, old.index)
+        elif old.index.revision < catalog.revision:
+            index = _catch_up(self._database, self._blobs, catalog, old.index)
+        else:
+            index = old.index
+        return Snapshot(catalog, index, at)
 
-    def _load(self, catalog: Catalog, old: Snapshot | None = None) -> LiveIndex:
-        """Open the catalog's generation and replay what came after it.
 
-        A generation that fails its checks is refused: the old snapshot goes on, or the
-        whole catalog is searched exhaustively from its stored embeddings.
-        """
-        if catalog.generation is None:
-            return self._catch_up(catalog, LiveIndex.empty(catalog.dimension, catalog.metric))
-        try:
-            base = LiveIndex.on(self._open(catalog))
-        except (GenerationCorrupt, NotFound) as error:
-            log.error(
-                "generation_refused",
-                catalog=catalog.name,
-                generation=catalog.generation,
-                error=error.detail,
-            )
-            index = old.index if old else LiveIndex.empty(catalog.dimension, catalog.metric)
-            return self._catch_up(catalog, index)
-        return self._catch_up(catalog, base)
+def load_index(
+    database: Database, blobs: Blobs, catalog: Catalog, old: LiveIndex | None = None
+) -> LiveIndex:
+    """Open the catalog's generation and replay what came after it.
 
-    def _open(self, catalog: Catalog) -> Generation:
-        prefix = f"generations/{catalog.generation}"
-        try:
-            return open_generation(
-                self._blobs.local_folder(prefix), fingerprint=catalog.fingerprint
-            )
-        except GenerationCorrupt:
-            if not self._blobs.forget_copy(prefix):
-                raise
-        # Only our copy may be damaged: fetch it once more.
-        return open_generation(self._blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
+    A generation that fails its checks is refused: ``old`` goes on, or without one the
+    whole catalog is searched exhaustively from its stored embeddings.
+    """
+    empty = LiveIndex.empty(catalog.dimension, catalog.metric)
+    if catalog.generation is None:
+        return _catch_up(database, blobs, catalog, empty)
+    try:
+        index = LiveIndex.on(_open(blobs, catalog))
+    except (GenerationCorrupt, NotFound) as error:
+        log.error(
+            "generation_refused",
+            catalog=catalog.name,
+            generation=catalog.generation,
+            error=error.detail,
+        )
+        index = old or empty
+    return _catch_up(database, blobs, catalog, index)
 
-    def _catch_up(self, catalog: Catalog, index: LiveIndex) -> LiveIndex:
-        with self._database.read() as connection:
-            added = changes.added_since(connection, catalog, index.revision)
-            removed = changes.removed_since(connection, catalog, index.revision)
-        vectors = changes.load_vectors(self._blobs, added, catalog.dimension)
-        return index.apply(added.keys, vectors, removed, catalog.revision)
+
+def _open(blobs: Blobs, catalog: Catalog) -> Generation:
+    prefix = f"generations/{catalog.generation}"
+    try:
+        return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
+    except GenerationCorrupt:
+        if not blobs.forget_copy(prefix):
+            raise
+    # Only our copy may be damaged: fetch it once more.
+    return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
+
+
+def _catch_up(database: Database, blobs: Blobs, catalog: Catalog, index: LiveIndex) -> LiveIndex:
+    with database.read() as connection:
+        added = changes.added_since(connection, catalog, index.revision)
+        removed = changes.removed_since(connection, catalog, index.revision)
+    vectors = changes.load_vectors(blobs, added, catalog.dimension)
+    return index.apply(added.keys, vectors, removed, catalog.revision)
 
 
 def keep_fresh(

@@ -28,6 +28,11 @@ class Stored:
     segments: Sequence[str]
     rows: npt.NDArray[np.int64]
 
+    def part(self, start: int, stop: int) -> Stored:
+        """Return the embeddings from place ``start`` up to ``stop``."""
+        some = slice(start, stop)
+        return Stored(self.keys[some], self.segments[some], self.rows[some])
+
 
 def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
     """Return the live pictures added above ``revision``, oldest first.

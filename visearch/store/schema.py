@@ -5,6 +5,7 @@
                  imports 1─n chunks             units of work, claimed by workers
     outbox                                      messages that must reach a queue
     generations                                 published index generations
+    images n─n images by duplicates             pictures that look the same
 
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
 changes search results increments it first and so holds the row's lock until its commit:
@@ -52,6 +53,8 @@ catalogs = sa.Table(
     # Acceptance number of the last import that replaced the whole catalog; 0: none did.
     sa.Column("replaced", BigInt, nullable=False),
     sa.Column("generation", sa.Text),
+    # Up to which revision pictures were compared with all others (see ``duplicates``).
+    sa.Column("compared", BigInt, nullable=False, server_default="0"),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
 )
@@ -102,6 +105,19 @@ sa.Index("ix_images_added", images.c.catalog_pk, images.c.added)
 sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
 sa.Index("ix_images_product", images.c.product_pk)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
+
+# Pictures of two products that look the same; ``first`` < ``second``.
+duplicates = sa.Table(
+    "duplicates",
+    metadata,
+    _ref("catalog_pk", "catalogs.pk"),
+    _ref("first", "images.pk"),
+    _ref("second", "images.pk"),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("first", "second"),
+)
+sa.Index("ix_duplicates_score", duplicates.c.catalog_pk, duplicates.c.score)
+sa.Index("ix_duplicates_second", duplicates.c.second)
 
 imports = sa.Table(
     "imports",

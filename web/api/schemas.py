@@ -200,6 +200,32 @@ class Product(BaseModel):
     updated_at: datetime
 
 
+class DuplicateSide(BaseModel):
+    """One of two pictures that look the same, and its product."""
+
+    product_id: str
+    image_id: str
+    title: str | None
+    image_url: str
+    url: str | None
+    attributes: dict[str, Any]
+
+
+class Duplicate(BaseModel):
+    """Two pictures of different products that look the same; ``score`` is their cosine."""
+
+    score: float
+    products: tuple[DuplicateSide, DuplicateSide]
+
+
+class DuplicateList(BaseModel):
+    """A page of near-duplicates, and whether newer pictures are still being compared."""
+
+    items: list[Duplicate]
+    next_cursor: str | None
+    complete: bool
+
+
 class ProductList(BaseModel):
     """A page of products."""
 

@@ -1,0 +1,33 @@
+"""Pictures that look the same."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    op.add_column("catalogs", sa.Column("compared", _BIG, nullable=False, server_default="0"))
+    op.create_table(
+        "duplicates",
+        sa.Column("catalog_pk", _BIG, nullable=False),
+        sa.Column("first", _BIG, nullable=False),
+        sa.Column("second", _BIG, nullable=False),
+        sa.Column("score", sa.Float(), nullable=False),
+        *(
+            sa.ForeignKeyConstraint(
+                [column], [target], name=f"fk_duplicates_{column}", ondelete="CASCADE"
+            )
+            for column, target in (
+                ("catalog_pk", "catalogs.pk"),
+                ("first", "images.pk"),
+                ("second", "images.pk"),
+            )
+        ),
+        sa.PrimaryKeyConstraint("first", "second", name="pk_duplicates"),
+    )
+    op.create_index("ix_duplicates_score", "duplicates", ["catalog_pk", "score"])
+    op.create_index("ix_duplicates_second", "duplicates", ["second"])
