@@ -58,7 +58,7 @@ class Engine(Protocol):
 _LADDER = ((2, 20), (5, 30), (10, 50), (15, 80), (20, 100), (40, 150), (80, 200), (160, 400))
 
 
-class Ours:
+class _Ours:
     """A generation as workers open it, searched through a ``LiveIndex``."""
 
     def __init__(self, folder: Path) -> None:
@@ -107,7 +107,7 @@ class Ours:
         return _size(self._folder)
 
 
-class BareScann:
+class _BareScann:
     """ScaNN's own builder, tree and reordering as ours."""
 
     def __init__(self, folder: Path) -> None:
@@ -152,7 +152,7 @@ class BareScann:
         return _size(self._folder)
 
 
-class Hnswlib:
+class _Hnswlib:
     """hnswlib with 16 links a point."""
 
     def __init__(self, folder: Path) -> None:
@@ -227,7 +227,7 @@ class _Faiss:
         return self._file.stat().st_size
 
 
-class FaissHnsw(_Faiss):
+class _FaissHnsw(_Faiss):
     """faiss' HNSW with 32 links a point."""
 
     def factory(self, count: int, dimension: int) -> str:
@@ -240,7 +240,7 @@ class FaissHnsw(_Faiss):
         self._index.hnsw.efSearch = effort[0]
 
 
-class FaissIvfPq(_Faiss):
+class _FaissIvfPq(_Faiss):
     """Inverted lists, 4-bit product codes by fast scan, exact reordering."""
 
     def factory(self, count: int, dimension: int) -> str:
@@ -257,11 +257,11 @@ class FaissIvfPq(_Faiss):
 
 
 ENGINES: dict[str, type[Engine]] = {
-    "ours": Ours,
-    "scann": BareScann,
-    "hnswlib": Hnswlib,
-    "faiss-hnsw": FaissHnsw,
-    "faiss-ivfpq": FaissIvfPq,
+    "ours": _Ours,
+    "scann": _BareScann,
+    "hnswlib": _Hnswlib,
+    "faiss-hnsw": _FaissHnsw,
+    "faiss-ivfpq": _FaissIvfPq,
 }
 
 
