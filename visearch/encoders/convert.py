@@ -64,7 +64,8 @@ def cut(spec: EncoderSpec, dimension: int, out: Path) -> None:
         InvalidRequest: it was not trained to be cut to this length.
     """
     notes = read_notes(spec.weights)
-    lengths = sorted(notes.get("recipe", {}).get("lengths", ()))
+    whole = spec.dimension
+    lengths = sorted(n for n in notes.get("recipe", {}).get("lengths", ()) if n < whole)
     if dimension not in lengths:
         raise InvalidRequest(
             f"this encoder was trained to be cut to {', '.join(map(str, lengths))} numbers, "

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from visearch.errors import InvalidRequest
 from visearch.evaluation.material import Level, Material
 from visearch.evaluation.protocol import leave_one_out
-from visearch.training import recipe as recipes
+from visearch.training import recipe_file as recipes
 from visearch.training.data import UNLABELLED, Dataset, Source, load
 
 Columns = tuple[str, ...]
