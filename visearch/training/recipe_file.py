@@ -47,6 +47,9 @@ def read_sources(path: Path, data: Path) -> list[Source]:
         sources = [_source(entry, data) for entry in listed if isinstance(listed, list)]
     if not sources:
         raise InvalidRequest(f"{path} names no [[source]]")
+    stems = [source.archive.stem for source in sources]
+    if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise InvalidRequest(f"{path}: two sources are called {twice[0]!r}; rename a file")
     return sources
 
 
