@@ -26,7 +26,8 @@ levels = [["folder"]]
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    (tmp_path / "a.zip").write_bytes(b"")
+    for name in ("a.zip", "c.zip"):
+        (tmp_path / name).write_bytes(b"")
     return tmp_path
 
 
@@ -61,7 +62,7 @@ def test_a_recipe_is_read(data: Path) -> None:
         ("[recipe]", "[recipes]", r"has no \[recipe\]"),
         (
             "[[source]]",
-            '[[source]]\narchive = "a.zip"\nlevels = [[]]\nshare = 1.0\n[[source]]',
+            '[[source]]\narchive = "c.zip"\nlevels = [[]]\nshare = 1.0\n[[source]]',
             "leave nothing",
         ),
         ("archive", "holdout = 1\narchive", "holdout: Input should be less than 1"),
