@@ -29,17 +29,17 @@ bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it
 	$(BIN)/python bench/ingest.py --json
 	$(BIN)/python bench/serve.py --json
 
-encoder: build/encoder.safetensors ## Train the bundled encoder again from the folder DATA (hours)
+encoder: runs/encoder.safetensors ## Train the bundled encoder again from the folder DATA (hours)
 
 # Two targets, so that a run that was killed goes on with its stage.
-build/stage-1.safetensors: recipes/bundled-1.toml | $(VENV)/installed
+runs/stage-1.safetensors: recipes/bundled-1.toml | $(VENV)/installed
 	@test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }
-	mkdir -p build
+	mkdir -p runs
 	$(BIN)/visearch train $< --data "$(DATA)" --out $@
 
-build/encoder.safetensors: recipes/bundled-2.toml build/stage-1.safetensors
+runs/encoder.safetensors: recipes/bundled-2.toml runs/stage-1.safetensors
 	@test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }
-	$(BIN)/visearch train $< --start build/stage-1.safetensors --data "$(DATA)" --out $@
+	$(BIN)/visearch train $< --start runs/stage-1.safetensors --data "$(DATA)" --out $@
 
 clean: ## Remove the virtual environment and the embedded store
 	rm -rf $(VENV) .visearch build

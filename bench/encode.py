@@ -192,6 +192,12 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     def run_peer() -> None:
         encode_peers.finish([peer() for _ in range(count // options.batch)])
 
+    if encoder.runtime != "xla":
+        run_peer, split = encode_peers.quicker_split(
+            lambda part: PEERS[options.peer](graph, part, options.threads), pixels, run_peer
+        )
+        origin += f", {split} at a time"
+
     mine, theirs = in_turn(lambda: encoder.embed_pixels(pixels), run_peer, options.seconds)
     work, peak = gflop(graph), peak_gflops(options.threads)
     rate = count / mine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from importlib.util import find_spec
 from typing import Any
@@ -75,6 +76,31 @@ def torch(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
             return program(x.to(pt.bfloat16) / 127.5 - 1).float()
 
     return run
+
+
+SPLIT = 8
+"""Pictures at a time that suit the cache of a CPU; our own runtimes take no more."""
+
+
+def quicker_split(
+    start: Callable[[np.ndarray], Run], pixels: np.ndarray, whole: Run
+) -> tuple[Callable[[], None], int]:
+    """Return the peer's quicker way, whole or in parts of ``SPLIT``, and the part's size."""
+    if len(pixels) <= SPLIT:
+        return whole, len(pixels)
+    parts = [start(pixels[at : at + SPLIT]) for at in range(0, len(pixels), SPLIT)]
+
+    def in_parts() -> None:
+        finish([part() for part in parts])
+
+    best = {run: min(_seconds(run) for _ in range(5)) for run in (whole, in_parts)}
+    return (whole, len(pixels)) if best[whole] < best[in_parts] else (in_parts, SPLIT)
+
+
+def _seconds(run: Run) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
 def finish(results: Iterable[Any]) -> None:

@@ -39,9 +39,13 @@ def quantize(encoder: str, out: Path, pictures: Path | None, count: int, as_json
         raise VisearchError(
             f"this needs more packages ({error.name}); pip install 'visearch[worker,cpu]'"
         ) from error
+    from visearch.encoders.runtimes.int8 import is_quantized
     from visearch.encoders.spec import resolve
 
     spec = resolve(encoder)
+    if is_quantized(spec):
+        raise InvalidRequest(f"{encoder} is int8 already; quantize the encoder it came from")
+    out.parent.mkdir(parents=True, exist_ok=True)
     images = list(islice(_read(pictures) if pictures else _drawn(count), count))
     if len(images) < 16:
         raise InvalidRequest(f"{len(images)} pictures in {pictures} are too few; give 16 or more")

@@ -51,9 +51,11 @@ def read_source(
     column, equals, value = (gallery or "").partition("=")
     if gallery is not None and not (column and equals and value):
         raise InvalidRequest(f"--gallery is COLUMN=VALUE, not {gallery!r}")
-    beside = pictures.with_suffix(".csv")
+    whole = pictures.resolve()
+    beside = whole.with_name(f"{whole.name.split('.')[0]}.csv")
     levels = tuple(tuple(label.split(",")) for label in labels)
-    source = Source(pictures, table or (beside if beside.is_file() else None), levels, group)
+    found = table or (beside if beside.is_file() else None)
+    source = Source(pictures, found, levels, group, no_label=frozenset({""}))
     return whole_source(source, (column, value) if gallery is not None else None)
 
 

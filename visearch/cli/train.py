@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from visearch.encoders.encoder import Encoder
 from visearch.evaluation.heldout import Quality, measure_held_out
-from visearch.training import recipe as recipes
+from visearch.training import recipe_file as recipes
 from visearch.training.batches import Batch
 from visearch.training.board import Board
 from visearch.training.data import load

@@ -172,7 +172,10 @@ def _pulled() -> Iterator[str]:
 
 def _note(weights: Path) -> dict[str, Any]:
     path = note_path(weights)
-    note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    try:
+        note: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # there is none, or a killed pull left half of one
+        return {}
     return note
 
 

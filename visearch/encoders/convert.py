@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from visearch.encoders import registry
+from visearch.encoders.runtimes.int8 import is_quantized
 from visearch.encoders.spec import METADATA_KEY, EncoderSpec, metadata_for, read_notes
 from visearch.encoders.weights import (
     load_checkpoint,
@@ -63,8 +64,11 @@ def cut(spec: EncoderSpec, dimension: int, out: Path) -> None:
     Raises:
         InvalidRequest: it was not trained to be cut to this length.
     """
+    if is_quantized(spec):
+        raise InvalidRequest("an int8 encoder cannot be cut; cut its source, then quantize that")
     notes = read_notes(spec.weights)
-    lengths = sorted(notes.get("recipe", {}).get("lengths", ()))
+    whole = spec.dimension
+    lengths = sorted(n for n in notes.get("recipe", {}).get("lengths", ()) if n < whole)
     if dimension not in lengths:
         raise InvalidRequest(
             f"this encoder was trained to be cut to {', '.join(map(str, lengths))} numbers, "

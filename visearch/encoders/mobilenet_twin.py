@@ -1,12 +1,12 @@
 """A MobileNet v2 of two branches: what it knows of everything, what it learned of products.
 
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
-goes its own way, through the same layers with weights of its own; its heads also see the
-means of bands of three stages, where colour and texture still are and top is not bottom
-(left and right are alike, for products are mirrored). The embedding has three parts, each
-scaled to a fixed length, so that none drowns the others: what the general branch sees, the
-kind of product, and which one it is. They are interleaved, so that the first numbers of an
-embedding hold of each what comes first in it.
+goes its own way, through the same layers with weights of its own. The embedding has three
+parts, each scaled to a fixed length, so that none drowns the others: what the general branch
+sees, the kind of product, and which one it is. The last two also see three stages, where
+colour and texture still are: the kind their means; which one it is, the means of bands, for
+which top is not bottom (left and right are alike, for products are mirrored). The parts are
+interleaved, so that the first numbers of an embedding hold of each what comes first in it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _STAGES = {4: (24, 8), 7: (32, 4), 14: (96, 2)}
 """Channels after so many layers (at 1/4, 1/8 and 1/16 of the input's side), and the bands,
 one above the other, of which each has its mean.
 """
+_MEANS = sum(channels for channels, _ in _STAGES.values())
 _BANDS = sum(channels * bands for channels, bands in _STAGES.values())
 
 
@@ -65,7 +66,7 @@ class MobileNetTwin(MobileNetV2):
             return nnx.Linear(inputs, widths[part], use_bias=False, rngs=rngs)
 
         self.general_head = head(width, "general")
-        self.kind_head = head(width + _BANDS, "kind")
+        self.kind_head = head(width + _MEANS, "kind")
         self.instance_head = head(width + _BANDS, "instance")
 
     @property
@@ -85,11 +86,13 @@ class MobileNetTwin(MobileNetV2):
         general = x
         for layer in self.body[_SHARED:]:
             general = layer(general)
-        features, special = _mean(general), self._special_features(x)
+        features, (special, stages) = _mean(general), self._special_stages(x)
+        means = [_bands(each, 1) for each in stages.values()]
+        bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
         return features, {
             "general": self.general_head(features),
-            "kind": self.kind_head(special),
-            "instance": self.instance_head(special),
+            "kind": self.kind_head(jnp.concatenate([special, *means], axis=1)),
+            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
         }
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
@@ -100,23 +103,23 @@ class MobileNetTwin(MobileNetV2):
         instance = (_unit(parts["instance"]) * config.instance)[:, :, None]
         return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
-    def _special_features(self, x: jax.Array) -> jax.Array:
-        stages = [_bands(x, _SHARED)]
+    def _special_stages(self, x: jax.Array) -> tuple[jax.Array, dict[int, jax.Array]]:
+        """Return the special features [N, C], and the stages [N, h, w, c] by their layer."""
+        stages = {_SHARED: x}
         for i, layer in enumerate(self.special, start=_SHARED + 1):
             x = layer(x)
             if i in _STAGES:
-                stages.append(_bands(x, i))
-        return jnp.concatenate([_mean(x), *stages], axis=1)
+                stages[i] = x
+        return _mean(x), stages
 
     def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
         """Start both branches alike: the general layers, then ``directions`` float32 [C, C]."""
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
-        stages = jnp.zeros((_BANDS, directions.shape[1]))
-        special = jnp.concatenate([directions, stages])
         for part, width in self.widths.items():
-            head = getattr(self, f"{part}_head")
-            head.kernel[...] = (directions if part == "general" else special)[:, :width]
+            kernel = getattr(self, f"{part}_head").kernel
+            more = jnp.zeros((kernel.shape[0] - len(directions), width))
+            kernel[...] = jnp.concatenate([directions[:, :width], more])
         return ("special/",)
 
 
@@ -124,9 +127,9 @@ def _mean(x: jax.Array) -> jax.Array:
     return jnp.mean(x, axis=(1, 2))
 
 
-def _bands(x: jax.Array, stage: int) -> jax.Array:
-    """Return the means of a stage's bands, [N, bands · C], of [N, H, W, C]."""
-    (n, height, width, channels), (_, bands) = x.shape, _STAGES[stage]
+def _bands(x: jax.Array, bands: int) -> jax.Array:
+    """Return the means of so many bands, one above the other: [N, bands · C] of [N, H, W, C]."""
+    n, height, width, channels = x.shape
     if height % bands:
         raise EncoderError("a twin needs pictures whose height is a multiple of 32 px")
     parts = x.reshape(n, bands, height // bands, width, channels)

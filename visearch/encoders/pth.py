@@ -62,6 +62,12 @@ class _Dict(dict[Any, Any]):
 
     __slots__ = ()
 
+    def __new__(cls) -> _Dict:  # PyTorch fills it afterwards; a copy would cost memory
+        return super().__new__(cls)
+
+    def __init__(self) -> None:
+        super().__init__()
+
     def __setstate__(self, state: object) -> None:
         pass
 
@@ -90,6 +96,8 @@ class _Unpickler(pickle.Unpickler):
         kind, dtype, member, *_ = pid
         if kind != "storage":
             raise pickle.UnpicklingError(f"it refers to a {kind!r}, not to a storage")
+        if not (isinstance(dtype, str) and dtype in _DTYPES and isinstance(member, str)):
+            raise pickle.UnpicklingError(f"it refers to a storage of {dtype!r} called {member!r}")
         return _Storage(dtype, member)
 
 
@@ -131,11 +139,12 @@ def _read(archive: zipfile.ZipFile) -> dict[str, Array]:
     order = folder + "byteorder"
     if order in archive.namelist() and _member(archive, order) != b"little":
         raise ValueError("it was written on a big-endian machine")
-    storages: dict[_Storage, bytes] = {}
+    storages: dict[str, bytes] = {}
     tensors = _state_dict(_unpickle(_member(archive, pickles[0], MAX_PICKLE_BYTES)))
     for tensor in tensors.values():
-        if tensor.storage not in storages:
-            storages[tensor.storage] = _member(archive, f"{folder}data/{tensor.storage.member}")
+        member = tensor.storage.member
+        if member not in storages:
+            storages[member] = _member(archive, f"{folder}data/{member}")
     return {str(key): _array(tensor, storages) for key, tensor in tensors.items()}
 
 
@@ -172,13 +181,13 @@ def _state_dict(loaded: Any) -> dict[str, _Tensor]:
     return loaded
 
 
-def _array(tensor: _Tensor, storages: Mapping[_Storage, bytes]) -> Array:
+def _array(tensor: _Tensor, storages: Mapping[str, bytes]) -> Array:
     dtype = _DTYPES[tensor.storage.dtype]
     # numpy checks that the strides stay inside the buffer.
     return np.ndarray(
         tensor.shape,
         dtype,
-        buffer=storages[tensor.storage],
+        buffer=storages[tensor.storage.member],
         offset=tensor.offset * dtype.itemsize,
         strides=tuple(stride * dtype.itemsize for stride in tensor.strides),
     )

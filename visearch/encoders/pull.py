@@ -12,7 +12,7 @@ from visearch.encoders.download import Download, download
 from visearch.encoders.header import read_metadata
 from visearch.encoders.hub import HubSource, note_path
 from visearch.encoders.spec import METADATA_KEY, resolve
-from visearch.errors import InvalidRequest, WeightsMismatch
+from visearch.errors import InvalidRequest, UnknownEncoder, WeightsMismatch
 
 
 def pull(
@@ -39,24 +39,34 @@ def pull(
     found = download(source, cache, sha256)
     out.parent.mkdir(parents=True, exist_ok=True)
     if _is_ours(found.path):
+        _require_architecture(found.path, architecture)
         part = out.with_name(out.name + ".part")
         shutil.copyfile(found.path, part)
         part.replace(out)
     else:
         convert(found.path, out, _recipe(found, architecture), source=found.notes(source))
     # Beside the file too: what visearch wrote keeps its bytes, and so its fingerprint.
-    note = {"spec": source.spec, **found.notes(source)}
-    note_path(out).write_text(json.dumps(note, indent=2), encoding="utf-8")
+    note = json.dumps({"spec": source.spec, **found.notes(source)}, indent=2)
+    part = note_path(out).with_suffix(".json.part")
+    part.write_text(note, encoding="utf-8")
+    part.replace(note_path(out))
     return out
 
 
 def _is_as_asked(out: Path, architecture: str | None, sha256: str | None) -> bool:
-    """Tell whether a file pulled before would be pulled again as it is."""
-    note = note_path(out)
-    known = json.loads(note.read_text(encoding="utf-8"))["sha256"] if note.is_file() else None
-    if sha256 is not None and sha256.lower() != known:
+    """Tell whether a file pulled before is whole, and would be pulled again as it is."""
+    try:
+        note = json.loads(note_path(out).read_text(encoding="utf-8"))
+        found = resolve(f"file:{out}").architecture
+    except (OSError, ValueError, UnknownEncoder):
         return False
-    return architecture in (None, resolve(f"file:{out}").architecture)
+    return architecture in (None, found) and (sha256 or note["sha256"]).lower() == note["sha256"]
+
+
+def _require_architecture(path: Path, wanted: str | None) -> None:
+    found = resolve(f"file:{path}").architecture
+    if wanted not in (None, found):
+        raise InvalidRequest(f"the file says itself that it is a {found}, not a {wanted}")
 
 
 def _is_ours(path: Path) -> bool:

@@ -116,10 +116,16 @@ def _read(path: Path, _mtime: int) -> EncoderSpec:
             architecture=notes["architecture"],
             weights=path,
             digest=hashlib.sha256(path.read_bytes()).hexdigest(),
-            dimension=notes["dimension"],
+            dimension=_positive(notes["dimension"]),
             preprocess=Preprocess.from_dict(notes["preprocess"]),
         )
-    except (KeyError, ValueError, WeightsMismatch) as error:
+    except (KeyError, ValueError, TypeError, WeightsMismatch) as error:
         raise UnknownEncoder(
             f"{path.name} is no encoder of visearch; `visearch weights convert` makes one of it"
         ) from error
+
+
+def _positive(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError(f"the dimension is {value!r}")
+    return value

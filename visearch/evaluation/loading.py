@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from visearch.errors import InvalidRequest
 from visearch.evaluation.material import Level, Material
-from visearch.evaluation.protocol import leave_one_out
-from visearch.training import recipe as recipes
-from visearch.training.data import UNLABELLED, Dataset, Source, load
+from visearch.evaluation.protocol import ELSEWHERE, leave_one_out
+from visearch.training import recipe_file as recipes
+from visearch.training.data import Dataset, Source, load
 
 Columns = tuple[str, ...]
 
@@ -56,13 +56,17 @@ def whole_source(source: Source, gallery: tuple[str, str] | None = None) -> Mate
         InvalidRequest: the source has no picture, or the gallery would be empty.
         ArchiveCorrupt: the source cannot be read, or its table lacks a column.
     """
-    roles: tuple[Columns, ...] = ((gallery[0],),) if gallery else ()
-    data = load([replace(source, levels=source.levels + roles, holdout=1.0)]).held_out
-    if not len(data):
-        raise InvalidRequest(f"{source.archive} has no picture that its table names")
-    everything = np.ones(len(data), np.bool_)
-    in_gallery = _in_gallery(data, gallery) if gallery else None
-    levels = tuple(_levels(data, source, "", everything, 0))
+    left_out = {gallery[0]: frozenset({gallery[1]})} if gallery else {}
+    # What has a copy in the gallery is in the gallery.
+    split = load([replace(source, holdout=1.0, left_out=left_out)])
+    data = _joined(split.held_out, split.left_out)
+    in_gallery = None
+    if gallery is not None:
+        if not len(split.left_out):
+            column, value = gallery
+            raise InvalidRequest(f"no picture has {value!r} in column {column!r} for the gallery")
+        in_gallery = np.arange(len(data)) >= len(split.held_out)
+    levels = tuple(_levels(data, source, "", np.ones(len(data), np.bool_), 0))
     return Material(data.pictures, levels, data.groups, in_gallery)
 
 
@@ -83,21 +87,12 @@ def _joined(one: Dataset, other: Dataset) -> Dataset:
 def _levels(
     data: Dataset, source: Source, prefix: str, rows: npt.NDArray[np.bool_], number: int
 ) -> Iterator[Level]:
-    """Yield the levels of the source ``number``, its pictures outside ``rows`` unlabelled."""
+    """Yield the levels of the source ``number``, of its pictures in ``rows``."""
     for i, columns in enumerate(source.levels):
         if columns and len(data):
             ours = rows & (data.sources == number)
-            labels = np.where(ours, data.labels[:, i], UNLABELLED).astype(np.int32)
+            labels = np.where(ours, data.labels[:, i], ELSEWHERE).astype(np.int32)
             yield Level(prefix + " + ".join(columns), labels, _class_names(data.names, columns))
-
-
-def _in_gallery(data: Dataset, gallery: tuple[str, str]) -> npt.NDArray[np.bool_]:
-    column, value = gallery
-    names = _class_names(data.names, (column,))
-    inside = np.asarray([label >= 0 and names[label] == value for label in data.labels[:, -1]])
-    if not inside.any():
-        raise InvalidRequest(f"no picture has {value!r} in column {column!r} for the gallery")
-    return inside
 
 
 def _class_names(names: Sequence[str], columns: Columns) -> list[str]:

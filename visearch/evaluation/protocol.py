@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 UNLABELLED = -1
+ELSEWHERE = -2
+"""Label of a picture that a level does not look at."""
 
 Rows = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
@@ -53,13 +55,13 @@ class Retrieval:
 
 def leave_one_out(labels: Labels) -> Retrieval:
     """Every labelled picture queries all other labelled pictures; labels int32 [n]."""
-    known = np.flatnonzero(labels != UNLABELLED)
+    known = np.flatnonzero(labels >= 0)
     return _answerable(labels, known, known)
 
 
 def query_to_gallery(labels: Labels, in_gallery: npt.NDArray[np.bool_]) -> Retrieval:
     """Pictures outside the gallery query those in it; labels int32 [n], in_gallery bool [n]."""
-    known = labels != UNLABELLED
+    known = labels >= 0
     return _answerable(
         labels, np.flatnonzero(known & ~in_gallery), np.flatnonzero(known & in_gallery)
     )

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context, parent_process
 from typing import NamedTuple
 
@@ -44,7 +45,7 @@ class Sampler:
         """Take the sources' shares of a batch; those without one share the rest by size.
 
         Raises:
-            InvalidRequest: there is no picture.
+            InvalidRequest: there is no picture, or a source would have none in a batch.
         """
         if not len(data):
             raise InvalidRequest(
@@ -57,6 +58,12 @@ class Sampler:
             for source in np.unique(data.sources)
         }
         self._counts = _quotas({s: len(m) for s, m in self._members.items()}, shares, recipe.batch)
+        if missing := sorted({*shares, *self._members} - {s for s, n in self._counts.items() if n}):
+            raise InvalidRequest(
+                f"source {missing[0] + 1} of the recipe has no picture in a batch of "
+                f"{recipe.batch}: it has too few of all pictures, or all of its are held out; "
+                "give it a share, raise batch or take it out"
+            )
 
     def rows(self, step: int) -> npt.NDArray[np.int32]:
         """Return the numbers of the pictures in batch ``step``, int32 [batch]."""
@@ -84,17 +91,33 @@ def _quotas(sizes: dict[int, int], shares: dict[int, float], batch: int) -> dict
     return {s: int(n) for s, n in zip(exact, np.diff(bounds, prepend=0), strict=True)}
 
 
-def draw(data: Dataset, sampler: Sampler, recipe: Recipe, step: int) -> Batch:
-    """Draw batch ``step``."""
+class Chosen(NamedTuple):
+    """The pictures of one batch before they are drawn: what a process needs, and no more."""
+
+    step: int
+    pictures: list[bytes]
+    labels: npt.NDArray[np.int32]
+    sources: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int32]
+
+
+def choose(data: Dataset, sampler: Sampler, step: int) -> Chosen:
+    """Choose the pictures of batch ``step``."""
     rows = sampler.rows(step)
-    rng = np.random.default_rng([recipe.seed, 1, step])
+    pictures = [data.pictures[i] for i in rows]
+    return Chosen(step, pictures, data.labels[rows], data.sources[rows], rows)
+
+
+def draw(recipe: Recipe, chosen: Chosen) -> Batch:
+    """Draw the views of a batch."""
+    rng = np.random.default_rng([recipe.seed, 1, chosen.step])
     preprocess = recipe.preprocess
-    images = [decode(data.pictures[i], at_least=preprocess.at_least) for i in rows]
+    images = [decode(picture, at_least=preprocess.at_least) for picture in chosen.pictures]
     weak = [weak_view(image, rng, preprocess) for image in images]
     strong = np.stack([strong_view(image, rng, preprocess, recipe.strength) for image in images])
     mixed = [mixture(strong, rng) for _ in range(recipe.mixtures)]
     pixels = np.stack([*weak, *strong, *mixed])
-    return Batch(pixels, data.labels[rows], data.sources[rows], rows)
+    return Batch(pixels, chosen.labels, chosen.sources, chosen.rows)
 
 
 def batches(
@@ -104,41 +127,34 @@ def batches(
 
     0: by a thread of this process, which is enough where the network is the slow part.
     """
-    job = partial(draw, data, sampler, recipe)
+    chosen = (choose(data, sampler, step) for step in range(start, recipe.steps))
+    job = partial(draw, recipe)
     if processes == 0:
         with ThreadPoolExecutor(1, "augment") as pool:
-            yield from _ahead(pool, job, start, recipe.steps, _AHEAD)
+            yield from _ahead(pool, job, chosen, _AHEAD)
         return
     # JAX runs in this process, so it must not be forked.
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(processes, spawn, _keep, (job,)) as pool:
-        yield from _ahead(pool, _draw_kept, start, recipe.steps, _AHEAD + processes)
+    with ProcessPoolExecutor(processes, spawn, _follow_parent) as pool:
+        yield from _ahead(pool, job, chosen, _AHEAD + processes)
 
 
 def _ahead(
-    pool: Executor, job: Callable[[int], Batch], start: int, end: int, ahead: int
+    pool: Executor, job: Callable[[Chosen], Batch], chosen: Iterator[Chosen], ahead: int
 ) -> Iterator[Batch]:
-    waiting = deque(pool.submit(job, step) for step in range(start, min(start + ahead, end)))
+    waiting = deque(pool.submit(job, one) for one in islice(chosen, ahead))
     try:
-        for step in range(start + ahead, end + ahead):
-            if not waiting:
-                return
+        while waiting:
             batch = waiting.popleft().result()
-            if step < end:
-                waiting.append(pool.submit(job, step))
+            waiting.extend(pool.submit(job, one) for one in islice(chosen, 1))
             yield batch
     finally:
         for future in waiting:
             future.cancel()
 
 
-_kept: Callable[[int], Batch]
-
-
-def _keep(job: Callable[[int], Batch]) -> None:
-    """Give a child process its pictures once, not with every batch; it ends with its parent."""
-    global _kept
-    _kept = job
+def _follow_parent() -> None:
+    """End this child process with its parent, however that ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -147,7 +163,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _draw_kept(step: int) -> Batch:
-    return _kept(step)

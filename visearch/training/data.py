@@ -73,35 +73,49 @@ class Split(NamedTuple):
 def load(sources: Iterable[Source]) -> Split:
     """Read ``sources`` and split their pictures.
 
-    Pictures that are identical pixel for pixel are kept once. The split hashes the
-    group (or the pixels), so it is the same on every machine and in every run.
+    Pictures that are identical pixel for pixel are kept once, left out if one of them is.
+    The split hashes the group (or the pixels), so it is the same on every machine and in
+    every run.
 
     Raises:
         ArchiveCorrupt: an archive or a table cannot be read, or lacks a column.
-        InvalidRequest: pictures that cannot be read, all of them at once.
+        InvalidRequest: pictures that cannot be read, all of them at once; a source has none.
     """
-    seen: set[str] = set()
+    found: dict[str, _Row] = {}
+    left_out: set[str] = set()
     groups: dict[str, int] = {}
-    sides: tuple[list[_Row], list[_Row], list[_Row]] = ([], [], [])
     broken: list[str] = []
+    levels = 0
     for number, source in enumerate(sources):
+        levels = len(source.levels)
+        empty = True
         for data, row in labelled_files(source.archive, source.table, _columns(source)):
+            empty = False
             try:
                 pixels = _pixel_digest(data)
             except ImageError as error:
                 broken.append(f"{source.archive.name}/{row['image']} ({error})")
                 continue
-            if pixels in seen:
+            if _is_left_out(source, row):
+                left_out.add(pixels)  # whatever a copy's row says
+            if pixels in found:
                 continue
-            seen.add(pixels)
             group = f"{source.archive.name}:{row[source.group] if source.group else pixels}"
             labels = [_label(source, row, level) for level in source.levels]
             place = groups.setdefault(group, len(groups))
-            sides[_side(source, row, group)].append(_Row(data, labels, place, number))
+            found[pixels] = _Row(data, labels, place, number, _fraction(group) < source.holdout)
+        if empty:
+            raise InvalidRequest(
+                f"{source.archive} has none of the pictures that {source.table or 'it'} should "
+                "name: the column image holds paths inside it"
+            )
     if broken:
         raise InvalidRequest(_refusal(broken))
-    names = sorted({name for rows in sides for row in rows for name in row.labels if name})
-    return Split(*(_dataset(rows, names) for rows in sides))
+    names = sorted({name for row in found.values() for name in row.labels if name})
+    sides: tuple[list[_Row], list[_Row], list[_Row]] = ([], [], [])
+    for pixels, one in found.items():
+        sides[2 if pixels in left_out else int(one.held_out)].append(one)
+    return Split(*(_dataset(rows, names, levels) for rows in sides))
 
 
 class _Row(NamedTuple):
@@ -109,6 +123,7 @@ class _Row(NamedTuple):
     labels: list[str]
     group: int
     source: int
+    held_out: bool
 
 
 def _refusal(broken: Sequence[str]) -> str:
@@ -124,19 +139,16 @@ def _columns(source: Source) -> set[str]:
     return columns | ({source.group} if source.group else set())
 
 
-def _side(source: Source, row: Row, group: str) -> int:
-    if any(row[column] in values for column, values in source.left_out.items()):
-        return 2
-    return int(_fraction(group) < source.holdout)
+def _is_left_out(source: Source, row: Row) -> bool:
+    return any(row[column] in values for column, values in source.left_out.items())
 
 
-def _dataset(rows: Sequence[_Row], names: Sequence[str]) -> Dataset:
+def _dataset(rows: Sequence[_Row], names: Sequence[str], levels: int) -> Dataset:
     number = {name: i for i, name in enumerate(names)}
+    labels = [[number.get(name, UNLABELLED) for name in row.labels] for row in rows]
     return Dataset(
         pictures=[row.picture for row in rows],
-        labels=np.asarray(
-            [[number.get(name, UNLABELLED) for name in row.labels] for row in rows], np.int32
-        ),
+        labels=np.asarray(labels, np.int32).reshape(len(rows), levels),
         names=names,
         groups=np.asarray([row.group for row in rows], np.int32),
         sources=np.asarray([row.source for row in rows], np.int32),

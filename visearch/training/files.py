@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import lzma
 import tarfile
 import zipfile
 import zlib
@@ -38,7 +39,7 @@ def labelled_files(
 def _read(pictures: Path, read: Callable[[str], bytes], name: str) -> bytes:
     try:
         return read(name)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+    except _BROKEN as error:
         raise ArchiveCorrupt(f"{name} of {pictures} cannot be read: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # a password, another compression
         raise ArchiveCorrupt(f"{name} of {pictures} cannot be unpacked: {error}") from error
@@ -51,6 +52,15 @@ def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> It
             if name.lower().endswith(_SUFFIXES):
                 yield {"image": name, "folder": PurePosixPath(name).parent.name}
         return
+    try:
+        yield from _table_rows(table, columns)
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise ArchiveCorrupt(
+            f"{table} cannot be read as a CSV table in UTF-8; save it as one: {error}"
+        ) from error
+
+
+def _table_rows(table: Path, columns: set[str]) -> Iterator[Row]:
     with table.open(newline="", encoding="utf-8-sig") as file:
         rows = csv.DictReader(file)
         _require(tuple(rows.fieldnames or ()), columns | {"image"}, str(table))
@@ -67,6 +77,9 @@ def _require(there: tuple[str, ...], columns: set[str], where: str) -> None:
         raise ArchiveCorrupt(f"{where} has no column {', '.join(sorted(missing))}")
 
 
+_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[dict[str, object], Callable[[str], bytes]]]:
     """Open a folder, zip or tar: the members by name, and how to read one."""
@@ -74,12 +87,26 @@ def _opened(path: Path) -> Iterator[tuple[dict[str, object], Callable[[str], byt
         files = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
         yield dict(files), lambda name: files[name].read_bytes()
     elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with _zip(path) as archive:
             yield dict.fromkeys(archive.namelist()), archive.read
     else:
         with _tar(path) as tar:
-            members = {m.name.removeprefix("./"): m for m in tar.getmembers() if m.isfile()}
+            members = {m.name.removeprefix("./"): m for m in _members(path, tar) if m.isfile()}
             yield dict(members), lambda name: _read_member(tar, members[name])
+
+
+def _zip(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except _BROKEN as error:
+        raise ArchiveCorrupt(f"{path} is a damaged zip: {error}") from error
+
+
+def _members(path: Path, tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
+    try:
+        return tar.getmembers()
+    except _BROKEN as error:
+        raise ArchiveCorrupt(f"{path} is cut off or damaged: {error}") from error
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from visearch.encoders import registry
+from visearch.encoders.model import Model
 from visearch.encoders.spec import metadata_for
 from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.errors import InvalidRequest, TrainingFailed
@@ -51,18 +52,16 @@ def train(
             be dealt out evenly to the devices.
         TrainingFailed: a loss is no longer a number; the state saved last is sound.
     """
+    if not len(data):
+        raise InvalidRequest("there is no picture to train on: all are held out or left out")
     model = new_model(recipe)
     start = recipe.start
     fresh = start_from(model, start, recipe, data) if start else _all_names(model)
+    widths = model.widths | {"all": registry.dimension(model.config)}
+    _require_fit(recipe, model, widths)
     network = Network(model, recipe.frozen)
     teacher = load_teacher(recipe, model)
     transform = optimizer(recipe, frozenset(fresh))
-    widths = model.widths | {"all": registry.dimension(model.config)}
-    if unknown := {term.part for term in recipe.terms} - set(widths):
-        raise InvalidRequest(
-            f"{recipe.architecture} has no part {', '.join(sorted(unknown))}; "
-            f"its parts are {', '.join(sorted(widths))}"
-        )
     state = _first_state(network, widths, recipe, data, transform)
     began = {**network.weights, **network.rest}
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +72,7 @@ def train(
     place, everywhere = _placement(recipe)
     state = jax.device_put(state, everywhere)
     known = Network(teacher) if teacher else None
-    step = make_step(recipe, network, known, transform, rivals(data))
+    step = make_step(recipe, network, known, transform, rivals(data), everywhere)
     sampler = Sampler(data, shares, recipe)
     for number, batch in enumerate(batches(data, sampler, recipe, done, processes), start=done):
         state, parts = step(state, place(batch), number)
@@ -84,7 +83,9 @@ def train(
         if done % 10 == 0:
             report(done, losses, batch)
         if done % save_every == 0 and done < recipe.steps:
+            _require_sound(state, done)
             save(kept, state, done, run)
+    _require_sound(state, done)
     _write(out, recipe, network, _blend(state.average, began, recipe.keep_start))
     kept.unlink(missing_ok=True)
 
@@ -95,6 +96,39 @@ def _require_finite(losses: dict[str, float], step: int) -> None:
             f"{', '.join(wrong)} is not a number at step {step}; lower learning_rate or "
             "head_learning_rate, or raise temperature"
         )
+
+
+def _require_sound(state: State, step: int) -> None:
+    """Refuse weights that are no numbers: a loss shows it one step late."""
+    kept = {**state.trained["weights"], **state.average}
+    numbers = [x for x in kept.values() if jnp.issubdtype(x.dtype, jnp.floating)]
+    if not all(bool(jnp.isfinite(x).all()) for x in numbers):
+        raise TrainingFailed(
+            f"weights are no longer numbers after step {step}; lower learning_rate or "
+            "head_learning_rate"
+        )
+
+
+def _require_fit(recipe: Recipe, model: Model, widths: dict[str, int]) -> None:
+    """Refuse what only the network can tell to be wrong in a recipe."""
+    names, whole = _all_names(model), widths["all"]
+    parts = set(widths) - {"all"}
+    unknown = {term.part for term in recipe.terms} - set(widths)
+    idle = [f for f in recipe.frozen if not any(name.startswith(f) for name in names)]
+    uneven = [
+        n for n in recipe.lengths if n >= whole or any(w * n % whole for w in widths.values())
+    ]
+    wrong = {
+        "its embedding has a length of its own; leave `embedding` out": (
+            bool(parts)
+            and recipe.embedding not in (None, registry.VARIANTS[recipe.architecture].embedding)
+        ),
+        f"it has no part {', '.join(sorted(unknown))}, but {', '.join(sorted(widths))}": unknown,
+        f"no parameter's name begins with {', '.join(idle)}": idle,
+        f"an embedding of {whole} numbers cannot be cut to {uneven}": uneven,
+    }
+    if problems := [text for text, is_wrong in wrong.items() if is_wrong]:
+        raise InvalidRequest(f"{recipe.architecture}: {'; '.join(problems)}")
 
 
 def _all_names(model: nnx.Module) -> set[str]:
@@ -164,4 +198,7 @@ def _write(out: Path, recipe: Recipe, network: Network, arrays: Arrays) -> None:
         if each
     }
     metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)
-    save_safetensors(out, to_tensors(model), metadata)
+    try:
+        save_safetensors(out, to_tensors(model), metadata)
+    except ValueError as error:
+        raise TrainingFailed(f"the result cannot be stored in float16: {error}") from error

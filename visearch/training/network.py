@@ -28,6 +28,11 @@ class Network:
         self._graph: nnx.GraphDef[Model] = graph
         self._paths = {parameter_name(path): path for path, _ in nnx.to_flat_state(weights)}
         self._rest_paths = {parameter_name(path): path for path, _ in nnx.to_flat_state(rest)}
+        self._frozen = {
+            parameter_name(path)
+            for path, variable in nnx.to_flat_state(rest)
+            if isinstance(variable, nnx.Param)
+        }
         self._templates = dict(nnx.to_flat_state(weights)) | dict(nnx.to_flat_state(rest))
         self.weights = self._arrays(self._paths)
         self.rest = self._arrays(self._rest_paths)
@@ -46,18 +51,28 @@ class Network:
         return module
 
     def apply(
-        self, weights: Arrays, rest: Arrays, x: jax.Array
+        self, weights: Arrays, rest: Arrays, x: jax.Array, dtype: jax.typing.DTypeLike = jnp.float32
     ) -> tuple[jax.Array, Arrays, Arrays]:
         """Run float32 [N, H, W, 3]: features [N, C], the embedding's parts, the new ``rest``.
 
-        Beside the parts, all of it [N, d] stands under ``all``.
+        Beside the parts, all of it [N, d] stands under ``all``. The network computes in
+        ``dtype``; what it returns is float32.
         """
-        module = self.model(weights, rest)
-        features, parts = module.features_and_parts(x)
+        module = self.model(
+            {name: value.astype(dtype) for name, value in weights.items()},
+            {n: v.astype(dtype) if n in self._frozen else v for n, v in rest.items()},
+        )
+        for _, layer in nnx.iter_modules(module):
+            if isinstance(layer, nnx.BatchNorm):
+                layer.dtype = dtype  # else its statistics, which stay float32, decide
+        features, parts = module.features_and_parts(x.astype(dtype))
         parts = {name: part.astype(jnp.float32) for name, part in parts.items()}
         parts["all"] = module.join(parts)
         after = dict(nnx.to_flat_state(nnx.state(module)))
-        changed = {name: after[path][...] for name, path in self._rest_paths.items()}
+        changed = {
+            name: rest[name] if name in self._frozen else after[path][...]
+            for name, path in self._rest_paths.items()
+        }
         return features.astype(jnp.float32), parts, changed
 
 

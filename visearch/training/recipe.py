@@ -1,21 +1,15 @@
-"""Recipes: a TOML file that decides a training run, besides the data and the machine."""
+"""Recipes: all that decides a training run, besides the data and the machine."""
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
-from visearch.encoders.registry import VARIANTS
-from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
 from visearch.images.preprocess import Fit
-from visearch.training.data import Source
 
 Kind = Literal[
     "same_picture", "same_label", "triplet", "proxy", "teacher_features", "teacher_relations"
@@ -26,10 +20,12 @@ Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Triple = tuple[float, float, float]
+Triple = tuple[Finite, Finite, Finite]
 Deviations = tuple[Rate, Rate, Rate]
 _HALF = (0.5, 0.5, 0.5)
+LABELLED: tuple[Kind, ...] = ("same_label", "triplet", "proxy")
 _STRICT_KEYS = ConfigDict(extra="forbid")
 
 
@@ -39,9 +35,9 @@ class Term:
 
     ``level`` is the label level that it looks at. ``temperature`` divides similarities;
     ``margin`` is in units of cosine; ``smoothing`` is the share of a class's target that
-    is spread over all classes; ``memory`` is how many earlier embeddings are negatives.
-    ``part`` is the part of the embedding that it looks at, for architectures that have
-    several.
+    is spread over all classes of its source; ``memory`` is how many earlier embeddings
+    are negatives. ``part`` is the part of the embedding that it looks at, for architectures
+    that have several.
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -130,119 +126,3 @@ class Recipe:
         """Side in px that the network sees at ``step`` (from 0)."""
         small = step < self.steps - self.full_size_steps
         return self.train_size if small and self.train_size else self.size
-
-
-def read(path: Path, data: Path, start: Path | None = None) -> tuple[Recipe, list[Source]]:
-    """Read a recipe whose files lie in the folder ``data``.
-
-    ``start`` is the checkpoint of ``[start]``, for recipes that leave it open.
-
-    Raises:
-        InvalidRequest: not TOML, an unknown key, a value out of range, a missing file.
-    """
-    sources = read_sources(path, data)
-    with _explained(path):
-        body = tomllib.loads(path.read_text())
-        del body["source"]
-        recipe = _recipe(body, data, start)
-    _check(path, recipe, sources)
-    return recipe, sources
-
-
-def read_sources(path: Path, data: Path) -> list[Source]:
-    """Read a recipe's sources alone.
-
-    Raises:
-        InvalidRequest: not TOML, an unknown key, a missing file, no source.
-    """
-    with _explained(path):
-        body = tomllib.loads(path.read_text())
-        sources = [_source(entry, data) for entry in body.get("source", [])]
-    if not sources:
-        raise InvalidRequest(f"{path} names no [[source]]")
-    return sources
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except ValidationError as error:
-        raise InvalidRequest(f"{path}: {'; '.join(map(_said, error.errors()))}") from error
-    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
-        raise InvalidRequest(f"{path} is not a recipe: {error}") from error
-
-
-def _said(error: Any) -> str:
-    place = ".".join(map(str, error["loc"]))
-    return f"unknown key {place}" if "unexpected" in error["type"] else f"{place}: {error['msg']}"
-
-
-def _recipe(body: dict[str, Any], data: Path, start: Path | None) -> Recipe:
-    parts: dict[str, Any] = dict(body.pop("recipe"))
-    for name, given in (("start", start), ("teacher", None)):
-        if name in body:
-            parts[name] = _pretrained(body.pop(name), given, data)
-        elif given:
-            raise InvalidRequest("the recipe starts from random weights; it has no [start]")
-    parts["terms"] = body.pop("term", [])
-    if body:
-        raise InvalidRequest(f"the recipe has unknown parts: {', '.join(sorted(body))}")
-    return TypeAdapter(Recipe).validate_python(parts)
-
-
-def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
-    start = recipe.start
-    levels = {len(source.levels) for source in sources}
-    teacher = recipe.teacher.architecture if recipe.teacher else recipe.architecture
-    wrong = [
-        (f"unknown architecture {name!r}", name not in VARIANTS)
-        for name in (recipe.architecture, teacher)
-    ]
-    wrong += [
-        ("it has no [[term]]", not recipe.terms),
-        ("all sources must list as many levels (a level may be empty: [])", len(levels) > 1),
-        ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
-        ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
-        ("two terms of one kind look at one level and part", _twice(recipe)),
-        ("train_size must be at most size", (recipe.train_size or 0) > recipe.size),
-        ("mean and std of [start] belong to [recipe]", bool(start and (start.mean or start.std))),
-        ("warmup must be less than steps", recipe.warmup >= recipe.steps),
-        ("full_size_steps must be at most steps", recipe.full_size_steps > recipe.steps),
-    ]
-    if problems := [text for text, is_wrong in wrong if is_wrong]:
-        raise InvalidRequest(f"{path}: {'; '.join(problems)}")
-
-
-def _twice(recipe: Recipe) -> bool:
-    return len({(term.kind, term.level, term.part) for term in recipe.terms}) < len(recipe.terms)
-
-
-def _taught(recipe: Recipe) -> bool:
-    return any(term.kind.startswith("teacher") for term in recipe.terms)
-
-
-def _level_missing(recipe: Recipe, levels: int) -> bool:
-    labelled = ("same_label", "triplet", "proxy")
-    return any(term.kind in labelled and not 0 <= term.level < levels for term in recipe.terms)
-
-
-def _pretrained(entry: dict[str, Any], given: Path | None, data: Path) -> dict[str, Any]:
-    if (given is None) == ("weights" not in entry):
-        raise InvalidRequest("[start] needs its weights, in the recipe or by --start, not by both")
-    return entry | {"weights": given or _file(data / entry["weights"])}
-
-
-def _source(entry: dict[str, Any], data: Path) -> Source:
-    files = {"archive": data / entry["archive"]}
-    if "table" in entry:
-        files["table"] = data / entry["table"]
-    for path in files.values():
-        _file(path)
-    return TypeAdapter(Source).validate_python({"table": None} | entry | files)
-
-
-def _file(path: Path) -> Path:
-    if not path.exists():
-        raise InvalidRequest(f"{path} is missing; --data names the folder that holds it")
-    return path

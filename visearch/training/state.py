@@ -40,7 +40,7 @@ def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
     for name, network in (("start", recipe.start), ("teacher", recipe.teacher)):
         if network:  # the file counts, not where it lies
             weights = hashlib.sha256(network.weights.read_bytes()).hexdigest()
-            said[name] = [network.architecture, weights]
+            said[name] = asdict(network) | {"weights": weights}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for picture in data.pictures:
         digest.update(hashlib.sha256(picture).digest())

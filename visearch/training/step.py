@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import NamedSharding
 
 from visearch.training import terms
 from visearch.training.batches import Batch
@@ -66,16 +67,19 @@ def make_step(
     teacher: Network | None,
     transform: optax.GradientTransformation,
     rivals: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    everywhere: NamedSharding,
 ) -> Step:
-    """Return the compiled step: (state, batch, its number from 0) → (state, losses by name)."""
+    """Return the compiled step: (state, batch, its number from 0) → (state, losses by name).
+
+    The state lies ``everywhere`` before and after, so that a resumed run is the same program.
+    """
     dtype = jnp.dtype(recipe.precision)
 
     def loss(
         trained: dict[str, Arrays], state: State, batch: Batch, taught: jax.Array, side: int
     ) -> tuple[jax.Array, tuple[Losses, Arrays, Arrays]]:
-        x = pixels_to_input(jnp.asarray(batch.pixels), side, recipe.mean, recipe.std).astype(dtype)
-        weights = {name: value.astype(dtype) for name, value in trained["weights"].items()}
-        features, parts, rest = network.apply(weights, state.rest, x)
+        x = pixels_to_input(jnp.asarray(batch.pixels), side, recipe.mean, recipe.std)
+        features, parts, rest = network.apply(trained["weights"], state.rest, x, dtype)
         half = len(batch.rows)
         seen = Seen(
             batch=batch,
@@ -96,7 +100,7 @@ def make_step(
         x = pixels_to_input(jnp.asarray(batch.pixels), recipe.size, *_normalisation(recipe))
         return jax.lax.stop_gradient(teacher.apply(*known, x)[0])
 
-    @partial(jax.jit, static_argnames=("side",), donate_argnums=(0,))
+    @partial(jax.jit, static_argnames=("side",), donate_argnums=(0,), out_shardings=everywhere)
     def step(
         state: State,
         batch: Batch,
@@ -114,7 +118,7 @@ def make_step(
         memory = _remember(state.memory, weak, jnp.asarray(batch.rows))
         return State(trained, rest, average, optimizer_state, memory), parts
 
-    known = (teacher.weights, teacher.rest) if teacher else None
+    known = jax.device_put((teacher.weights, teacher.rest), everywhere) if teacher else None
     return lambda state, batch, number: step(
         state, batch, known, jnp.float32(number), side=recipe.side_at(number)
     )

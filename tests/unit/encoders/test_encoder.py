@@ -117,6 +117,29 @@ def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
         Encoder.open(f"file:{path}")
 
 
+def test_a_file_that_breaks_or_changes_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    for seed in (1, 2):
+        tensors = to_tensors(registry.build("resnet_compact", seed=seed))
+        if seed == 2:
+            known = spec.resolve(f"file:{path}")
+        save_safetensors(path, tensors, spec.metadata_for("resnet_compact", 256, PREPROCESS))
+    with pytest.raises(WeightsMismatch, match="was replaced while it was opened"):
+        Encoder(known)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(WeightsMismatch, match=r"cannot read x\.safetensors"):
+        Encoder.open(f"file:{path}")
+
+
+@pytest.mark.parametrize("dimension", [0, "256", None])
+def test_notes_that_make_no_sense_are_refused(tmp_path: Path, dimension: object) -> None:
+    path = tmp_path / "x.safetensors"
+    notes = spec.metadata_for("resnet_compact", dimension, PREPROCESS)  # type: ignore[arg-type]
+    save_safetensors(path, {"a": np.zeros(1, np.float32)}, notes)
+    with pytest.raises(UnknownEncoder, match="is no encoder"):
+        spec.resolve(f"file:{path}")
+
+
 class TestBundled:
     def test_it_is_trained_and_small(self) -> None:
         assert spec.BUNDLED.stat().st_size <= 16 << 20

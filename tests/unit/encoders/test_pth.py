@@ -172,3 +172,16 @@ def test_what_is_no_checkpoint_is_refused(content: bytes, tmp_path: Path) -> Non
         load_checkpoint(path)
     with pytest.raises(WeightsMismatch, match="cannot read"):
         load_checkpoint(tmp_path / "missing.pth")
+
+
+def test_a_storage_under_another_type_is_refused(tmp_path: Path) -> None:
+    odd = FLOATS.replace(b"ctorch\nFloatStorage\n", b"Vmystery\n")
+    path = pth(tmp_path / "w.pth", tensor("(I2\nI2\nt", "(I2\nI1\nt", storage=odd))
+    with pytest.raises(WeightsMismatch, match="storage of 'mystery'"):
+        load_checkpoint(path)
+
+
+def test_a_dict_is_never_copied(tmp_path: Path) -> None:
+    program = b"ccollections\nOrderedDict\n((dVa\nI1\nstR."
+    with pytest.raises(WeightsMismatch, match="argument"):
+        load_checkpoint(pth(tmp_path / "w.pth", program))

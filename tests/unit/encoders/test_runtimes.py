@@ -129,7 +129,7 @@ class TestXla:
             "encoder = Encoder.open(sys.argv[1], (3,), options)\n"
             "np.save('vectors.npy', encoder.embed_pixels(np.load('pixels.npy')))\n"
         )
-        flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count=2"
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
         subprocess.run(
             [sys.executable, "-c", code, small],
             cwd=tmp_path, env={**os.environ, "XLA_FLAGS": flags}, timeout=200, check=True,

@@ -10,8 +10,13 @@ import pytest
 from flax import nnx
 
 from visearch.encoders.mobilenet_twin import VARIANTS, MobileNetTwin
+from visearch.encoders.runtimes import flax_export
+from visearch.encoders.runtimes.export import TOLERANCE, check
+from visearch.encoders.runtimes.onnx import OnnxRuntime
 from visearch.errors import EncoderError
+from visearch.images import Preprocess
 
+PREPROCESS = Preprocess(size=64, fit="stretch", mean=(0.5,) * 3, std=(0.5,) * 3)
 CONFIG = replace(VARIANTS["mobilenet_v2_twin"], general=1.5, kind=1.0, instance=0.5)
 
 
@@ -27,6 +32,17 @@ def test_parts_have_their_lengths_and_places() -> None:
     for name, part in parts.items():
         expected = part / np.linalg.norm(part, axis=1, keepdims=True) * getattr(CONFIG, name)
         np.testing.assert_allclose(z[:, places[name]], expected, atol=1e-6)
+
+
+def test_a_twin_that_was_just_started_is_exported() -> None:
+    """Zeros among constant weights: a flag of XLA once made vectors at random of them."""
+    model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
+    directions = np.linalg.qr(np.random.default_rng(0).normal(size=(1280, 1280)))[0]
+    model.start_heads(jnp.asarray(directions, jnp.float32) * 1e3)
+    model.eval()
+    graph, pixels, wanted = flax_export.of_model(model, PREPROCESS, 256)
+    assert np.abs(np.linalg.norm(wanted, axis=1) - 1).max() < 1e-3
+    check(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a twin")
 
 
 def test_parts_come_with_the_features_of_the_general_branch() -> None:

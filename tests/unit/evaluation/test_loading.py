@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from system import archive, picture
 
+from visearch.cli.study import read_source
 from visearch.errors import InvalidRequest
 from visearch.evaluation.loading import kept_aside, whole_source
 from visearch.training.data import Source
@@ -84,23 +85,47 @@ def test_a_whole_source_keeps_groups_and_gallery(tmp_path: Path) -> None:
     source = write(tmp_path, "a", range(30))
     grouped = Source(source.archive, source.table, source.levels, group="sender")
     material = whole_source(grouped, ("colour", "red"))
-    assert material.pictures == [picture(i, side=48) for i in range(30)]
+    number = {picture(i, side=48): i for i in range(30)}
+    order = [number[each] for each in material.pictures]
+    assert sorted(order) == list(range(30))
     assert len(np.unique(material.groups)) == 5
     assert material.in_gallery is not None
-    assert material.in_gallery.tolist() == [i % 2 == 0 for i in range(30)]
+    assert material.in_gallery.tolist() == [i % 2 == 0 for i in order]
     kind, _ = material.levels
-    assert [kind.classes[label] if label >= 0 else "" for label in kind.labels[:3]] == [
-        "cup",
-        "hat",
-        "",
-    ]
-    task = material.task(kind)
-    assert task.queries.tolist() == [i for i in range(30) if i % 2 and i % 3 != 2]
+    said = [kind.classes[label] if label >= 0 else "" for label in kind.labels]
+    assert said == [["cup", "hat", ""][i % 3] for i in order]
+    queries = {order[row] for row in material.task(kind).queries}
+    assert queries == {i for i in range(30) if i % 2 and i % 3 != 2}
+
+
+@pytest.mark.parametrize("copy_first", [True, False])
+def test_what_has_a_copy_in_the_gallery_is_in_the_gallery(tmp_path: Path, copy_first: bool) -> None:
+    rows = [("1.jpg", "cup", "photo"), ("2.jpg", "cup", "a|b"), ("3.jpg", "cup", "photo")]
+    files = [("1.jpg", picture(1)), ("2.jpg", picture(2)), ("3.jpg", picture(2))]
+    order = [2, 0, 1] if copy_first else [0, 1, 2]
+    (tmp_path / "a.zip").write_bytes(archive(files))
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image", "kind", "view"), *(rows[i] for i in order)])
+    source = Source(tmp_path / "a.zip", tmp_path / "a.csv", (("kind",),))
+    material = whole_source(source, ("view", "a|b"))
+    assert material.in_gallery is not None
+    shown = zip(material.pictures, material.in_gallery.tolist(), strict=True)
+    assert list(shown) == [(picture(1), False), (picture(2), True)]
+
+
+def test_two_sources_of_one_name_are_refused(tmp_path: Path) -> None:
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "a", range(3))
+    text = RECIPE.replace('"a.', '"old/a.').replace('"b.', '"new/a.')
+    (tmp_path / "recipe.toml").write_text(text)
+    with pytest.raises(InvalidRequest, match="two sources are called 'a'"):
+        kept_aside(tmp_path / "recipe.toml", tmp_path)
 
 
 def test_a_table_of_other_pictures_is_refused(tmp_path: Path) -> None:
     source, other = write(tmp_path, "a", range(3)), write(tmp_path, "b", range(7, 9))
-    with pytest.raises(InvalidRequest, match="no picture that its table names"):
+    with pytest.raises(InvalidRequest, match="none of the pictures"):
         whole_source(Source(source.archive, other.table, source.levels))
 
 
@@ -112,3 +137,14 @@ def test_folders_label_what_lies_in_them(tmp_path: Path) -> None:
     material = whole_source(Source(tmp_path / "kinds", None, (("folder",),)))
     (level,) = material.levels
     assert [level.classes[label] for label in level.labels] == ["cup"] * 3 + ["hat"] * 3
+
+
+def test_a_column_says_what_it_says(tmp_path: Path) -> None:
+    """The values that mean "no label" in one training set are labels of anybody's table."""
+    (tmp_path / "a.tar.zip").write_bytes(archive([(f"{i}.jpg", picture(i)) for i in range(4)]))
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        rows = [(f"{i}.jpg", ["Other", "Skip"][i % 2]) for i in range(4)]
+        csv.writer(file).writerows([("image", "kind"), *rows])
+    material = read_source(tmp_path / "a.tar.zip", None, ["kind"], None, None)
+    (level,) = material.levels
+    assert {level.classes[label] for label in level.labels} == {"Other", "Skip"}

@@ -45,7 +45,13 @@ def dataset(sizes: list[int]) -> Dataset:
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=4), st.integers(1, 30), st.integers(0, 9))
 def test_an_epoch_shows_every_picture_once(sizes: list[int], batch: int, seed: int) -> None:
     recipe = Recipe(architecture="resnet18", batch=batch, seed=seed)
-    sampler = Sampler(dataset(sizes), {}, recipe)
+    try:
+        sampler = Sampler(dataset(sizes), {}, recipe)
+    except InvalidRequest:
+        exact = [batch * size / sum(sizes) for size in sizes]
+        assert min(exact) < 1, "a source that has a place was refused"
+        return
+    assert len(set(np.searchsorted(np.cumsum(sizes), sampler.rows(0), "right"))) == len(sizes)
     rows = np.concatenate([sampler.rows(step) for step in range(8)])
     assert all(len(sampler.rows(step)) == batch for step in range(8))
     start = 0
@@ -61,6 +67,16 @@ def test_a_source_keeps_its_share() -> None:
     sampler = Sampler(dataset([900, 100, 50]), {1: 0.25}, recipe)
     counts = np.bincount(np.digitize(sampler.rows(3), [900, 1000]))
     assert list(counts) == [45, 16, 3]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares", "number"), [([100_000, 500], {}, 2), ([50], {0: 0.5, 1: 0.5}, 2)]
+)
+def test_a_source_that_would_never_be_seen_is_refused(
+    sizes: list[int], shares: dict[int, float], number: int
+) -> None:
+    with pytest.raises(InvalidRequest, match=f"source {number} of the recipe has no picture"):
+        Sampler(dataset(sizes), shares, Recipe(architecture="resnet18", batch=64))
 
 
 def test_no_picture_is_refused() -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 import tarfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from system import picture
+from system import archive, picture
 
 from visearch.errors import ArchiveCorrupt, InvalidRequest
 from visearch.training.data import Source, load
@@ -57,6 +59,54 @@ def test_a_short_line_is_named(source: Source) -> None:
         file.write("60.jpg\n")
     with pytest.raises(ArchiveCorrupt, match=r"a\.csv: line 62 has another number"):
         load([source])
+
+
+def test_a_copy_of_what_is_left_out_is_left_out(source: Source) -> None:
+    assert source.table is not None
+    kept = load([source])
+    name = source.table.read_text().splitlines()[1].split(",")[0]  # its copy stands later
+    text = source.table.read_text().splitlines()
+    copy = next(i for i, line in enumerate(text) if line.startswith(f"{int(name[:-4]) + 30}.jpg"))
+    text[copy] = f"{int(name[:-4]) + 30}.jpg,gone,0"
+    source.table.write_text("\n".join(text))
+    split = load([replace(source, left_out={"kind": frozenset({"gone"})})])
+    assert list(split.left_out.pictures) == [picture(int(name[:-4]))]
+    assert len(split.training) + len(split.held_out) == len(kept.training) + len(kept.held_out) - 1
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "reason"),
+    [
+        ("a.csv", lambda data: data + "ü".encode("latin-1"), "save it as one"),
+        ("a.zip", lambda data: data[:-30] + b"x" * 30, "a.zip"),
+    ],
+)
+def test_damage_is_named(
+    source: Source, tmp_path: Path, name: str, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ArchiveCorrupt, match=reason):
+        load([source])
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_a_cut_tar_is_named(tmp_path: Path, mode: Literal["w", "w:gz", "w:xz"]) -> None:
+    with tarfile.open(tmp_path / "a.tar", mode) as tar:
+        for i in range(4):
+            member = tarfile.TarInfo(f"hats/{i}.jpg")
+            member.size = len(picture(i))
+            tar.addfile(member, io.BytesIO(picture(i)))
+    whole = (tmp_path / "a.tar").read_bytes()
+    (tmp_path / "a.tar").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ArchiveCorrupt, match=r"a\.tar"):
+        load([Source(tmp_path / "a.tar", None, (("folder",),))])
+
+
+def test_a_table_of_other_pictures_is_refused(source: Source, tmp_path: Path) -> None:
+    (tmp_path / "other.zip").write_bytes(archive([("images/0.jpg", picture(0))]))
+    with pytest.raises(InvalidRequest, match="none of the pictures"):
+        load([replace(source, archive=tmp_path / "other.zip")])
 
 
 def test_folders_and_tars_are_labelled_by_folder(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from visearch.errors import InvalidRequest
-from visearch.training import recipe as recipes
+from visearch.training import recipe_file as recipes
 
 ROOT = Path(__file__).parents[3]
 RECIPES = ROOT / "recipes"
@@ -26,7 +26,8 @@ levels = [["folder"]]
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    (tmp_path / "a.zip").write_bytes(b"")
+    for name in ("a.zip", "c.zip"):
+        (tmp_path / name).write_bytes(b"")
     return tmp_path
 
 
@@ -54,6 +55,16 @@ def test_a_recipe_is_read(data: Path) -> None:
         ("[recipe]", "[recipe]\nsize = 0", "size: Input should be greater than or equal to 32"),
         ("[recipe]", "[recipe]\nclip = nan", "clip: Input should be a finite number"),
         ('kind = "same_picture"', 'kind = "proxy"\ntemperature = 0', "0.temperature: Input"),
+        ("[recipe]", "[recipe]\nmixtures = 2", "mixtures are for"),
+        ("[recipe]", "[recipe]\nmean = [nan, 0, 0]", "mean.0: Input should be a finite"),
+        ("[recipe]", '[teacher]\narchitecture = "resnet18"\n[recipe]', r"\[teacher\] needs its"),
+        ("[[source]]", "[source]", r"names no \[\[source"),
+        ("[recipe]", "[recipes]", r"has no \[recipe\]"),
+        (
+            "[[source]]",
+            '[[source]]\narchive = "c.zip"\nlevels = [[]]\nshare = 1.0\n[[source]]',
+            "leave nothing",
+        ),
         ("archive", "holdout = 1\narchive", "holdout: Input should be less than 1"),
         ("archive", "folder = 1\narchive", "unknown key folder"),
         ('kind = "same_picture"', 'kind = "triplet"\n[[term]]\nkind = "triplet"', "two terms"),

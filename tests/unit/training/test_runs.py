@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from visearch.encoders import registry
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.weights import load_safetensors, save_safetensors, to_tensors
-from visearch.errors import InvalidRequest
+from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.evaluation.heldout import measure_held_out
 from visearch.training.board import Board
 from visearch.training.data import Source, load
 from visearch.training.loop import train
+from visearch.training.network import Arrays, Network
 from visearch.training.recipe import Pretrained, Recipe, Term
 
 Losses = list[tuple[int, dict[str, float]]]
@@ -61,7 +65,7 @@ def test_a_run_learns_and_repeats_and_its_result_opens(
 RUN = """
 import sys
 from pathlib import Path
-from visearch.training import recipe as recipes
+from visearch.training import recipe_file as recipes
 from visearch.training.data import load
 from visearch.training.loop import train
 recipe, sources = recipes.read(Path(sys.argv[1]), Path(sys.argv[2]))
@@ -77,7 +81,6 @@ batch = 12
 steps = 60
 warmup = 5
 average = 0.9
-mixtures = 2
 [[term]]
 kind = "same_picture"
 memory = 24
@@ -106,18 +109,19 @@ def lines(process: subprocess.Popen[str]) -> list[str]:
     return out.splitlines()
 
 
-def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path) -> None:
+@pytest.mark.parametrize("devices", [1, 2])
+def test_a_killed_run_goes_on_to_the_same_end(source: Source, tmp_path: Path, devices: int) -> None:
     (tmp_path / "r.toml").write_text(TOML)
-    undisturbed = lines(start(tmp_path, tmp_path / "whole.safetensors"))
+    undisturbed = lines(start(tmp_path, tmp_path / "whole.safetensors", devices))
     assert len(undisturbed) == 6
     cut = tmp_path / "cut.safetensors"
-    process = start(tmp_path, cut)
+    process = start(tmp_path, cut, devices)
     assert process.stdout is not None
     seen = [process.stdout.readline().strip() for _ in range(4)]  # steps 10 … 40, saved at 30
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert cut.with_name(cut.name + ".state").exists() and not cut.exists()
-    resumed = lines(start(tmp_path, cut))
+    resumed = lines(start(tmp_path, cut, devices))
     assert seen == undisturbed[:4]
     assert resumed == undisturbed[-len(resumed) :] and len(resumed) in (2, 3)
     assert same_weights(cut, tmp_path / "whole.safetensors")
@@ -197,6 +201,55 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
     ours = load_safetensors(tmp_path / "student.safetensors")
     for key in ours.keys() & theirs.keys():
         np.testing.assert_allclose(ours[key], theirs[key], rtol=0.01, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"frozen": ("bodi",)}, "no parameter's name begins with bodi"),
+        ({"lengths": (64, 300)}, r"256 numbers cannot be cut to \[300\]"),
+        ({"terms": (Term(kind="same_picture", part="kind"),)}, "has no part kind, but all"),
+        ({"architecture": "mobilenet_v2_twin", "embedding": 128}, "a length of its own"),
+    ],
+)
+def test_what_does_not_fit_the_network_is_refused(
+    source: Source, recipe: Recipe, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=reason):
+        train(load([source]).training, {}, replace(recipe, **change), tmp_path / "x.safetensors")
+
+
+def test_nothing_to_train_on_is_said(source: Source, recipe: Recipe, tmp_path: Path) -> None:
+    nothing = load([replace(source, left_out={"kind": frozenset({"", "b", "c"})})]).training
+    with pytest.raises(InvalidRequest, match="no picture to train on"):
+        train(nothing, {}, recipe, tmp_path / "x.safetensors")
+
+
+def test_weights_that_are_no_numbers_are_never_kept(
+    source: Source, recipe: Recipe, tmp_path: Path
+) -> None:
+    wild = replace(recipe, learning_rate=1e38, head_learning_rate=1e38, warmup=1, clip=1e30)
+    out = tmp_path / "x.safetensors"
+    with pytest.raises(TrainingFailed, match=r"no longer numbers|is not a number"):
+        train(load([source]).training, {}, wild, out, save_every=3)
+    assert not out.exists() and not out.with_name(out.name + ".state").exists()
+
+
+def test_frozen_layers_compute_in_the_precision_of_the_others() -> None:
+    network = Network(registry.build("resnet_compact", seed=1), ("conv1", "layer1/"))
+    assert any(name.startswith("layer1/") for name in network.rest)
+    x = jnp.zeros((2, 32, 32, 3))
+
+    def run(weights: Arrays, rest: Arrays) -> tuple[jax.Array, Arrays]:
+        _, parts, changed = network.apply(weights, rest, x, jnp.bfloat16)
+        return parts["all"], changed
+
+    program = str(jax.make_jaxpr(run)(network.weights, network.rest))
+    products = re.findall(r":(\w+)\[[\d,]*\] = (?:conv_general_dilated|dot_general)", program)
+    assert len(products) > 10 and set(products) == {"bf16"}
+    z, changed = jax.eval_shape(run, network.weights, network.rest)
+    assert {each.dtype.name for each in changed.values()} == {"float32"}
+    assert z.dtype == jnp.float32
 
 
 def test_features_of_another_length_are_refused(

@@ -10,13 +10,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from importlib.metadata import version
+from contextlib import suppress
+from functools import cache as remembered
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
+from visearch import encoders
 from visearch.encoders.runtimes.options import PACKAGES, Name, Precision, Runtime
 from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
@@ -26,9 +30,6 @@ TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 5e-2}
 
 A cosine between two pictures then differs by at most twice this. Vectors within it are
 of one encoder: they may meet, whichever runtime has made them."""
-
-FORMAT = 1
-"""Raised when the exporter changes what it writes."""
 
 _LIBRARIES = ("jax", "flax", "onnx")
 
@@ -82,10 +83,26 @@ def check(
 
 
 def _key(spec: EncoderSpec, runtime: Name, precision: Precision) -> str:
-    versions = [f"{name} {version(name)}" for name in (*_LIBRARIES, PACKAGES[runtime])]
-    parts = (spec.fingerprint, runtime, precision, str(FORMAT), *versions)
+    versions = [f"{name} {_version(name)}" for name in (*_LIBRARIES, PACKAGES[runtime])]
+    parts = (spec.fingerprint, runtime, precision, _own_version(), *versions)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{spec.fingerprint}-{runtime}-{precision}-{digest[:16]}"
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # onnxruntime has distributions of other names
+        return str(import_module(package).__version__)
+
+
+@remembered
+def _own_version() -> str:
+    """Return a digest of our definitions and exporter: a changed one must be checked again."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(encoders.__path__[0]).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 class _Store:
@@ -100,7 +117,11 @@ class _Store:
         if self._folder is None:
             return None
         for path in self._folder.glob(f"{self._key}-*.onnx"):
-            graph = path.read_bytes()
+            try:
+                graph = path.read_bytes()
+            except OSError as error:
+                log.warning("cached_graph_unreadable", path=str(path), reason=error.strerror)
+                continue
             if path.name == self._name(graph):
                 return graph
             log.warning("cached_graph_broken", path=str(path))
@@ -118,6 +139,8 @@ class _Store:
             part.replace(path)
         except OSError as error:
             log.warning("graph_not_cached", folder=str(self._folder), reason=error.strerror)
+            with suppress(OSError):  # a full disk must not fill with halves
+                part.unlink(missing_ok=True)
 
     def _name(self, graph: bytes) -> str:
         return f"{self._key}-{hashlib.sha256(graph).hexdigest()[:16]}.onnx"

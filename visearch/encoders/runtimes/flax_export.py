@@ -6,7 +6,6 @@ import jax
 import numpy as np
 import numpy.typing as npt
 from flax import nnx
-from safetensors import safe_open
 
 from visearch.encoders import registry
 from visearch.encoders.depthwise import DepthwiseConv, PointwiseConv
@@ -15,6 +14,7 @@ from visearch.encoders.runtimes.fold import fold_batch_norm
 from visearch.encoders.runtimes.network import embedding
 from visearch.encoders.runtimes.onnx_export import export_onnx
 from visearch.encoders.spec import EncoderSpec
+from visearch.encoders.verified import load_verified
 from visearch.images import Preprocess
 
 CHECKED = 4
@@ -53,14 +53,16 @@ def load(spec: EncoderSpec) -> Model:
 
     Raises:
         UnknownEncoder: there is no such architecture.
-        WeightsMismatch: the weights do not fit it.
+        WeightsMismatch: the weights do not fit it, or the file was replaced meanwhile.
     """
     variant = registry.VARIANTS.get(spec.architecture)
     embedding = variant.embedding if variant else None
-    with safe_open(spec.weights, framework="numpy") as file:
-        if "head.weight" in file.keys():  # noqa: SIM118  (it is no mapping)
-            embedding = file.get_slice("head.weight").get_shape()[0]
-    return registry.load_model(spec.architecture, spec.weights, classes=None, embedding=embedding)
+    tensors = load_verified(spec)
+    if "head.weight" in tensors:
+        embedding = tensors["head.weight"].shape[0]
+    model = registry.filled(spec.architecture, tensors, classes=None, embedding=embedding)
+    model.eval()
+    return model
 
 
 def pictures(size: int) -> npt.NDArray[np.uint8]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from visearch.encoders.spec import EncoderSpec, metadata_for, read_notes
+from visearch.encoders.verified import load_verified
 from visearch.errors import WeightsMismatch
 
 _TENSOR = "graph"
@@ -30,9 +31,9 @@ def read_graph(spec: EncoderSpec) -> bytes:
     """Return the ONNX model of a quantised encoder.
 
     Raises:
-        WeightsMismatch: the file has other tensors.
+        WeightsMismatch: the file is broken, or has other tensors.
     """
-    tensors = load_file(spec.weights)
+    tensors = load_verified(spec)
     if set(tensors) != {_TENSOR}:
         raise WeightsMismatch(f"{spec.weights.name} is no int8 encoder; quantise it again")
     graph: bytes = np.asarray(tensors[_TENSOR]).tobytes()

@@ -110,8 +110,8 @@ def choose(
     elif on_device:
         name = "xla"
     else:
-        name = "onnx" if find_spec(PACKAGES["onnx"]) or quantized else "xla"
-    if find_spec(PACKAGES[name]) is None:
+        name = "onnx" if quantized or _is_installed("onnx", quantized=False) else "xla"
+    if not _is_installed(name, quantized):
         raise SettingsError(
             f"the runtime {name!r} is not installed; run `pip install 'visearch[{EXTRAS[name]}]'`"
         )
@@ -124,6 +124,12 @@ def choose(
             "ONNX Runtime has no bfloat16 on CPUs; set VISEARCH_RUNTIME=openvino for it"
         )
     return name, cast(Precision, options.precision)
+
+
+def _is_installed(name: Name, quantized: bool) -> bool:
+    """Tell whether the engine is there, and what writes its graphs if one must be written."""
+    needed = [PACKAGES[name], *([] if quantized or name == "xla" else ["onnx"])]
+    return all(find_spec(package) for package in needed)
 
 
 def has_accelerator() -> bool:

@@ -9,6 +9,7 @@ from visearch.encoders.runtimes import int8
 from visearch.encoders.runtimes.export import exported
 from visearch.encoders.runtimes.options import Name, Precision, RunOptions, Runtime, choose
 from visearch.encoders.spec import EncoderSpec
+from visearch.errors import ExportError
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,19 @@ def start(spec: EncoderSpec, buckets: Sequence[int], options: RunOptions) -> Sta
         return Started(name, precision, _xla(spec, buckets, precision, options))
     engine = _engine(name, precision, options.cores)
     if quantized:
-        return Started(name, "int8", engine(int8.read_graph(spec)))
+        # What is not int8 in its graph is float32, whatever was asked for.
+        return Started(name, "int8", _started(name, spec, options.cores))
     return Started(name, precision, exported(spec, name, precision, engine, options.cache))
+
+
+def _started(name: Name, spec: EncoderSpec, threads: int) -> Runtime:
+    graph = int8.read_graph(spec)
+    try:
+        return _engine(name, "float32", threads)(graph)
+    except Exception as error:  # the engines' own, of many kinds
+        raise ExportError(
+            f"{name} cannot read the graph in {spec.weights.name}: {error}"
+        ) from error
 
 
 def _engine(name: Name, precision: Precision, threads: int) -> Callable[[bytes], Runtime]:

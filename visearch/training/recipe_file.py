@@ -1,0 +1,151 @@
+"""The TOML file of a recipe: read, and refused with reasons."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from visearch.encoders.registry import VARIANTS
+from visearch.errors import InvalidRequest
+from visearch.training.data import Source
+from visearch.training.recipe import LABELLED, Recipe
+
+
+def read(path: Path, data: Path, start: Path | None = None) -> tuple[Recipe, list[Source]]:
+    """Read a recipe whose files lie in the folder ``data``.
+
+    ``start`` is the checkpoint of ``[start]``, for recipes that leave it open.
+
+    Raises:
+        InvalidRequest: not TOML, an unknown key, a value out of range, a missing file.
+    """
+    sources = read_sources(path, data)
+    with _explained(path):
+        body = tomllib.loads(path.read_text())
+        del body["source"]
+        if not isinstance(body.get("recipe"), dict):
+            raise InvalidRequest(f"{path} has no [recipe]")
+        recipe = _recipe(body, data, start)
+    _check(path, recipe, sources)
+    return recipe, sources
+
+
+def read_sources(path: Path, data: Path) -> list[Source]:
+    """Read a recipe's sources alone.
+
+    Raises:
+        InvalidRequest: not TOML, an unknown key, a missing file, no source.
+    """
+    with _explained(path):
+        body = tomllib.loads(path.read_text())
+        listed = body.get("source", [])
+        sources = [_source(entry, data) for entry in listed if isinstance(listed, list)]
+    if not sources:
+        raise InvalidRequest(f"{path} names no [[source]]")
+    stems = [source.archive.stem for source in sources]
+    if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise InvalidRequest(f"{path}: two sources are called {twice[0]!r}; rename a file")
+    return sources
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise InvalidRequest(f"{path}: {'; '.join(map(_said, error.errors()))}") from error
+    except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
+        raise InvalidRequest(f"{path} is not a recipe: {error}") from error
+
+
+def _said(error: Any) -> str:
+    place = ".".join(map(str, error["loc"]))
+    return f"unknown key {place}" if "unexpected" in error["type"] else f"{place}: {error['msg']}"
+
+
+def _recipe(body: dict[str, Any], data: Path, start: Path | None) -> Recipe:
+    parts: dict[str, Any] = dict(body.pop("recipe"))
+    for name, given in (("start", start), ("teacher", None)):
+        if name in body:
+            parts[name] = _pretrained(name, body.pop(name), given, data)
+        elif given:
+            raise InvalidRequest("the recipe starts from random weights; it has no [start]")
+    parts["terms"] = body.pop("term", [])
+    if body:
+        raise InvalidRequest(f"the recipe has unknown parts: {', '.join(sorted(body))}")
+    return TypeAdapter(Recipe).validate_python(parts)
+
+
+def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
+    start = recipe.start
+    shares = [source.share for source in sources if source.share is not None]
+    free = len(shares) < len(sources)
+    levels = {len(source.levels) for source in sources}
+    networks = [each.architecture for each in (start, recipe.teacher) if each]
+    wrong = [
+        (f"unknown architecture {name!r}", name not in VARIANTS)
+        for name in dict.fromkeys([recipe.architecture, *networks])
+    ]
+    wrong += [
+        ("it has no [[term]]", not recipe.terms),
+        ("all sources must list as many levels (a level may be empty: [])", len(levels) > 1),
+        ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
+        ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
+        ("two terms of one kind look at one level and part", _twice(recipe)),
+        ("train_size must be at most size", (recipe.train_size or 0) > recipe.size),
+        ("mean and std of [start] belong to [recipe]", bool(start and (start.mean or start.std))),
+        ("the shares of the sources are more than all", sum(shares) > 1 + 1e-9),
+        ("the shares leave nothing to the other sources", free and sum(shares) > 1 - 1e-9),
+        (
+            "mixtures are for the term teacher_features",
+            recipe.mixtures > 0 and not _imitates(recipe),
+        ),
+        ("warmup must be less than steps", recipe.warmup >= recipe.steps),
+        ("full_size_steps must be at most steps", recipe.full_size_steps > recipe.steps),
+    ]
+    if problems := [text for text, is_wrong in wrong if is_wrong]:
+        raise InvalidRequest(f"{path}: {'; '.join(problems)}")
+
+
+def _twice(recipe: Recipe) -> bool:
+    labelled = {t: t.level if t.kind in LABELLED else 0 for t in recipe.terms}
+    return len({(t.kind, labelled[t], t.part) for t in recipe.terms}) < len(recipe.terms)
+
+
+def _imitates(recipe: Recipe) -> bool:
+    return any(term.kind == "teacher_features" for term in recipe.terms)
+
+
+def _taught(recipe: Recipe) -> bool:
+    return any(term.kind.startswith("teacher") for term in recipe.terms)
+
+
+def _level_missing(recipe: Recipe, levels: int) -> bool:
+    return any(term.kind in LABELLED and not 0 <= term.level < levels for term in recipe.terms)
+
+
+def _pretrained(name: str, entry: dict[str, Any], given: Path | None, data: Path) -> dict[str, Any]:
+    if (given is None) == ("weights" not in entry):
+        ways = "in the recipe or by --start, not by both" if name == "start" else "in the recipe"
+        raise InvalidRequest(f"[{name}] needs its weights, {ways}")
+    return entry | {"weights": given or _file(data / entry["weights"])}
+
+
+def _source(entry: dict[str, Any], data: Path) -> Source:
+    files = {"archive": data / entry["archive"]}
+    if "table" in entry:
+        files["table"] = data / entry["table"]
+    for path in files.values():
+        _file(path)
+    return TypeAdapter(Source).validate_python({"table": None} | entry | files)
+
+
+def _file(path: Path) -> Path:
+    if not path.exists():
+        raise InvalidRequest(f"{path} is missing; --data names the folder that holds it")
+    return path
