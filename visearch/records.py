@@ -14,6 +14,10 @@ TERMINAL_IMPORT = ("succeeded", "partial", "failed", "cancelled")
 TERMINAL_SEARCH = ("succeeded", "failed", "expired", "cancelled")
 
 
+TARGET_RECALL = 0.98
+"""Recall@10 that a catalog's index promises unless the catalog says otherwise."""
+
+
 def now() -> datetime:
     """Return the time, UTC and aware."""
     return datetime.now(UTC)
@@ -32,6 +36,7 @@ class Catalog:
     dimension: int
     revision: int
     generation: str | None
+    target_recall: float
     created_at: datetime
 
 

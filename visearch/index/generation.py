@@ -33,7 +33,7 @@ from visearch.index.scoring import (
     rescore,
     squared_norms,
 )
-from visearch.records import Metric
+from visearch.records import TARGET_RECALL, Metric
 
 _COPY_ROWS = 8192
 
@@ -94,6 +94,7 @@ def write(
     fingerprint: str,
     metric: Metric,
     brute_force_limit: int = scann.BRUTE_FORCE_LIMIT,
+    target_recall: float = TARGET_RECALL,
     threads: int = 1,
 ) -> Manifest:
     """Write vectors float32 [n, d] (maybe memory-mapped) of unique keys int64 [n] as ``folder``.
@@ -111,7 +112,7 @@ def write(
         raise Conflict(f"Generation {folder.name} exists; generations are immutable.")
     with aside(folder) as part:
         longest = _write_arrays(part, vectors, keys, by_key, metric)
-        settings = _write_searcher(part, metric, brute_force_limit, threads)
+        settings = _write_searcher(part, metric, brute_force_limit, target_recall, threads)
         manifest = Manifest(
             id=id,
             catalog=catalog,
@@ -186,12 +187,18 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
 
 
 def _write_searcher(
-    part: Path, metric: Metric, brute_force_limit: int, threads: int
+    part: Path, metric: Metric, brute_force_limit: int, target_recall: float, threads: int
 ) -> scann.SearcherSettings | None:
     vectors = np.load(part / "vectors.npy", mmap_mode="r", allow_pickle=False)
     if len(vectors) == 0:
         return None
-    searcher = scann.build(vectors, metric, brute_force_limit=brute_force_limit, threads=threads)
+    searcher = scann.build(
+        vectors,
+        metric,
+        brute_force_limit=brute_force_limit,
+        target_recall=target_recall,
+        threads=threads,
+    )
     (part / "scann").mkdir()
     searcher.save(part / "scann", dataset="../vectors.npy")
     return searcher.settings

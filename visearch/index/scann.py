@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from math import isqrt, sqrt
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -27,13 +27,13 @@ from visearch.index.scoring import (
     check_shape,
     squared_norms,
 )
-from visearch.records import Metric
+from visearch.records import TARGET_RECALL, Metric
 
 BRUTE_FORCE_LIMIT = 20_000
 """Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
 
-TARGET_RECALL = 0.99
-"""Recall@10 a tree must show on the sample: 0.98 is the promise, the rest its sampling error."""
+_SAMPLING_ERROR = 0.01
+"""A tree must show that much more on the sample than is promised: the sample may be lucky."""
 
 _SMALLEST_TREE = 256  # fewer points than this cannot train 16 codes a block and some leaves
 _DATASET = "dataset.npy"
@@ -46,7 +46,8 @@ class SearcherSettings:
     """How a searcher was built; ``leaves`` is 0 where it scores everything.
 
     ``recall`` is recall@10 against exact search at build, on rows of the array that were not
-    allowed to find themselves.
+    allowed to find themselves; ``target`` what was promised. ``curve`` are the settings that
+    were tried, each as [leaves searched, candidates reordered, recall].
     """
 
     metric: Metric
@@ -56,6 +57,8 @@ class SearcherSettings:
     leaves_to_search: int = 0
     reorder: int = 0
     recall: float = 1.0
+    target: float = TARGET_RECALL
+    curve: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +109,14 @@ def build(
     metric: Metric,
     *,
     brute_force_limit: int = BRUTE_FORCE_LIMIT,
+    target_recall: float = TARGET_RECALL,
     threads: int = 1,
 ) -> Searcher:
     """Build a searcher over vectors float32 [n, d], n ≥ 1, with ``threads`` threads.
 
     The settings tried go from cheap to costly, ending at an exhaustive search, until recall@10
-    reaches ``TARGET_RECALL``; the first that does is kept. Training is not reproducible: ScaNN
-    takes no seed.
+    reaches ``target_recall`` with a margin for the sampling error; the first that does is
+    kept. Training is not reproducible: ScaNN takes no seed.
 
     Raises ValueError for another dtype or shape, no vectors, values that are not finite or, for
     ``cosine``, not unit vectors.
@@ -121,7 +125,9 @@ def build(
     check_shape(vectors)
     if len(vectors) == 0:
         raise ValueError("a searcher needs at least one vector")
-    settings = SearcherSettings(metric=metric, count=len(vectors), dimension=vectors.shape[1])
+    settings = SearcherSettings(
+        metric=metric, count=len(vectors), dimension=vectors.shape[1], target=target_recall
+    )
     if len(vectors) > max(brute_force_limit, _SMALLEST_TREE):
         settings = replace(settings, leaves=isqrt(len(vectors)))
     sample = Sample(vectors, metric)  # before training: it checks every vector
@@ -184,13 +190,14 @@ def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
 
 
 def _tune(raw: Any, settings: SearcherSettings, sample: Sample) -> Searcher:
-    chosen = Searcher(raw, settings)
+    chosen, curve = settings, []
     for step in _ladder(settings):
         recall = sample.recall(Searcher(raw, step).search)
-        chosen = Searcher(raw, replace(step, recall=recall))
-        if recall >= TARGET_RECALL:
+        chosen = replace(step, recall=recall)
+        curve.append([step.leaves_to_search, step.reorder, round(recall, 4)])
+        if recall >= min(1.0, settings.target + _SAMPLING_ERROR):
             break
-    return chosen
+    return Searcher(raw, replace(chosen, curve=curve))
 
 
 def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import structlog
 from visearch.errors import Conflict, NotFound
 from visearch.ids import new_id
 from visearch.index.generation import write
-from visearch.index.manifest import Manifest
+from visearch.index.manifest import FORMAT, Manifest
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import Catalog
 from visearch.store import catalogs, changes, imports
@@ -42,26 +42,20 @@ def compact_all(pipeline: Pipeline) -> list[str]:
 
 
 def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:
-    """Tell whether enough has changed since the catalog's generation.
+    """Tell whether enough has changed since the catalog's generation, or it cannot be kept.
 
     While an import runs, changes may pile up to what exhaustive search takes in its
     stride: building again and again would cost more than it saves.
     """
     settings = pipeline.settings
-    based_on, size = _base(connection, catalog)
+    base = catalogs.generation(connection, catalog)
+    if base is not None and (base.format, base.target_recall) != (FORMAT, catalog.target_recall):
+        return True
+    based_on, size = (base.revision, base.size) if base else (0, 0)
     changed = changes.changes_between(connection, catalog, based_on)
     if changed < settings.compact_min or changed < settings.compact_ratio * size:
         return False
     return changed >= settings.brute_force_limit or not imports.any_active(connection, catalog.pk)
-
-
-def _base(connection: sa.Connection, catalog: Catalog) -> tuple[int, int]:
-    row = connection.execute(
-        sa.select(generations.c.revision, generations.c.count.label("size")).where(
-            generations.c.id == catalog.generation
-        )
-    ).one_or_none()
-    return (row.revision, row.size) if row else (0, 0)
 
 
 def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
@@ -90,6 +84,7 @@ def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
             fingerprint=catalog.fingerprint,
             metric=catalog.metric,
             brute_force_limit=pipeline.settings.brute_force_limit,
+            target_recall=catalog.target_recall,
         )
         pipeline.blobs.put_folder(f"generations/{name}", scratch / name)
     finally:
@@ -115,6 +110,8 @@ def _publish(pipeline: Pipeline, catalog: Catalog, name: str, manifest: Manifest
                     fingerprint=catalog.fingerprint,
                     count=manifest.count,
                     recall=manifest.recall,
+                    target_recall=catalog.target_recall,
+                    format=manifest.format,
                     created_at=time.time(),
                 )
             )

@@ -53,6 +53,8 @@ catalogs = sa.Table(
     # Acceptance number of the last import that replaced the whole catalog; 0: none did.
     sa.Column("replaced", BigInt, nullable=False),
     sa.Column("generation", sa.Text),
+    # Recall@10 that the index promises.
+    sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
     # Up to which revision pictures were compared with all others (see ``duplicates``).
     sa.Column("compared", BigInt, nullable=False, server_default="0"),
     sa.Column("created_at", Time, nullable=False),
@@ -207,6 +209,9 @@ generations = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("recall", sa.Float),
+    sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
+    # The layout of its files: another one's cannot be opened any more.
+    sa.Column("format", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Time, nullable=False),
 )
 sa.Index("ix_generations_catalog", generations.c.catalog_pk, generations.c.id)

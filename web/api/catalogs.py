@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
@@ -45,7 +47,7 @@ def list_catalogs(query: Page) -> Response:
     responses={200: schemas.Catalog, 201: schemas.Catalog, **problems(409, 422)},
 )
 def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
-    """Create the catalog, or change its title; metric and encoder cannot change."""
+    """Create the catalog, or change title or recall; metric and encoder cannot change."""
     with services().database.write() as connection:
         try:
             known = catalogs.get(connection, path.catalog)
@@ -54,8 +56,9 @@ def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
             headers = {"Location": f"/v1/catalogs/{created.name}"}
             return reply(_catalog(connection, created), 201, **headers)
         _refuse_change(known, body)
-        if body.title is not None:
-            catalogs.update(connection, known, title=body.title)
+        changes = body.model_dump(include={"title", "target_recall"}, exclude_none=True)
+        if changes:
+            catalogs.update(connection, known, **changes)
         return reply(_catalog(connection, catalogs.get(connection, path.catalog)))
 
 
@@ -74,6 +77,7 @@ def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings)
         encoder=spec_name,
         fingerprint=spec.fingerprint,
         dimension=spec.dimension,
+        target_recall=body.target_recall or records.TARGET_RECALL,
     )
 
 
@@ -113,7 +117,22 @@ def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Cat
         metric=catalog.metric,
         encoder=catalog.encoder,
         fingerprint=catalog.fingerprint,
+        target_recall=catalog.target_recall,
         created_at=catalog.created_at,
         products=n_products,
         images=n_images,
+        index=_generation(connection, catalog),
+    )
+
+
+def _generation(connection: sa.Connection, catalog: records.Catalog) -> schemas.Generation | None:
+    row = catalogs.generation(connection, catalog)
+    if row is None:
+        return None
+    return schemas.Generation(
+        id=row.id,
+        count=row.size,
+        recall=row.recall,
+        target_recall=row.target_recall,
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
     )

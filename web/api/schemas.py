@@ -133,24 +133,40 @@ class NewSearch(SearchOptions):
 
 
 class CatalogSettings(Request):
-    """What a merchant decides about a catalog; the metric and encoder stay as created."""
+    """What a merchant decides about a catalog; the metric and encoder stay as created.
+
+    ``target_recall`` is the share of the ten nearest that a search must find; more costs time.
+    """
 
     title: Text | None = Field(None, max_length=200)
     metric: Literal["cosine", "euclidean"] | None = None
     encoder: str | None = None
+    target_recall: float | None = Field(None, ge=0.8, le=1.0)
+
+
+class Generation(BaseModel):
+    """The index as it was built last: ``recall`` is recall@10, measured then."""
+
+    id: str
+    count: int
+    recall: float | None
+    target_recall: float
+    created_at: datetime
 
 
 class Catalog(BaseModel):
-    """A catalog."""
+    """A catalog; ``index`` is null while it is searched without one."""
 
     name: str
     title: str
     metric: str
     encoder: str
     fingerprint: str
+    target_recall: float
     created_at: datetime
     products: int
     images: int
+    index: Generation | None
 
 
 class CatalogList(BaseModel):

@@ -11,7 +11,6 @@ from clouds import cloud
 from visearch.index import exact_search
 from visearch.index.recall import Sample
 from visearch.index.scann import (
-    TARGET_RECALL,
     SearcherSettings,
     _effort,
     _ladder,
@@ -43,9 +42,21 @@ def test_recall_on_queries_it_was_not_tuned_on(metric, n, d, limit):
     vectors, queries = cloud(1, n, d, metric), cloud(2, 300, d, metric)
     searcher = build(vectors, metric, brute_force_limit=limit)
     assert bool(searcher.settings.leaves) == (n > limit)
-    assert searcher.settings.recall >= TARGET_RECALL
+    assert searcher.settings.recall >= 0.99
+    assert searcher.settings.curve[-1][2] == pytest.approx(searcher.settings.recall, abs=1e-3)
     assert recall(searcher, vectors, queries, metric) >= 0.98
     assert recall(searcher, vectors, queries, metric, k=100) >= 0.95
+
+
+def test_a_promise_costs_what_it_must():
+    vectors = cloud(1, 12_000, 64, "cosine")
+    low, high = (
+        build(vectors, "cosine", brute_force_limit=5_000, target_recall=target).settings
+        for target in (0.8, 1.0)
+    )
+    assert low.recall >= 0.8 and high.recall >= 0.999
+    assert low.leaves_to_search < high.leaves_to_search
+    assert len(low.curve) < len(high.curve)
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -1,4 +1,4 @@
-"""Pictures that look the same."""
+"""Pictures that look the same; the recall that an index promises."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,11 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    promise = sa.Column("target_recall", sa.Float(), nullable=False, server_default="0.98")
+    op.add_column("catalogs", promise.copy())
+    op.add_column("generations", promise.copy())
+    layout = sa.Column("format", sa.Integer(), nullable=False, server_default="1")
+    op.add_column("generations", layout)
     op.add_column("catalogs", sa.Column("compared", _BIG, nullable=False, server_default="0"))
     op.create_table(
         "duplicates",
