@@ -30,6 +30,9 @@ QUEUE_OF = {
     PURGE: MAINTAIN,
 }
 
+SENT_HEADER = "visearch_sent"
+"""Header of a message: when it was sent, in seconds since the epoch."""
+
 CHANGED_CHANNEL = "visearch:changed"
 """Redis channel on which a commit that changes a catalog's index is announced."""
 

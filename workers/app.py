@@ -54,6 +54,7 @@ app.conf.update(
 )
 context = Context(app, settings, role.name)
 _stopping = threading.Event()
+_details: Callable[[], dict[str, Any]] = dict
 
 
 def at_start(prepare: Callable[[], None]) -> Callable[[], None]:
@@ -106,10 +107,16 @@ def _ready(**_: Any) -> None:
     log.info("worker_ready", worker=context.name, role=role.name)
 
 
+def tell(details: Callable[[], dict[str, Any]]) -> None:
+    """Let the operator's view show what ``details()`` returns, as JSON, with every beat."""
+    global _details
+    _details = details
+
+
 def _keep_beating() -> None:
     while not _stopping.is_set():
         try:
-            presence.beat(context.redis, context.name, role.name)
+            presence.beat(context.redis, context.name, role.name, queues=[role.queue], **_details())
         except DependencyUnavailable as error:
             log.warning("heartbeat_failed", error=error.detail)
         _stopping.wait(presence.BEAT_S)

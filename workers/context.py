@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -61,7 +62,12 @@ class Context:
     def send(self, task: str, payload: Mapping[str, Any]) -> None:
         """Put a message on the task's queue; raises DependencyUnavailable."""
         try:
-            self.app.send_task(task, kwargs=dict(payload), queue=contract.QUEUE_OF[task])
+            self.app.send_task(
+                task,
+                kwargs=dict(payload),
+                queue=contract.QUEUE_OF[task],
+                headers={contract.SENT_HEADER: time.time()},
+            )
         except OperationalError as error:
             raise DependencyUnavailable(f"the queue does not answer: {error}") from error
 

@@ -18,7 +18,7 @@ from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.searching.service import SearchService
 from visearch.store.jobs import answer_key
 from visearch.store.redis import answering
-from workers.app import app, at_start, context
+from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders
 
@@ -64,8 +64,9 @@ def _initialise() -> None:
     """Compile the encoder and load every index before the worker takes its first search."""
     global _searching
     _searching = Searching()
-    _searching.encoders.get(context.settings.encoder)
+    fingerprint = _searching.encoders.get(context.settings.encoder).fingerprint
     _searching.indexes.refresh()
+    tell(lambda: {"encoder": fingerprint, "catalogs": searching().indexes.described()})
     threading.Thread(target=_follow, daemon=True, name="indexes").start()
 
 

@@ -31,6 +31,7 @@ CONTRACT = {
     ("get", f"{C}/imports/{{import_id}}"): "200 403 404 503",
     ("delete", f"{C}/imports/{{import_id}}"): "200 403 404 503",
     ("get", f"{C}/imports/{{import_id}}/items"): "200 403 404 422 503",
+    ("get", "/v1/system"): "200 403 503",
     ("get", "/healthz"): "200",
     ("get", "/readyz"): "200 503",
 }

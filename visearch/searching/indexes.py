@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -60,6 +61,21 @@ class Indexes:
     def all(self) -> list[Snapshot]:
         """Return every snapshot held."""
         return list(self._snapshots.values())
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Return what is served of each catalog, as JSON: its generation, its changes, its age.
+
+        A generation that was refused shows as one that is not the catalog's.
+        """
+        return {
+            snapshot.catalog.name: {
+                "generation": snapshot.index.base.manifest.id if snapshot.index.base else None,
+                "delta": snapshot.index.delta_size,
+                "tombstones": snapshot.index.tombstones,
+                "fresh_to": snapshot.fresh_to.isoformat(),
+            }
+            for snapshot in self.all()
+        }
 
     def refresh(self) -> None:
         """Bring every catalog up to the database; a broken one keeps its last snapshot."""
