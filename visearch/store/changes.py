@@ -119,11 +119,15 @@ def _stored(
     order: Sequence[sa.Column[int]] = (images.c.pk,),
 ) -> Stored:
     columns = sa.select(images.c.pk, images.c.segment, images.c.row)
-    found = connection.execute(columns.where(*conditions).order_by(*order)).all()
+    return stored(connection.execute(columns.where(*conditions).order_by(*order)).all())
+
+
+def stored(rows: Sequence[sa.Row[Any]]) -> Stored:
+    """Return where the embeddings of ``rows`` (pk, segment, row) lie."""
     return Stored(
-        np.asarray([row.pk for row in found], np.int64),
-        [row.segment for row in found],
-        np.asarray([row.row for row in found], np.int64),
+        np.asarray([row.pk for row in rows], np.int64),
+        [row.segment for row in rows],
+        np.asarray([row.row for row in rows], np.int64),
     )
 
 

@@ -5,6 +5,7 @@
                  imports 1─n chunks             units of work, claimed by workers
     outbox                                      messages that must reach a queue
     generations                                 published index generations
+    catalogs 1─n reindexes 1─n embeddings       on the way to another encoder
     images n─n images by duplicates             pictures that look the same
 
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
@@ -108,6 +109,38 @@ sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
 sa.Index("ix_images_product", images.c.product_pk)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
 
+# A catalog's way to another encoder; ``embeddings`` are the vectors it has so far.
+reindexes = sa.Table(
+    "reindexes",
+    metadata,
+    _pk(),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    _ref("catalog_pk", "catalogs.pk"),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("dimension", sa.Integer, nullable=False),
+    sa.Column("activate", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("generation", sa.Text),
+    sa.Column("comparison", sa.JSON),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_detail", sa.Text),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("finished_at", Time),
+)
+sa.Index("ix_reindexes_catalog", reindexes.c.catalog_pk, reindexes.c.status)
+
+embeddings = sa.Table(
+    "embeddings",
+    metadata,
+    _ref("reindex_pk", "reindexes.pk"),
+    _ref("image_pk", "images.pk"),
+    sa.Column("segment", sa.String(64), nullable=False),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("reindex_pk", "image_pk"),
+)
+sa.Index("ix_embeddings_image", embeddings.c.image_pk)
+
 # Pictures of two products that look the same; ``first`` < ``second``.
 duplicates = sa.Table(
     "duplicates",
@@ -185,6 +218,8 @@ chunks = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("worker", sa.Text),
     sa.Column("pixels", sa.String(64)),
+    # Of the encoder for which the pixels were made.
+    sa.Column("fingerprint", sa.Text),
     sa.Column("changed_at", Time, nullable=False),
     sa.PrimaryKeyConstraint("import_pk", "chunk"),
 )
