@@ -2,9 +2,10 @@
 
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers two others go their
 own ways, through the same layers with weights of their own: one learns what kind of thing is
-seen, and sees the means of three stages too, where colour and texture still are; a shorter
-one learns which thing it is, from the means of bands, for which top is not bottom (left and
-right are alike, for products are mirrored). Nothing that one of them learns disturbs another.
+seen, and sees the means of three stages too, where colour and texture still are. A shorter
+one learns which thing it is: it shows the means of bands, for which top is not bottom (left
+and right are alike, for products are mirrored), beside what the branch of kinds sees, which
+it must not change.
 
 The embedding has a part of each, scaled to a fixed length, so that none drowns the others.
 They are interleaved, so that the first numbers hold of each what comes first in it.
@@ -67,7 +68,7 @@ class MobileNetTrio(MobileNetV2):
         inputs = {
             "general": width,
             "kind": width + sum(_STAGES.values()),
-            "instance": sum(channels * bands for channels, bands in _BANDS.values()),
+            "instance": width + sum(channels * bands for channels, bands in _BANDS.values()),
         }
         self.heads = nnx.Dict(
             {
@@ -93,8 +94,12 @@ class MobileNetTrio(MobileNetV2):
         general = x
         for layer in self.body[_SHARED:]:
             general = layer(general)
-        features = _mean(general)
-        seen = {"general": features, "kind": self._kind(x), "instance": self._instance(x)}
+        features, (kind, means) = _mean(general), self._kind(x)
+        seen = {
+            "general": features,
+            "kind": jnp.concatenate([kind, *means], axis=1),
+            "instance": jnp.concatenate([jax.lax.stop_gradient(kind), *self._bands(x)], axis=1),
+        }
         return features, {part: self.heads[part](each) for part, each in seen.items()}
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
@@ -105,21 +110,22 @@ class MobileNetTrio(MobileNetV2):
         instance = (_unit(parts["instance"]) * config.instance)[:, :, None]
         return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
-    def _kind(self, x: jax.Array) -> jax.Array:
+    def _kind(self, x: jax.Array) -> tuple[jax.Array, list[jax.Array]]:
+        """Return the branch's features [N, C] and the means of the stages before."""
         means = [_mean(x)]
         for i, layer in enumerate(self.kind_body, start=_SHARED + 1):
             x = layer(x)
             if i in _STAGES:
                 means.append(_mean(x))
-        return jnp.concatenate([_mean(x), *means], axis=1)
+        return _mean(x), means
 
-    def _instance(self, x: jax.Array) -> jax.Array:
+    def _bands(self, x: jax.Array) -> list[jax.Array]:
         bands = [_band_means(x, _SHARED)]
         for i, layer in enumerate(self.instance_body, start=_SHARED + 1):
             x = layer(x)
             if i in _BANDS and i != _INSTANCE:
                 bands.append(_band_means(x, i))
-        return jnp.concatenate([*bands, _band_means(x, _INSTANCE)], axis=1)
+        return [*bands, _band_means(x, _INSTANCE)]
 
     def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
         """Start all branches as the general one; ``directions`` are float32 [C, C]."""
@@ -129,9 +135,8 @@ class MobileNetTrio(MobileNetV2):
         ):
             for layer, other in zip(own, layers, strict=True):
                 nnx.update(layer, nnx.state(other))
-        for part in ("general", "kind"):
+        for part, width in self.widths.items():
             kernel = self.heads[part].kernel
-            width = self.widths[part]
             more = jnp.zeros((kernel.shape[0] - len(directions), width))
             kernel[...] = jnp.concatenate([directions[:, :width], more])
         return ("kind_body/", "instance_body/")
