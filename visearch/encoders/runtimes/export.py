@@ -58,8 +58,12 @@ def exported(
     from visearch.encoders.runtimes import flax_export  # loads jax
 
     graph, pixels, wanted = flax_export.make(spec)
-    engine = start(graph)
-    check(engine.run(pixels), wanted, TOLERANCE[precision], f"{runtime} in {precision}")
+    try:
+        engine = start(graph)
+        found = engine.run(pixels)
+    except Exception as error:  # the engines' own, of many kinds
+        raise ExportError(f"{runtime} cannot run the exported graph: {error}") from error
+    check(found, wanted, TOLERANCE[precision], f"{runtime} in {precision}")
     store.write(graph)
     return engine
 

@@ -155,7 +155,6 @@ RULES: Mapping[str, Rule] = {
     "conv_general_dilated": windows.convolution,
     "convert_element_type": _cast,
     "copy": _copy,
-    "stop_gradient": _copy,
     "div": _elementwise("Div"),
     "dot_general": _dot,
     "erf": _elementwise("Erf"),
