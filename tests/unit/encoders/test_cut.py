@@ -18,7 +18,7 @@ from visearch.images import Preprocess
 HALF = (0.5, 0.5, 0.5)
 
 
-@pytest.fixture(scope="module", params=["resnet_compact", "mobilenet_v2_trio"])
+@pytest.fixture(scope="module", params=["resnet_compact", "mobilenet_v2_twin"])
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("encoders") / "whole.safetensors"
     metadata = metadata_for(

@@ -23,7 +23,7 @@ SMALLEST = {
     "mobilenet_v1_075": 64,
     "mobilenet_v2": 64,
     "mobilenet_v2_tf": 64,
-    "mobilenet_v2_trio": 64,
+    "mobilenet_v2_twin": 64,
     "mobilenet_v3_small": 64,
     "efficientnet_b0": 64,
     "convnext_tiny": 64,

@@ -177,7 +177,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
     teacher = Pretrained(architecture="mobilenet_v2_tf", weights=weights)
     taught = replace(
         recipe,
-        architecture="mobilenet_v2_trio",
+        architecture="mobilenet_v2_twin",
         size=96,
         steps=10,
         warmup=1,
@@ -209,7 +209,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         ({"frozen": ("bodi",)}, "no parameter's name begins with bodi"),
         ({"lengths": (64, 300)}, r"256 numbers cannot be cut to \[300\]"),
         ({"terms": (Term(kind="same_picture", part="kind"),)}, "has no part kind, but all"),
-        ({"architecture": "mobilenet_v2_trio", "embedding": 128}, "a length of its own"),
+        ({"architecture": "mobilenet_v2_twin", "embedding": 128}, "a length of its own"),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused(

@@ -1,4 +1,4 @@
-"""The trio: parts of fixed lengths, interleaved so that a cut leaves some of each."""
+"""The twin: parts of fixed lengths, interleaved so that a cut leaves some of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from visearch.encoders.mobilenet_trio import VARIANTS, MobileNetTrio
+from visearch.encoders.mobilenet_twin import VARIANTS, MobileNetTwin
 from visearch.encoders.runtimes import flax_export
 from visearch.encoders.runtimes.export import TOLERANCE, check
 from visearch.encoders.runtimes.onnx import OnnxRuntime
@@ -17,11 +17,11 @@ from visearch.errors import EncoderError
 from visearch.images import Preprocess
 
 PREPROCESS = Preprocess(size=64, fit="stretch", mean=(0.5,) * 3, std=(0.5,) * 3)
-CONFIG = replace(VARIANTS["mobilenet_v2_trio"], general=1.5, kind=1.0, instance=0.5)
+CONFIG = replace(VARIANTS["mobilenet_v2_twin"], general=1.5, kind=1.0, instance=0.5)
 
 
 def test_parts_have_their_lengths_and_places() -> None:
-    model = MobileNetTrio(CONFIG, rngs=nnx.Rngs(0))
+    model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
     assert model.widths == {"general": 128, "kind": 64, "instance": 64}
     rng = np.random.default_rng(0)
     parts = {name: rng.normal(size=(3, width)) for name, width in model.widths.items()}
@@ -34,19 +34,19 @@ def test_parts_have_their_lengths_and_places() -> None:
         np.testing.assert_allclose(z[:, places[name]], expected, atol=1e-6)
 
 
-def test_a_trio_that_was_just_started_is_exported() -> None:
+def test_a_twin_that_was_just_started_is_exported() -> None:
     """Zeros among constant weights: a flag of XLA once made vectors at random of them."""
-    model = MobileNetTrio(CONFIG, rngs=nnx.Rngs(0))
+    model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
     directions = np.linalg.qr(np.random.default_rng(0).normal(size=(1280, 1280)))[0]
     model.start_heads(jnp.asarray(directions, jnp.float32) * 1e3)
     model.eval()
     graph, pixels, wanted = flax_export.of_model(model, PREPROCESS, 256)
     assert np.abs(np.linalg.norm(wanted, axis=1) - 1).max() < 1e-3
-    check(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a trio")
+    check(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a twin")
 
 
 def test_parts_come_with_the_features_of_the_general_branch() -> None:
-    model = MobileNetTrio(CONFIG, rngs=nnx.Rngs(0))
+    model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
     x = jnp.asarray(np.random.default_rng(0).normal(size=(2, 64, 64, 3)), jnp.float32)
     features, parts = model.features_and_parts(x)
     np.testing.assert_allclose(features, model.features(x), atol=1e-6)
