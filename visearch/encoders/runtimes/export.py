@@ -7,11 +7,11 @@ pictures, computed by the very engine that will run it, have agreed with Flax's.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache as remembered
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -100,7 +100,7 @@ def _version(package: str) -> str:
         return str(import_module(package).__version__)
 
 
-@remembered
+@functools.cache
 def _own_version() -> str:
     """Return a digest of our definitions and exporter: a changed one must be checked again."""
     digest = hashlib.sha256()
