@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from flax import nnx
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from visearch.encoders import pth
 from visearch.encoders.model import Model
 from visearch.encoders.naming import OWN, Array, Naming, Slot, slot
+from visearch.encoders.verified import parse_safetensors
 from visearch.errors import WeightsMismatch
 
 
@@ -110,13 +110,10 @@ def load_safetensors(path: Path) -> dict[str, Array]:
         WeightsMismatch: the file is not safetensors, or is broken.
     """
     try:
-        return dict(load_file(path))
-    except (AttributeError, KeyError, TypeError) as error:  # float8 and the like
-        raise WeightsMismatch(
-            f"{path.name} has tensors of a type that numpy does not know: {error}"
-        ) from error
-    except (SafetensorError, OSError) as error:
-        raise WeightsMismatch(f"cannot read {path.name} as safetensors: {error}") from error
+        data = path.read_bytes()
+    except OSError as error:
+        raise WeightsMismatch(f"cannot read {path.name}: {error.strerror}") from error
+    return parse_safetensors(data, path.name)
 
 
 def save_safetensors(

@@ -7,11 +7,11 @@ pictures, computed by the very engine that will run it, have agreed with Flax's.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache as remembered
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,8 +58,12 @@ def exported(
     from visearch.encoders.runtimes import flax_export  # loads jax
 
     graph, pixels, wanted = flax_export.make(spec)
-    engine = start(graph)
-    check(engine.run(pixels), wanted, TOLERANCE[precision], f"{runtime} in {precision}")
+    try:
+        engine = start(graph)
+        found = engine.run(pixels)
+    except Exception as error:  # the engines' own, of many kinds
+        raise ExportError(f"{runtime} cannot run the exported graph: {error}") from error
+    check(found, wanted, TOLERANCE[precision], f"{runtime} in {precision}")
     store.write(graph)
     return engine
 
@@ -96,7 +100,7 @@ def _version(package: str) -> str:
         return str(import_module(package).__version__)
 
 
-@remembered
+@functools.cache
 def _own_version() -> str:
     """Return a digest of our definitions and exporter: a changed one must be checked again."""
     digest = hashlib.sha256()

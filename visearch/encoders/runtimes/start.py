@@ -34,10 +34,10 @@ def start(spec: EncoderSpec, buckets: Sequence[int], options: RunOptions) -> Sta
     name, precision = choose(options, quantized=quantized)
     if name == "xla":
         return Started(name, precision, _xla(spec, buckets, precision, options))
-    engine = _engine(name, precision, options.cores)
     if quantized:
         # What is not int8 in its graph is float32, whatever was asked for.
         return Started(name, "int8", _started(name, spec, options.cores))
+    engine = _engine(name, precision, options.cores)
     return Started(name, precision, exported(spec, name, precision, engine, options.cache))
 
 
