@@ -18,6 +18,7 @@ RECONCILE = "visearch.reconcile"
 COMPACT = "visearch.compact"
 COMPARE = "visearch.compare"
 PURGE = "visearch.purge"
+REINDEX = "visearch.reindex"
 
 QUEUE_OF = {
     RUN_SEARCH: SEARCH,
@@ -28,6 +29,7 @@ QUEUE_OF = {
     COMPACT: MAINTAIN,
     COMPARE: MAINTAIN,
     PURGE: MAINTAIN,
+    REINDEX: EMBED,
 }
 
 SENT_HEADER = "visearch_sent"

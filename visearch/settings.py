@@ -78,6 +78,12 @@ class Settings:
     compact_ratio: float = _setting(
         0.1, "Smallest changed share of the index that justifies a new generation."
     )
+    reindex_share: float = _setting(
+        0.5, "Share of the time that a reindex may keep an embed worker's encoder busy."
+    )
+    rollback_days: float = _setting(
+        7.0, "Days for which the former encoder's embeddings are kept up for a rollback."
+    )
     generations_kept: int = _setting(2, "Index generations kept for rollback, per catalog.")
 
     demo: bool = _setting(True, "Fill an empty store with the drawn demo catalog on `up`.")

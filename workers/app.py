@@ -49,6 +49,7 @@ app.conf.update(
         },
         contract.COMPACT: {"task": contract.COMPACT, "schedule": 5.0, "options": {"expires": 5}},
         contract.COMPARE: {"task": contract.COMPARE, "schedule": 10.0, "options": {"expires": 10}},
+        contract.REINDEX: {"task": contract.REINDEX, "schedule": 2.0, "options": {"expires": 2}},
         contract.PURGE: {"task": contract.PURGE, "schedule": 300.0, "options": {"expires": 300}},
     },
 )

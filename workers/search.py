@@ -10,12 +10,19 @@ import numpy.typing as npt
 import structlog
 
 from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
-from visearch.errors import ImageError, InvalidRequest, SearchExpired, VisearchError
+from visearch.errors import (
+    DependencyUnavailable,
+    ImageError,
+    InvalidRequest,
+    SearchExpired,
+    VisearchError,
+)
 from visearch.indexing.decode import limits_of
 from visearch.records import Catalog
 from visearch.searching.answers import answer_body, failure_body
 from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.searching.service import SearchService
+from visearch.store import reindexes
 from visearch.store.jobs import answer_key
 from visearch.store.redis import answering
 from workers.app import app, at_start, context, tell
@@ -24,14 +31,15 @@ from workers.encoders import Encoders
 
 log = structlog.get_logger(__name__)
 BUCKETS = (1, 4, 16)
+LOOK_AHEAD_S = 2.0
 
 
 class Searching:
     """What the search role keeps in memory: encoders, batchers, live indexes."""
 
     def __init__(self) -> None:
-        self.indexes = Indexes(context.database, context.blobs)
         self.encoders = Encoders(context.settings, BUCKETS)
+        self.indexes = Indexes(context.database, context.blobs, self.encoders.get)
         self._batchers: dict[str, Batcher] = {}
         self._lock = threading.Lock()
         self.service = SearchService(
@@ -68,6 +76,7 @@ def _initialise() -> None:
     _searching.indexes.refresh()
     tell(lambda: {"encoder": fingerprint, "catalogs": searching().indexes.described()})
     threading.Thread(target=_follow, daemon=True, name="indexes").start()
+    threading.Thread(target=_look_ahead, daemon=True, name="encoders").start()
 
 
 def _follow() -> None:
@@ -81,6 +90,23 @@ def _follow() -> None:
             events.get_message(timeout=seconds)
 
     keep_fresh(searching().indexes, wait, threading.Event())
+
+
+def _look_ahead() -> None:
+    """Open the encoders that catalogs are on their way to: no search shall wait for that."""
+    refused: set[str] = set()
+    while True:
+        time.sleep(LOOK_AHEAD_S)
+        try:
+            with context.database.read() as connection:
+                coming = {reindex.encoder for _, reindex in reindexes.kept_up(connection)}
+            for spec in coming - refused:
+                searching().encoders.get(spec)
+        except DependencyUnavailable as error:
+            log.warning("encoders_not_looked_up", error=error.detail)
+        except VisearchError as error:
+            refused.add(spec)
+            log.error("encoder_refused", encoder=spec, code=error.code, detail=error.detail)
 
 
 @app.task(name=RUN_SEARCH)

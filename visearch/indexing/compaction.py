@@ -16,29 +16,45 @@ from visearch.index.generation import write
 from visearch.index.manifest import FORMAT, Manifest
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import Catalog
-from visearch.store import catalogs, changes, imports
+from visearch.store import catalogs, changes, imports, reindexes
+from visearch.store.reindexes import Reindex
 from visearch.store.schema import generations
 
 log = structlog.get_logger(__name__)
 
 ABANDONED_S = 6 * 3600
 
+LACKING = 0.01
+"""Share of a catalog's pictures that another encoder may still lack when its index is built."""
+
 
 def compact_all(pipeline: Pipeline) -> list[str]:
-    """Build a generation for every catalog that is due; returns the names published.
+    """Build a generation for every catalog that is due, of the encoder it has and of those
+    that are kept up for it; returns the names published.
 
     A catalog that cannot be built does not keep the others waiting.
     """
-    with pipeline.database.read() as connection:
-        due = [c for c in catalogs.everything(connection) if is_due(pipeline, connection, c)]
     published = []
-    for catalog in due:
+    for catalog, reindex in _due(pipeline):
         try:
-            if compact(pipeline, catalog):
+            if compact(pipeline, catalog, reindex):
                 published.append(catalog.name)
         except Exception:  # whatever is wrong with one catalog, the others go on
             log.exception("compaction_failed", catalog=catalog.name)
     return published
+
+
+def _due(pipeline: Pipeline) -> list[tuple[Catalog, Reindex | None]]:
+    with pipeline.database.read() as connection:
+        every: list[tuple[Catalog, Reindex | None]] = [
+            (catalog, None) for catalog in catalogs.everything(connection)
+        ]
+        every += [
+            (reindexes.prospect(connection, catalog, reindex), reindex)
+            for catalog, reindex in reindexes.kept_up(connection)
+            if reindex.total - reindex.done <= LACKING * reindex.total
+        ]
+        return [pair for pair in every if is_due(pipeline, connection, pair[0])]
 
 
 def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:
@@ -58,12 +74,15 @@ def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> b
     return changed >= settings.brute_force_limit or not imports.any_active(connection, catalog.pk)
 
 
-def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
+def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None) -> bool:
     """Build, verify and publish one generation; False if there was nothing to build or
     another builder was first.
+
+    With a ``reindex``, ``catalog`` is its prospect, and the generation will be its.
     """
     with pipeline.database.read() as connection:
-        catalog = catalogs.get(connection, catalog.name)
+        if reindex is None:
+            catalog = catalogs.get(connection, catalog.name)
         stored = changes.live_at(connection, catalog, catalog.revision)
     if not len(stored.keys):
         return False
@@ -89,7 +108,7 @@ def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
         pipeline.blobs.put_folder(f"generations/{name}", scratch / name)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    return _publish(pipeline, catalog, name, manifest)
+    return _publish(pipeline, catalog, reindex, manifest)
 
 
 def _clear(workshop: Path) -> None:
@@ -99,12 +118,14 @@ def _clear(workshop: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _publish(pipeline: Pipeline, catalog: Catalog, name: str, manifest: Manifest) -> bool:
+def _publish(
+    pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None, manifest: Manifest
+) -> bool:
     try:
         with pipeline.database.write() as connection:
             connection.execute(
                 sa.insert(generations).values(
-                    id=name,
+                    id=manifest.id,
                     catalog_pk=catalog.pk,
                     revision=catalog.revision,
                     fingerprint=catalog.fingerprint,
@@ -115,9 +136,12 @@ def _publish(pipeline: Pipeline, catalog: Catalog, name: str, manifest: Manifest
                     created_at=time.time(),
                 )
             )
-            catalogs.swap_generation(connection, catalog.pk, catalog.generation, name)
+            if reindex is None:
+                catalogs.swap_generation(connection, catalog, manifest.id)
+            else:
+                reindexes.swap_generation(connection, reindex, manifest.id)
     except (Conflict, NotFound):
-        pipeline.blobs.delete_folder(f"generations/{name}")
+        pipeline.blobs.delete_folder(f"generations/{manifest.id}")
         return False
     pipeline.announce(catalog.pk)
     return True

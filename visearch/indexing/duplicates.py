@@ -57,7 +57,7 @@ def compare(pipeline: Pipeline, catalog: Catalog) -> None:
     index = load_index(pipeline.database, pipeline.blobs, catalog) if len(new.keys) else None
     for start in range(0, len(new.keys), BATCH):
         assert index is not None  # there is something to compare
-        some = new.part(start, start + BATCH)
+        some = new.at(np.arange(start, min(start + BATCH, len(new.keys))))
         vectors = changes.load_vectors(pipeline.blobs, some, catalog.dimension)
         pairs = _pairs(index, some.keys, vectors)
         with pipeline.database.write() as connection:

@@ -8,8 +8,9 @@ import uuid
 import sqlalchemy as sa
 
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import ACTIVE, TERMINAL_IMPORT
+from visearch.records import ACTIVE, TERMINAL_IMPORT, Catalog
 from visearch.store import catalogs as catalog_rows
+from visearch.store import embeddings, reindexes
 from visearch.store.schema import catalogs, generations, images, imports
 
 UPLOADS_KEPT_S = 7 * 24 * 3600
@@ -24,22 +25,34 @@ def purge(pipeline: Pipeline) -> None:
     with pipeline.database.read() as connection:
         live = catalog_rows.everything(connection)
     for catalog in live:
-        _purge_generations(pipeline, catalog.pk, catalog.generation)
+        _purge_encoders(pipeline, catalog)
+        _purge_generations(pipeline, catalog)
     _purge_uploads(pipeline)
     _purge_scratch(pipeline)
     _purge_catalogs(pipeline)
 
 
-def _purge_generations(pipeline: Pipeline, catalog_pk: int, current: str | None) -> None:
+def _purge_encoders(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Give up the way back when its time is over, and the embeddings that nobody needs."""
+    before = time.time() - pipeline.settings.rollback_days * 24 * 3600
+    with pipeline.database.write() as connection:
+        reindexes.end_former(connection, catalog, before)
+        used = reindexes.kept_fingerprints(connection, catalog)
+        embeddings.forget_unused(connection, catalog, used)
+
+
+def _purge_generations(pipeline: Pipeline, catalog: Catalog) -> None:
     with pipeline.database.read() as connection:
         rows = connection.execute(
             sa.select(generations)
-            .where(generations.c.catalog_pk == catalog_pk)
+            .where(generations.c.catalog_pk == catalog.pk)
             .order_by(generations.c.id.desc())
         ).all()
-    kept = rows[: pipeline.settings.generations_kept]
-    for row in rows[len(kept) :]:
-        if row.id == current:
+        in_use = {catalog.generation, *reindexes.generations_of(connection, catalog)}
+    newest = {row.id for row in rows[: pipeline.settings.generations_kept]}
+    kept = [row for row in rows if row.id in newest | in_use]
+    for row in rows:
+        if row in kept:
             continue
         with pipeline.database.write() as connection:
             connection.execute(sa.delete(generations).where(generations.c.id == row.id))
@@ -49,7 +62,7 @@ def _purge_generations(pipeline: Pipeline, catalog_pk: int, current: str | None)
         with pipeline.database.write() as connection:
             connection.execute(
                 sa.delete(images).where(
-                    images.c.catalog_pk == catalog_pk, images.c.removed <= oldest
+                    images.c.catalog_pk == catalog.pk, images.c.removed <= oldest
                 )
             )
 

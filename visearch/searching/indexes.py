@@ -34,10 +34,15 @@ class Snapshot:
 
 
 class Indexes:
-    """Holds a :class:`Snapshot` per live catalog."""
+    """Holds a :class:`Snapshot` per live catalog.
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
-        self._database, self._blobs = database, blobs
+    ``prepare(spec)`` is called before a catalog is served by another encoder than before.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, prepare: Callable[[str], object] = str
+    ) -> None:
+        self._database, self._blobs, self._prepare = database, blobs, prepare
         self._snapshots: dict[str, Snapshot] = {}
         self._refreshing = threading.Lock()
 
@@ -96,6 +101,9 @@ class Indexes:
     def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
         old = self._snapshots.get(catalog.name)
         if old is None or old.catalog.pk != catalog.pk:
+            index = load_index(self._database, self._blobs, catalog)
+        elif old.catalog.fingerprint != catalog.fingerprint:
+            self._prepare(catalog.encoder)
             index = load_index(self._database, self._blobs, catalog)
         elif old.catalog.generation != catalog.generation:
             index = load_index(self._database, self._blobs, catalog, old.index)

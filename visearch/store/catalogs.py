@@ -157,10 +157,8 @@ def _increment(connection: sa.Connection, catalog_pk: int, column: sa.Column[int
     return int(value)
 
 
-def swap_generation(
-    connection: sa.Connection, catalog_pk: int, before: str | None, after: str
-) -> None:
-    """Point the catalog at another generation, if it still points at ``before``.
+def swap_generation(connection: sa.Connection, catalog: Catalog, after: str) -> None:
+    """Point the catalog at another generation, if its encoder and its pointer are unchanged.
 
     Raises:
         Conflict: someone else published first.
@@ -168,9 +166,10 @@ def swap_generation(
     changed = connection.execute(
         sa.update(catalogs)
         .where(
-            catalogs.c.pk == catalog_pk,
+            catalogs.c.pk == catalog.pk,
             _LIVE,
-            catalogs.c.generation.is_not_distinct_from(before),
+            catalogs.c.fingerprint == catalog.fingerprint,
+            catalogs.c.generation.is_not_distinct_from(catalog.generation),
         )
         .values(generation=after)
     ).rowcount

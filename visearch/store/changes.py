@@ -1,4 +1,7 @@
-"""The index's view of the database: what changed above a revision, what lives at one."""
+"""The index's view of the database: what changed above a revision, what lives at one.
+
+A catalog stands for one encoder, ``catalog.fingerprint``: only its vectors are seen.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from visearch.errors import NotFound
 from visearch.records import Catalog
 from visearch.store.blobs import Blobs
 from visearch.store.filters import attribute_conditions
-from visearch.store.schema import images, products
+from visearch.store.schema import embeddings, images, products
 
 Keys = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
@@ -28,10 +31,10 @@ class Stored:
     segments: Sequence[str]
     rows: npt.NDArray[np.int64]
 
-    def part(self, start: int, stop: int) -> Stored:
-        """Return the embeddings from place ``start`` up to ``stop``."""
-        some = slice(start, stop)
-        return Stored(self.keys[some], self.segments[some], self.rows[some])
+    def at(self, places: npt.NDArray[np.intp]) -> Stored:
+        """Return the embeddings at these places, int [p]."""
+        segments = [self.segments[i] for i in places.tolist()]
+        return Stored(self.keys[places], segments, self.rows[places])
 
 
 def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
@@ -42,7 +45,7 @@ def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> S
     """
     return _stored(
         connection,
-        images.c.catalog_pk == catalog.pk,
+        catalog,
         images.c.added > revision,
         images.c.added <= catalog.revision,
         images.c.removed.is_(None),
@@ -63,7 +66,7 @@ def live_at(connection: sa.Connection, catalog: Catalog, revision: int) -> Store
     """Return the pictures that were live at ``revision``, oldest first."""
     return _stored(
         connection,
-        images.c.catalog_pk == catalog.pk,
+        catalog,
         images.c.added <= revision,
         sa.or_(images.c.removed.is_(None), images.c.removed > revision),
     )
@@ -99,7 +102,7 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
     """Return where the first picture's embedding of a product lies; raises NotFound."""
     stored = _stored(
         connection,
-        images.c.catalog_pk == catalog.pk,
+        catalog,
         images.c.removed.is_(None),
         images.c.product_pk.in_(
             sa.select(products.c.pk).where(
@@ -115,15 +118,22 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
 
 def _stored(
     connection: sa.Connection,
+    catalog: Catalog,
     *conditions: sa.ColumnElement[bool],
     order: Sequence[sa.Column[int]] = (images.c.pk,),
 ) -> Stored:
-    columns = sa.select(images.c.pk, images.c.segment, images.c.row)
-    return stored(connection.execute(columns.where(*conditions).order_by(*order)).all())
-
-
-def stored(rows: Sequence[sa.Row[Any]]) -> Stored:
-    """Return where the embeddings of ``rows`` (pk, segment, row) lie."""
+    """Return where the catalog's encoder's vectors of pictures lie; some may have none."""
+    rows = connection.execute(
+        sa.select(images.c.pk, embeddings.c.segment, embeddings.c.row)
+        .join(embeddings, embeddings.c.image_pk == images.c.pk)
+        .where(
+            images.c.catalog_pk == catalog.pk,
+            embeddings.c.fingerprint == catalog.fingerprint,
+            embeddings.c.segment.is_not(None),
+            *conditions,
+        )
+        .order_by(*order)
+    ).all()
     return Stored(
         np.asarray([row.pk for row in rows], np.int64),
         [row.segment for row in rows],

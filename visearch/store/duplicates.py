@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from visearch.records import Catalog, Hit
+from visearch.store.inserts import insert_new
 from visearch.store.schema import catalogs, duplicates, images, products
 
 Pair = tuple[int, int, float]
@@ -17,8 +17,6 @@ Pair = tuple[int, int, float]
 
 LEAST_SCORE = 0.9
 """Cosine from which a pair is kept; who lists them may ask for more."""
-
-_INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +49,7 @@ def note(connection: sa.Connection, catalog: Catalog, pairs: Sequence[Pair], rev
         for first, second, score in pairs
         if first in owner and second in owner and owner[first] != owner[second]
     ]
-    if rows:
-        insert = _INSERT[connection.dialect.name](duplicates).on_conflict_do_nothing()
-        connection.execute(insert, rows)
+    insert_new(connection, duplicates, rows)
     connection.execute(
         sa.update(catalogs).where(catalogs.c.pk == catalog.pk).values(compared=revision)
     )

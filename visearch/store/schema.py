@@ -5,7 +5,8 @@
                  imports 1─n chunks             units of work, claimed by workers
     outbox                                      messages that must reach a queue
     generations                                 published index generations
-    catalogs 1─n reindexes 1─n embeddings       on the way to another encoder
+    images 1─n embeddings                       a picture's vector, by encoder
+    catalogs 1─n reindexes                      on the way to another encoder, or back
     images n─n images by duplicates             pictures that look the same
 
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
@@ -98,9 +99,6 @@ images = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("thumbnail", sa.String(64), nullable=False),
-    # The embedding: row ``row`` of the segment blob named ``segment``.
-    sa.Column("segment", sa.String(64), nullable=False),
-    sa.Column("row", sa.Integer, nullable=False),
     sa.Column("added", BigInt, nullable=False),
     sa.Column("removed", BigInt),
 )
@@ -109,7 +107,19 @@ sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
 sa.Index("ix_images_product", images.c.product_pk)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
 
-# A catalog's way to another encoder; ``embeddings`` are the vectors it has so far.
+# A picture's vector from the encoder ``fingerprint``: row ``row`` of the segment blob named
+# ``segment``; null where that encoder has nothing to say about the picture.
+embeddings = sa.Table(
+    "embeddings",
+    metadata,
+    _ref("image_pk", "images.pk"),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("segment", sa.String(64)),
+    sa.Column("row", sa.Integer),
+    sa.PrimaryKeyConstraint("image_pk", "fingerprint"),
+)
+
+# A catalog's way to another encoder, or back to its former one.
 reindexes = sa.Table(
     "reindexes",
     metadata,
@@ -125,21 +135,12 @@ reindexes = sa.Table(
     sa.Column("comparison", sa.JSON),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
+    # Until when the worker that embeds for it holds off the others.
+    sa.Column("leased_until", Time, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("finished_at", Time),
 )
 sa.Index("ix_reindexes_catalog", reindexes.c.catalog_pk, reindexes.c.status)
-
-embeddings = sa.Table(
-    "embeddings",
-    metadata,
-    _ref("reindex_pk", "reindexes.pk"),
-    _ref("image_pk", "images.pk"),
-    sa.Column("segment", sa.String(64), nullable=False),
-    sa.Column("row", sa.Integer, nullable=False),
-    sa.PrimaryKeyConstraint("reindex_pk", "image_pk"),
-)
-sa.Index("ix_embeddings_image", embeddings.c.image_pk)
 
 # Pictures of two products that look the same; ``first`` < ``second``.
 duplicates = sa.Table(
