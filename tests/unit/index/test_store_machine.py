@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -50,6 +51,8 @@ def empty_database(path: Path) -> Database:
         made = Database(f"sqlite:///{TEMPLATE}")
         made.migrate()
         made.close()
+        with sqlite3.connect(TEMPLATE) as connection:  # all of it in the one file
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy(TEMPLATE, path)
     return Database(f"sqlite:///{path}")
 
@@ -106,10 +109,8 @@ class AgainstADict(RuleBasedStateMachine):
         self.model |= {product: point(seed) for product, seed in written.items()}
 
     def product(self, connection: sa.Connection, catalog: int, product: int) -> int:
-        mine = (
-            products_table.c.catalog_pk == catalog,
-            products_table.c.external_id == str(product),
-        )
+        name = str(product)
+        mine = (products_table.c.catalog_pk == catalog, products_table.c.external_id == name)
         known = connection.execute(sa.select(products_table.c.pk).where(*mine)).scalar_one_or_none()
         if known is not None:
             revive = sa.update(products_table).where(*mine).values(deleted=False)

@@ -10,9 +10,9 @@ _BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    promise = sa.Column("target_recall", sa.Float(), nullable=False, server_default="0.98")
-    op.add_column("catalogs", promise.copy())
-    op.add_column("generations", promise.copy())
+    for table in ("catalogs", "generations"):
+        promise = sa.Column("target_recall", sa.Float(), nullable=False, server_default="0.98")
+        op.add_column(table, promise)
     layout = sa.Column("format", sa.Integer(), nullable=False, server_default="1")
     op.add_column("generations", layout)
     op.add_column("catalogs", sa.Column("compared", _BIG, nullable=False, server_default="0"))
