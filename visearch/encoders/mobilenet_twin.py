@@ -2,16 +2,14 @@
 
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
 goes its own way, through the same layers with weights of its own. The embedding has three
-parts, each scaled to a fixed length, so that none drowns the others: what the general branch
-sees, the kind of product, and which one it is. The last two also see three stages, where
+parts, all scaled to one length, so that none drowns the others: what the general branch sees,
+the kind of product, and which one it is. The last two also see three stages, where
 colour and texture still are: the kind their means; which one it is, the means of bands, for
 which top is not bottom (left and right are alike, for products are mirrored). The parts are
 interleaved, so that the first numbers of an embedding hold of each what comes first in it.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -31,29 +29,15 @@ _MEANS = sum(channels for channels, _ in _STAGES.values())
 _BANDS = sum(channels * bands for channels, bands in _STAGES.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class TwinConfig(MobileNetV2Config):
-    """Shape of a twin: half of the ``embedding`` is general, a quarter each of the others.
-
-    ``general``, ``kind`` and ``instance`` are the lengths to which the parts are scaled.
-    """
-
-    general: float = 1.0
-    kind: float = 1.0
-    instance: float = 1.0
-
-
-VARIANTS: dict[str, TwinConfig] = {
-    "mobilenet_v2_twin": TwinConfig(folded=True, classes=None, embedding=256),
+VARIANTS: dict[str, MobileNetV2Config] = {
+    "mobilenet_v2_twin": MobileNetV2Config(folded=True, classes=None, embedding=256),
 }
 
 
 class MobileNetTwin(MobileNetV2):
     """A MobileNet v2 of two branches; ``features`` are the general one's."""
 
-    config: TwinConfig
-
-    def __init__(self, config: TwinConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
         super().__init__(config, rngs=rngs)
         # Another network's body, of which the layers after the shared ones are taken.
         self.special = nnx.List(list(MobileNetV2(config, rngs=rngs).body)[_SHARED:])
@@ -71,7 +55,7 @@ class MobileNetTwin(MobileNetV2):
 
     @property
     def widths(self) -> dict[str, int]:
-        """Numbers in each part of the embedding."""
+        """Numbers in each part of the embedding: half of them are general."""
         quarter = (self.config.embedding or 0) // 4
         return {"general": 2 * quarter, "kind": quarter, "instance": quarter}
 
@@ -97,10 +81,10 @@ class MobileNetTwin(MobileNetV2):
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
         """Scale the parts and interleave them: two general numbers, one of each other part."""
-        config, rows = self.config, parts["kind"].shape[0]
-        general = (_unit(parts["general"]) * config.general).reshape(rows, -1, 2)
-        kind = (_unit(parts["kind"]) * config.kind)[:, :, None]
-        instance = (_unit(parts["instance"]) * config.instance)[:, :, None]
+        rows = parts["kind"].shape[0]
+        general = _unit(parts["general"]).reshape(rows, -1, 2)
+        kind = _unit(parts["kind"])[:, :, None]
+        instance = _unit(parts["instance"])[:, :, None]
         return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
     def _special_stages(self, x: jax.Array) -> tuple[jax.Array, dict[int, jax.Array]]:
