@@ -31,8 +31,6 @@ from visearch.encoders.encoder import Encoder
 from visearch.encoders.runtimes.options import RunOptions
 from visearch.images import decode
 from visearch.images.edit import edit
-from visearch.images import decode
-from visearch.images.edit import edit
 from visearch.index import exact_search
 
 PARTS = ("queue", "decode", "encode", "search", "hydrate", "total")
