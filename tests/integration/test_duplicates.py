@@ -26,7 +26,8 @@ def listed(system: System, **query: Any) -> dict[str, Any]:
 
 def pairs(system: System) -> set[frozenset[str]]:
     """What the list says once everything was compared."""
-    eventually(lambda: listed(system)["complete"], seconds=60, what="the comparison")
+    # A catalog that was slow to compare rests first.
+    eventually(lambda: listed(system)["complete"], seconds=180, what="the comparison")
     items = listed(system)["items"]
     return {frozenset(side["product_id"] for side in item["products"]) for item in items}
 

@@ -26,6 +26,11 @@ CONTRACT = {
     ("patch", f"{C}/products/{{product_id}}"): "200 403 404 422 503",
     ("delete", f"{C}/products/{{product_id}}"): "204 403 404 422 503",
     ("get", f"{C}/duplicates"): "200 403 404 422 503",
+    ("post", f"{C}/reindex"): "202 403 404 409 422 503",
+    ("get", f"{C}/reindex/{{id}}"): "200 403 404 503",
+    ("delete", f"{C}/reindex/{{id}}"): "204 403 404 409 503",
+    ("post", f"{C}/reindex/{{id}}/activate"): "202 403 404 409 503",
+    ("post", f"{C}/rollback"): "202 403 404 409 503",
     ("post", f"{C}/imports"): "202 403 404 413 415 422 503",
     ("get", f"{C}/imports"): "200 403 404 422 503",
     ("get", f"{C}/imports/{{import_id}}"): "200 403 404 503",
@@ -121,7 +126,7 @@ def test_requests_say_what_they_take(document: dict[str, Any]) -> None:
             assert media == {"application/json", "multipart/form-data"}
         elif (method, path) == ("post", f"{C}/imports"):
             assert media == {"application/zip", "application/x-tar", "multipart/form-data"}
-        elif method in ("put", "patch"):
+        elif method in ("put", "patch") or (method, path) == ("post", f"{C}/reindex"):
             assert media == {"application/json"}
         else:
             assert not media, (method, path)

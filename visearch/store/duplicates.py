@@ -42,7 +42,9 @@ def note(connection: sa.Connection, catalog: Catalog, pairs: Sequence[Pair], rev
             sa.select(images.c.pk, images.c.product_pk).where(
                 images.c.pk.in_(keys), images.c.removed.is_(None)
             )
-        ).tuples()
+        )
+        .tuples()
+        .all()  # a result itself has keys(), as if it were a mapping
     )
     rows = [
         {"catalog_pk": catalog.pk, "first": first, "second": second, "score": score}

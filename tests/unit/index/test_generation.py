@@ -139,8 +139,8 @@ def test_truncated_missing_longer_linked_and_foreign_files_are_refused(copy):
 def test_no_folder_and_an_unknown_format_are_refused(copy, monkeypatch):
     with pytest.raises(GenerationCorrupt, match="nowhere"):
         open_generation(copy.parent / "nowhere", fingerprint=FINGERPRINT)
-    monkeypatch.setattr("visearch.index.manifest.FORMAT", 2)
-    with pytest.raises(GenerationCorrupt, match="format 1 is not 2"):
+    monkeypatch.setattr("visearch.index.manifest.FORMAT", 3)
+    with pytest.raises(GenerationCorrupt, match="format 2 is not 3"):
         open_generation(copy, fingerprint=FINGERPRINT)
 
 
