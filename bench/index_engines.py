@@ -91,17 +91,15 @@ class _Ours:
         searcher = self._generation.searcher
         assert searcher is not None
         settings = replace(searcher.settings, leaves_to_search=effort[0], reorder=effort[1])
-        chosen = replace(self._generation, searcher=Searcher(searcher.raw, settings))
-        self._index = LiveIndex.on(chosen)
+        self._chosen = replace(self._generation, searcher=Searcher(searcher.raw, settings))
+        self._index = LiveIndex.on(self._chosen)
 
     def single(self, query: np.ndarray, k: int) -> Any:
         return self._index.search(query, k)
 
     def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
-        base = self._index.base
-        assert base is not None
-        rows, _ = base.search(queries, k)
-        return base.keys[rows]
+        rows, _ = self._chosen.search(queries, k)
+        return self._chosen.keys[rows]
 
     def bytes_on_disk(self) -> int:
         return _size(self._folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Metric = Literal["cosine", "euclidean"]
 Attributes = dict[str, "str | float | bool | list[str]"]
@@ -129,8 +129,7 @@ class PlannedItem:
     detail: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """One row of an index answer: an image's key and its score (higher is closer)."""
 
     image: int

@@ -1,8 +1,10 @@
 """One ScaNN searcher over an immutable array: build, save, load, search.
 
 Up to a limit ScaNN scores every vector; above it a partition tree, anisotropic 4-bit codes and
-exact reordering (Guo et al. 2020, arXiv:1908.10396), with spilling for dot products (SOAR, Sun
-et al. 2023, arXiv:2404.00774). ScaNN is never given document ids: it would pickle them.
+reordering by 8-bit ones (Guo et al. 2020, arXiv:1908.10396), with spilling for dot products
+(SOAR, Sun et al. 2023, arXiv:2404.00774). Its candidates are then scored exactly, from the
+stored vectors: memory holds 8 bits a dimension, the file 32. ScaNN is never given document
+ids: it would pickle them.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from math import isqrt, sqrt
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -22,15 +25,21 @@ from visearch.index.recall import NEIGHBOURS, Sample
 from visearch.index.scoring import (
     Floats,
     Rows,
+    Vectors,
     check_count,
     check_metric,
     check_shape,
+    order,
+    rescore,
     squared_norms,
 )
 from visearch.records import TARGET_RECALL, Metric
 
 BRUTE_FORCE_LIMIT = 20_000
 """Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
+
+FIRST = 12
+"""For so many answers a tree is tuned; more of them cost more effort."""
 
 _SAMPLING_ERROR = 0.01
 """A tree must show that much more on the sample than is promised: the sample may be lucky."""
@@ -68,11 +77,11 @@ class Searcher:
     raw: Any
     settings: SearcherSettings
 
-    def search(self, queries: NDArray[Any], k: int) -> tuple[Rows, Floats]:
-        """Return rows int64 [q, k'] and scores float32 [q, k'], k' = min(k, n), best first.
+    def search(self, queries: NDArray[Any], k: int, vectors: Vectors) -> tuple[Rows, Floats]:
+        """Return rows int64 [q, k'] and exact scores float32 [q, k'], k' = min(k, n).
 
-        ``queries`` is float32 [q, d]. A place ScaNN could not fill holds row -1 and score -inf.
-        Scores carry ScaNN's own rounding: compare them within 1e-5, or score the rows again.
+        Best first, ties by lower row. ``queries`` is float32 [q, d] and ``vectors`` what the
+        searcher was built from. A place ScaNN could not fill holds row -1 and score -inf.
 
         Raises ValueError for a wrong dtype or shape, k < 1 or a query that is not finite (or,
         for ``cosine``, not a unit vector): ScaNN would answer row 0 to a NaN.
@@ -81,21 +90,49 @@ class Searcher:
         check_count(k)
         check_shape(queries, settings.dimension)
         squared_norms(queries, settings.metric)
-        k = min(k, settings.count)
+        shape = len(queries), min(k, settings.count)
+        rows, scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
         if len(queries) == 0:  # ScaNN refuses an empty batch
-            return np.empty((0, k), np.int64), np.empty((0, k), np.float32)
+            return rows, scores
+        found, distances = self.raw.search_batched(np.ascontiguousarray(queries), *self._ask(k))
+        for i, query in enumerate(queries):
+            near = found[i][_is_answer(found[i], distances[i], settings.count)]
+            best, exact = self._best(query, near, k, vectors)
+            rows[i, : best.size], scores[i, : best.size] = best, exact
+        return rows, scores
+
+    def nearest(self, query: Floats, k: int, vectors: Vectors) -> tuple[Rows, Floats]:
+        """Return what ``search`` does for one contiguous query [d], which it does not check.
+
+        There may be fewer than k.
+        """
+        found, distances = self.raw.search(query, *self._ask(k))
+        near = found[_is_answer(found, distances, self.settings.count)]
+        return self._best(query, near, k, vectors)
+
+    def _ask(self, k: int) -> tuple[int, int, int]:
+        """Return what ScaNN is asked: how many answers, candidates reordered, leaves searched."""
+        settings = self.settings
         leaves, reorder = _effort(settings, k)
-        rows, distances = self.raw.search_batched(np.ascontiguousarray(queries), k, reorder, leaves)
-        return _tidy(rows, distances, settings)
+        return min(spare(k) if settings.leaves else k, settings.count), reorder, leaves
+
+    def _best(
+        self, query: Floats, near: NDArray[Any], k: int, vectors: Vectors
+    ) -> tuple[Rows, Floats]:
+        rows = near.astype(np.int64)
+        scores = rescore(query, vectors[rows], self.settings.metric)
+        chosen = order(scores, rows)[:k]
+        return rows[chosen], scores[chosen]
 
     def save(self, folder: Path, *, dataset: str = _DATASET) -> None:
         """Write the searcher into an existing folder that can be moved as a whole.
 
         ``dataset`` is where, relative to ``folder``, the vectors will lie as a .npy file; by
-        default ScaNN's own copy, inside it. Naming another saves writing them twice.
+        default ScaNN's own copy, inside it. Naming another saves writing them twice. (A tree
+        has no such copy.)
         """
         self.raw.serialize(str(folder), True)  # True: paths relative to the folder
-        if dataset != _DATASET:
+        if dataset != _DATASET and not self.settings.leaves:
             assets = folder / _ASSETS
             text = assets.read_text(encoding="utf-8")
             assets.write_text(text.replace(f'"{_DATASET}"', f'"{dataset}"'), encoding="utf-8")
@@ -131,7 +168,7 @@ def build(
     if len(vectors) > max(brute_force_limit, _SMALLEST_TREE):
         settings = replace(settings, leaves=isqrt(len(vectors)))
     sample = Sample(vectors, metric)  # before training: it checks every vector
-    return _tune(_train(vectors, settings, threads), settings, sample)
+    return _tune(_train(vectors, settings, threads), settings, vectors, sample)
 
 
 def load(folder: Path) -> Searcher:
@@ -174,7 +211,9 @@ def _train(vectors: Floats, settings: SearcherSettings, threads: int) -> Any:
     spill = {"soar_lambda": 1.5} if dot else {}
     builder.tree(settings.leaves, 10, training_sample_size=100_000, **spill)
     builder.score_ah(2, anisotropic_quantization_threshold=0.2 if dot else float("nan"))
-    return builder.reorder(100).build()
+    from scann.scann_ops.py.scann_builder import ReorderType
+
+    return builder.reorder(100, quantize=ReorderType.INT8).build()
 
 
 def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
@@ -189,10 +228,10 @@ def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
     yield replace(settings, leaves_to_search=settings.leaves, reorder=settings.count)
 
 
-def _tune(raw: Any, settings: SearcherSettings, sample: Sample) -> Searcher:
+def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample) -> Searcher:
     chosen, curve = settings, []
     for step in _ladder(settings):
-        recall = sample.recall(Searcher(raw, step).search)
+        recall = sample.recall(partial(Searcher(raw, step).search, vectors=vectors))
         chosen = replace(step, recall=recall)
         curve.append([step.leaves_to_search, step.reorder, round(recall, 4)])
         if recall >= min(1.0, settings.target + _SAMPLING_ERROR):
@@ -200,23 +239,26 @@ def _tune(raw: Any, settings: SearcherSettings, sample: Sample) -> Searcher:
     return Searcher(raw, replace(chosen, curve=curve))
 
 
+def spare(k: int) -> int:
+    """Return how many rows a tree is asked for, so that the k best are among them.
+
+    Its 8-bit scores err in the third digit, which is how close neighbours often lie.
+    """
+    return k + max(6, k // 3)
+
+
 def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
     """Return (leaves to search, candidates to reorder) for k neighbours; -1 means unused."""
     if not settings.leaves:
         return -1, -1
-    # The ladder was climbed at ten neighbours. A longer list reaches into more leaves, and the
+    # The ladder was climbed at a few neighbours. A longer list reaches into more leaves, and the
     # codes that chose the candidates err more often where neighbours lie close together.
-    longer = max(1.0, k / NEIGHBOURS)
+    longer = max(1.0, k / FIRST)
     leaves = int(settings.leaves_to_search * longer)
-    reorder = max(int(settings.reorder * sqrt(longer)), 6 * k)
+    reorder = max(int(settings.reorder * sqrt(longer)), 6 * k if k > FIRST else spare(k))
     return min(leaves, settings.leaves), min(reorder, settings.count)
 
 
-def _tidy(rows: Any, distances: Any, settings: SearcherSettings) -> tuple[Rows, Floats]:
-    # ScaNN pads a short answer with row 0 and distance NaN.
-    missing = np.isnan(distances) | (rows >= settings.count)
-    tidy = np.where(missing, -1, rows.astype(np.int64))
-    scores = distances
-    if settings.metric == "euclidean":  # squared, and by rounding sometimes below zero
-        scores = 0.0 - np.sqrt(np.maximum(distances, 0))
-    return tidy, np.where(missing, -np.inf, scores).astype(np.float32)
+def _is_answer(rows: NDArray[Any], distances: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """Tell which rows are meant: ScaNN pads a short answer with row 0 and distance NaN."""
+    return np.asarray((distances == distances) & (rows < count))  # faster than isnan

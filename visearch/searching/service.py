@@ -184,7 +184,7 @@ class SearchService:
             raise InvalidRequest("the picture has no usable embedding; try another one")
         found = index.search(vector, k, allowed=allowed)
         if index.metric == "cosine":  # rounding may take two unit vectors a little beyond 1
-            found = [replace(n, score=min(max(n.score, -1.0), 1.0)) for n in found]
+            found = [n._replace(score=min(max(n.score, -1.0), 1.0)) for n in found]
         least = query["min_score"]
         return found if least is None else [n for n in found if n.score >= least]
 
