@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 import time
-from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
@@ -16,13 +13,12 @@ from visearch.index.generation import write
 from visearch.index.manifest import FORMAT, Manifest
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import Catalog
+from visearch.scratch import scratch
 from visearch.store import catalogs, changes, imports, reindexes
 from visearch.store.reindexes import Reindex
 from visearch.store.schema import generations
 
 log = structlog.get_logger(__name__)
-
-ABANDONED_S = 6 * 3600
 
 LACKING = 0.01
 """Share of a catalog's pictures that another encoder may still lack when its index is built."""
@@ -88,13 +84,9 @@ def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None
         return False
     vectors = changes.load_vectors(pipeline.blobs, stored, catalog.dimension)
     name = new_id()
-    workshop = pipeline.settings.home / "cache" / "build"
-    workshop.mkdir(parents=True, exist_ok=True)
-    _clear(workshop)
-    scratch = Path(tempfile.mkdtemp(dir=workshop))
-    try:
+    with scratch(pipeline.settings.home / "cache" / "build") as workbench:
         manifest = write(
-            scratch / name,
+            workbench / name,
             vectors,
             stored.keys,
             id=name,
@@ -105,17 +97,8 @@ def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None
             brute_force_limit=pipeline.settings.brute_force_limit,
             target_recall=catalog.target_recall,
         )
-        pipeline.blobs.put_folder(f"generations/{name}", scratch / name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        pipeline.blobs.put_folder(f"generations/{name}", workbench / name)
     return _publish(pipeline, catalog, reindex, manifest)
-
-
-def _clear(workshop: Path) -> None:
-    """Remove what a killed builder left; a builder at work on this machine is younger."""
-    for left in workshop.iterdir():
-        if left.stat().st_mtime < time.time() - ABANDONED_S:
-            shutil.rmtree(left, ignore_errors=True)
 
 
 def _publish(

@@ -6,6 +6,7 @@ import time
 import uuid
 
 import sqlalchemy as sa
+import structlog
 
 from visearch.indexing.pipeline import Pipeline
 from visearch.records import ACTIVE, TERMINAL_IMPORT, Catalog
@@ -13,8 +14,11 @@ from visearch.store import catalogs as catalog_rows
 from visearch.store import embeddings, reindexes
 from visearch.store.schema import catalogs, generations, images, imports
 
+log = structlog.get_logger(__name__)
+
 UPLOADS_KEPT_S = 7 * 24 * 3600
 UPLOADING_S = 24 * 3600
+BUILDING_S = 24 * 3600
 DELETED_KEPT_S = 3600
 
 
@@ -27,6 +31,7 @@ def purge(pipeline: Pipeline) -> None:
     for catalog in live:
         _purge_encoders(pipeline, catalog)
         _purge_generations(pipeline, catalog)
+    _purge_orphans(pipeline)
     _purge_uploads(pipeline)
     _purge_scratch(pipeline)
     _purge_catalogs(pipeline)
@@ -67,6 +72,22 @@ def _purge_generations(pipeline: Pipeline, catalog: Catalog) -> None:
             )
 
 
+def _purge_orphans(pipeline: Pipeline) -> None:
+    """Remove generations that nobody knows: their builder was killed before it published them.
+
+    A generation's id tells when its build began. One that takes longer than ``BUILDING_S`` may
+    lose files under its hands; what it then publishes is refused, and built anew.
+    """
+    folders = pipeline.blobs.folders("generations")
+    with pipeline.database.read() as connection:
+        known = {*connection.execute(sa.select(generations.c.id)).scalars()}
+    for name in folders:
+        if name not in known and _age_s(name) > BUILDING_S:
+            pipeline.blobs.delete_folder(f"generations/{name}")
+            log.info("orphan_removed", generation=name)
+    pipeline.blobs.keep_copies("generations", known)
+
+
 def _purge_uploads(pipeline: Pipeline) -> None:
     over = (
         imports.c.status.in_(TERMINAL_IMPORT),
@@ -103,8 +124,8 @@ def _import_of(blob: str) -> str:
     return blob.partition("/")[2][:36]
 
 
-def _age_s(import_id: str) -> float:
-    return time.time() - (uuid.UUID(import_id).int >> 80) / 1e3
+def _age_s(name: str) -> float:
+    return time.time() - (uuid.UUID(name).int >> 80) / 1e3
 
 
 def _purge_catalogs(pipeline: Pipeline) -> None:
