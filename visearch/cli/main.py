@@ -138,7 +138,7 @@ def search(picture: Path, catalog: str, limit: int, server: str | None, as_json:
 
 @main.group()
 def catalog() -> None:
-    """List and delete catalogs."""
+    """List and delete catalogs; go back to an index before."""
 
 
 @catalog.command("ls")
@@ -170,6 +170,23 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
         click.confirm(f"Delete catalog {name} with all its products?", abort=True)
     Client(Settings.from_env(), server).call("DELETE", f"/v1/catalogs/{name}")
     click.echo(f"deleted {name}")
+
+
+@catalog.command("rollback-index")
+@click.argument("name")
+@server
+@as_json
+@one_line_errors
+def catalog_rollback_index(name: str, server: str | None, as_json: bool) -> None:
+    """Search catalog NAME by its index generation before the last one.
+
+    Nothing else of the catalog goes back: what changed since is replayed.
+    """
+    found = Client(Settings.from_env(), server).call("POST", f"/v1/catalogs/{name}/index/rollback")
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"{name} is searched by generation {found['index']['id']}")
 
 
 @main.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import sqlalchemy as sa
 import structlog
@@ -12,11 +13,12 @@ from visearch.ids import new_id
 from visearch.index.generation import write
 from visearch.index.manifest import FORMAT, Manifest
 from visearch.indexing.pipeline import Pipeline
+from visearch.indexing.refused import look_again
 from visearch.records import Catalog
 from visearch.scratch import scratch
-from visearch.store import catalogs, changes, imports, reindexes
+from visearch.store import catalogs, changes, generations, imports, reindexes
 from visearch.store.reindexes import Reindex
-from visearch.store.schema import generations
+from visearch.store.schema import generations as generations_table
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,7 @@ def compact_all(pipeline: Pipeline) -> list[str]:
 
     A catalog that cannot be built does not keep the others waiting.
     """
+    look_again(pipeline)
     published = []
     for catalog, reindex in _due(pipeline):
         try:
@@ -54,20 +57,28 @@ def _due(pipeline: Pipeline) -> list[tuple[Catalog, Reindex | None]]:
 
 
 def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:
-    """Tell whether enough has changed since the catalog's generation, or it cannot be kept.
+    """Tell whether enough has changed since the last build, or what it has cannot be kept.
 
-    While an import runs, changes may pile up to what exhaustive search takes in its
+    After a rollback only what came after the generation that was left counts: it is not built
+    again at once. While an import runs, changes may pile up to what exhaustive search takes in its
     stride: building again and again would cost more than it saves.
     """
     settings = pipeline.settings
     base = catalogs.generation(connection, catalog)
-    if base is not None and (base.format, base.target_recall) != (FORMAT, catalog.target_recall):
+    if not _can_be_kept(catalog, base):
         return True
-    based_on, size = (base.revision, base.size) if base else (0, 0)
-    changed = changes.changes_between(connection, catalog, based_on)
+    built, size = (generations.last_built(connection, catalog), base.size) if base else (0, 0)
+    changed = changes.changes_between(connection, catalog, built)
     if changed < settings.compact_min or changed < settings.compact_ratio * size:
         return False
     return changed >= settings.brute_force_limit or not imports.any_active(connection, catalog.pk)
+
+
+def _can_be_kept(catalog: Catalog, base: sa.Row[Any] | None) -> bool:
+    if base is None:
+        return catalog.generation is None
+    kept = (FORMAT, catalog.target_recall, None)
+    return (base.format, base.target_recall, base.refused_at) == kept
 
 
 def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None) -> bool:
@@ -107,7 +118,7 @@ def _publish(
     try:
         with pipeline.database.write() as connection:
             connection.execute(
-                sa.insert(generations).values(
+                sa.insert(generations_table).values(
                     id=manifest.id,
                     catalog_pk=catalog.pk,
                     revision=catalog.revision,

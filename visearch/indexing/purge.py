@@ -54,7 +54,8 @@ def _purge_generations(pipeline: Pipeline, catalog: Catalog) -> None:
             .order_by(generations.c.id.desc())
         ).all()
         in_use = {catalog.generation, *reindexes.generations_of(connection, catalog)}
-    newest = {row.id for row in rows[: pipeline.settings.generations_kept]}
+    sound = [row for row in rows if row.refused_at is None]
+    newest = {row.id for row in sound[: pipeline.settings.generations_kept]}
     kept = [row for row in rows if row.id in newest | in_use]
     for row in rows:
         if row in kept:

@@ -17,7 +17,7 @@ from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound
 from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog, now
-from visearch.store import catalogs, changes
+from visearch.store import catalogs, changes, generations
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -32,6 +32,11 @@ class Snapshot:
     index: LiveIndex
     fresh_to: datetime
 
+    @property
+    def generation(self) -> str | None:
+        """The generation that is served: not the catalog's own where that was refused."""
+        return self.index.base.manifest.id if self.index.base else None
+
 
 class Indexes:
     """Holds a :class:`Snapshot` per live catalog.
@@ -44,6 +49,7 @@ class Indexes:
     ) -> None:
         self._database, self._blobs, self._prepare = database, blobs, prepare
         self._snapshots: dict[str, Snapshot] = {}
+        self._served: set[str | None] = set()
         self._refreshing = threading.Lock()
 
     def get(self, name: str) -> Snapshot:
@@ -74,7 +80,7 @@ class Indexes:
         """
         return {
             snapshot.catalog.name: {
-                "generation": snapshot.index.base.manifest.id if snapshot.index.base else None,
+                "generation": snapshot.generation,
                 "delta": snapshot.index.delta_size,
                 "tombstones": snapshot.index.tombstones,
                 "fresh_to": snapshot.fresh_to.isoformat(),
@@ -97,6 +103,12 @@ class Indexes:
                     if (old := self._snapshots.get(catalog.name)) is not None:
                         fresh[catalog.name] = old
             self._snapshots = fresh
+            self._forget_copies({catalog.generation for catalog in live})
+
+    def _forget_copies(self, served: set[str | None]) -> None:
+        if served != self._served:
+            self._served = served
+            self._blobs.keep_copies("generations", {name for name in served if name})
 
     def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
         old = self._snapshots.get(catalog.name)
@@ -119,8 +131,8 @@ def load_index(
 ) -> LiveIndex:
     """Open the catalog's generation and replay what came after it.
 
-    A generation that fails its checks is refused: ``old`` goes on, or without one the
-    whole catalog is searched exhaustively from its stored embeddings.
+    A generation that fails its checks is refused, and the builder told: ``old`` goes on, or
+    without one the whole catalog is searched exhaustively from its stored embeddings.
     """
     empty = LiveIndex.empty(catalog.dimension, catalog.metric)
     if catalog.generation is None:
@@ -128,14 +140,19 @@ def load_index(
     try:
         index = LiveIndex.on(_open(blobs, catalog))
     except (GenerationCorrupt, NotFound) as error:
-        log.error(
-            "generation_refused",
-            catalog=catalog.name,
-            generation=catalog.generation,
-            error=error.detail,
-        )
+        _refuse(database, catalog, error)
         index = old or empty
     return _catch_up(database, blobs, catalog, index)
+
+
+def _refuse(database: Database, catalog: Catalog, reason: GenerationCorrupt | NotFound) -> None:
+    name = catalog.generation or ""
+    log.error("generation_refused", catalog=catalog.name, generation=name, error=reason.detail)
+    try:
+        with database.write() as connection:
+            generations.refuse(connection, name)
+    except DependencyUnavailable as error:  # searching goes on where nothing can be written
+        log.warning("refusal_not_told", catalog=catalog.name, error=error.detail)
 
 
 def _open(blobs: Blobs, catalog: Catalog) -> Generation:

@@ -64,6 +64,7 @@ class Answer:
     total: int
     facets: dict[str, list[FacetValue]]
     revision: int
+    generation: str | None
     fresh_to: datetime
     timings: Timings
 
@@ -104,6 +105,7 @@ class SearchService:
             catalog=snapshot.catalog,
             total=snapshot.index.size if allowed is None else len(allowed),
             revision=snapshot.index.revision,
+            generation=snapshot.generation,
             fresh_to=snapshot.fresh_to,
             timings=timings,
         )

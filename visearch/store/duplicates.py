@@ -37,15 +37,10 @@ def compared(connection: sa.Connection, catalog: Catalog) -> int:
 def note(connection: sa.Connection, catalog: Catalog, pairs: Sequence[Pair], revision: int) -> None:
     """Keep the pairs of pictures that still exist, and that ``revision`` was compared."""
     keys = {key for first, second, _ in pairs for key in (first, second)}
-    owner = dict(
-        connection.execute(
-            sa.select(images.c.pk, images.c.product_pk).where(
-                images.c.pk.in_(keys), images.c.removed.is_(None)
-            )
-        )
-        .tuples()
-        .all()  # a result itself has keys(), as if it were a mapping
+    query = sa.select(images.c.pk, images.c.product_pk).where(
+        images.c.pk.in_(keys), images.c.removed.is_(None)
     )
+    owner = {row.pk: row.product_pk for row in connection.execute(query)}
     rows = [
         {"catalog_pk": catalog.pk, "first": first, "second": second, "score": score}
         for first, second, score in pairs

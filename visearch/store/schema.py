@@ -249,5 +249,7 @@ generations = sa.Table(
     # The layout of its files: another one's cannot be opened any more.
     sa.Column("format", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Time, nullable=False),
+    # When a worker could not open it; null again once the builder has found it sound.
+    sa.Column("refused_at", Time),
 )
 sa.Index("ix_generations_catalog", generations.c.catalog_pk, generations.c.id)

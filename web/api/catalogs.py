@@ -13,7 +13,7 @@ from visearch import records
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, InvalidRequest, NotFound
 from visearch.indexing.progress import remove_catalog
-from visearch.store import catalogs, products
+from visearch.store import catalogs, generations, products
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
 from web.services import services
@@ -107,6 +107,21 @@ def delete_catalog(path: CatalogPath) -> Response:
     """Delete the catalog with all its products."""
     remove_catalog(services().pipeline, path.catalog)
     return Response(status=204)
+
+
+@api.post(
+    "/<string:catalog>/index/rollback",
+    summary="Go back to the former index",
+    responses={200: schemas.Catalog, **problems(404, 409)},
+)
+def roll_back_index(path: CatalogPath) -> Response:
+    """Search with the index generation before this one; what changed since is replayed."""
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        catalogs.swap_generation(connection, catalog, generations.former(connection, catalog))
+        shown = _catalog(connection, catalogs.get(connection, path.catalog))
+    services().announce(catalog.pk)
+    return reply(shown)
 
 
 def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Catalog:
