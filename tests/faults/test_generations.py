@@ -239,23 +239,3 @@ def test_the_former_generation_goes_on_where_the_next_is_damaged(attacked: Attac
         os.kill(beat, signal.SIGCONT)
     assert attacked.wait_built("former") not in (old, new)
     attacked.assert_answers("former")
-
-
-def test_a_rollback_of_the_index_lasts_until_there_is_more_to_build(attacked: Attacked) -> None:
-    system = attacked.system
-    attacked.fill("back", SMALL, seed=91)
-    assert "has no former index" in system.cli("catalog", "rollback-index", "back").stderr
-    old = attacked.wait_built("back")
-    attacked.change("back", 0)
-    attacked.wait_built("back")
-    assert system.cli("catalog", "rollback-index", "back").returncode == 0
-    eventually(
-        lambda: attacked.ask("back", "p0")["index"]["generation"] == old, what="the way back"
-    )
-    attacked.assert_answers("back")
-    attacked.fill("later", SMALL, seed=92)
-    attacked.wait_built("later")  # the builder has been there, and let it be
-    assert attacked.catalog("back").generation == old
-    attacked.change("back", 1)
-    attacked.wait_built("back")
-    attacked.assert_answers("back")

@@ -166,6 +166,25 @@ class AgainstADict(RuleBasedStateMachine):
         with pytest.raises(DependencyUnavailable):
             compaction.compact(self.failing, self.catalog())
 
+    @rule(data=st.data())
+    def spoil(self, data: st.DataObject) -> None:
+        """A bit of the generation in use flips, and a worker starts."""
+        name = self.catalog().generation
+        if name is not None:
+            folder = self.home / "blobs" / "generations" / name
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            path = data.draw(st.sampled_from(files))
+            whole = bytearray(path.read_bytes())
+            at = data.draw(st.integers(0, 8 * len(whole) - 1))
+            whole[at // 8] ^= 1 << at % 8
+            path.write_bytes(whole)
+            self.reload()
+
+    @rule()
+    def maintain(self) -> None:
+        """What was refused is built anew; nothing else is due, for want of changes."""
+        compaction.compact_all(self.pipeline)
+
     @rule()
     def clean_up(self) -> None:
         purge(self.pipeline)
