@@ -29,7 +29,7 @@ from visearch.store.database import Database
 from visearch.store.schema import generations
 
 KILLS = int(os.environ.get("BUILDER_KILLS", "4"))
-"""How often the builder is killed; 20 were shown (docs/benchmarks.md)."""
+"""How often the builder is killed. 20 take ten minutes: the supervisor restarts ever later."""
 
 PRODUCTS = 3000
 SMALL = 300

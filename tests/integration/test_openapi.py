@@ -31,6 +31,7 @@ CONTRACT = {
     ("delete", f"{C}/reindex/{{id}}"): "204 403 404 409 503",
     ("post", f"{C}/reindex/{{id}}/activate"): "202 403 404 409 503",
     ("post", f"{C}/rollback"): "202 403 404 409 503",
+    ("post", f"{C}/index/rollback"): "200 403 404 409 503",
     ("post", f"{C}/imports"): "202 403 404 413 415 422 503",
     ("get", f"{C}/imports"): "200 403 404 422 503",
     ("get", f"{C}/imports/{{import_id}}"): "200 403 404 503",
