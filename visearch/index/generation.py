@@ -143,8 +143,8 @@ def open_generation(folder: Path, *, fingerprint: str) -> Generation:
             f"Generation {folder.name} holds vectors of encoder {manifest.fingerprint}, "
             f"not of {fingerprint}; index the catalog again with this encoder."
         )
-    _check_files(folder, manifest)
     try:
+        _check_files(folder, manifest)
         vectors = StoredVectors(folder / "vectors.npy")
         keys: Keys = np.load(folder / "keys.npy", allow_pickle=False)
         searcher = scann.load(folder / "scann") if manifest.searcher is not None else None
