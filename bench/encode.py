@@ -44,6 +44,8 @@ PEERS: dict[str, Callable[[onnx.ModelProto, np.ndarray, int], Run]] = {
     "torch": encode_peers.torch,
 }
 WARM_UPS = 3
+TURN_S = 0.4
+REST_S = 0.1
 DEVICE_BATCHES = 8
 """Batches of one call on an accelerator, so that transfers have something to overlap."""
 
@@ -87,7 +89,13 @@ def ours(spec: EncoderSpec, options: argparse.Namespace, folder: Path) -> Encode
     if runtime == "auto" and precision == "bfloat16" and not has_accelerator():
         runtime = "openvino"
         encode_peers.require(runtime)
-    run = RunOptions(runtime=runtime, precision=precision, threads=options.threads, cache=folder)
+    run = RunOptions(
+        runtime=runtime,
+        precision=precision,
+        threads=options.threads,
+        cache=folder,
+        shared=options.shared,
+    )
     return Encoder(spec, (options.batch,), run)
 
 
@@ -168,16 +176,22 @@ def seconds_of(run: Run) -> float:
 
 
 def in_turn(ours: Run, peer: Run, seconds: float) -> tuple[float, float]:
-    """Run both in turn; returns the median seconds of a run of each."""
-    for _ in range(WARM_UPS):
-        ours()
-        peer()
-    times: tuple[list[float], list[float]] = ([], [])
+    """Run both in turn; returns the median seconds of a run of each.
+
+    Between turns both rest: an engine's threads spin for a while after its last run, and would
+    hold a core that the other one needs.
+    """
+    times: dict[Run, list[float]] = {ours: [], peer: []}
     end = time.monotonic() + seconds
-    while time.monotonic() < end or len(times[0]) < 5:
-        times[0].append(seconds_of(ours))
-        times[1].append(seconds_of(peer))
-    return float(np.median(times[0])), float(np.median(times[1]))
+    while time.monotonic() < end or len(times[ours]) < 5:
+        for run, kept in times.items():
+            time.sleep(REST_S)
+            for _ in range(WARM_UPS):
+                run()
+            stop = time.monotonic() + TURN_S
+            while time.monotonic() < stop:
+                kept.append(seconds_of(run))
+    return float(np.median(times[ours])), float(np.median(times[peer]))
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -238,6 +252,7 @@ def main() -> None:
         choices=["float32", "bfloat16", "int8"],
         help="ours [default: the peer's]",
     )
+    parser.add_argument("--shared", action="store_true", help="ours gives way as in a worker")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

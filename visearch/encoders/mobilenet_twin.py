@@ -11,7 +11,7 @@ interleaved, so that the first numbers of an embedding hold of each what comes f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -31,29 +31,18 @@ _MEANS = sum(channels for channels, _ in _STAGES.values())
 _BANDS = sum(channels * bands for channels, bands in _STAGES.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class TwinConfig(MobileNetV2Config):
-    """Shape of a twin: half of the ``embedding`` is general, a quarter each of the others.
-
-    ``general``, ``kind`` and ``instance`` are the lengths to which the parts are scaled.
-    """
-
-    general: float = 1.0
-    kind: float = 1.0
-    instance: float = 1.0
-
-
-VARIANTS: dict[str, TwinConfig] = {
-    "mobilenet_v2_twin": TwinConfig(folded=True, classes=None, embedding=256),
+VARIANTS: dict[str, MobileNetV2Config] = {
+    "mobilenet_v2_twin": MobileNetV2Config(folded=True, classes=None, embedding=256),
 }
 
 
 class MobileNetTwin(MobileNetV2):
     """A MobileNet v2 of two branches; ``features`` are the general one's."""
 
-    config: TwinConfig
+    instance_length = 1.0
+    """Length of the part that says which product it is; that of the others is 1."""
 
-    def __init__(self, config: TwinConfig, *, rngs: nnx.Rngs) -> None:
+    def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
         super().__init__(config, rngs=rngs)
         # Another network's body, of which the layers after the shared ones are taken.
         self.special = nnx.List(list(MobileNetV2(config, rngs=rngs).body)[_SHARED:])
@@ -71,7 +60,7 @@ class MobileNetTwin(MobileNetV2):
 
     @property
     def widths(self) -> dict[str, int]:
-        """Numbers in each part of the embedding."""
+        """Numbers in each part of the embedding: half of them are general."""
         quarter = (self.config.embedding or 0) // 4
         return {"general": 2 * quarter, "kind": quarter, "instance": quarter}
 
@@ -81,45 +70,54 @@ class MobileNetTwin(MobileNetV2):
 
     def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return the general features [N, C] and the parts of the embedding."""
+        features, special, stages = self.branches(x)
+        bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
+        return features, {
+            **self.general_and_kind(features, special, stages),
+            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
+        }
+
+    def branches(self, x: jax.Array) -> tuple[jax.Array, jax.Array, dict[int, jax.Array]]:
+        """Return both branches' features [N, C], and stages [N, h, w, c] by their layer."""
         for layer in self.body[:_SHARED]:
             x = layer(x)
         general = x
         for layer in self.body[_SHARED:]:
             general = layer(general)
-        features, (special, stages) = _mean(general), self._special_stages(x)
-        means = [_bands(each, 1) for each in stages.values()]
-        bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
-        return features, {
-            "general": self.general_head(features),
-            "kind": self.kind_head(jnp.concatenate([special, *means], axis=1)),
-            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
-        }
-
-    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        """Scale the parts and interleave them: two general numbers, one of each other part."""
-        config, rows = self.config, parts["kind"].shape[0]
-        general = (_unit(parts["general"]) * config.general).reshape(rows, -1, 2)
-        kind = (_unit(parts["kind"]) * config.kind)[:, :, None]
-        instance = (_unit(parts["instance"]) * config.instance)[:, :, None]
-        return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
-
-    def _special_stages(self, x: jax.Array) -> tuple[jax.Array, dict[int, jax.Array]]:
-        """Return the special features [N, C], and the stages [N, h, w, c] by their layer."""
         stages = {_SHARED: x}
         for i, layer in enumerate(self.special, start=_SHARED + 1):
             x = layer(x)
             if i in _STAGES:
                 stages[i] = x
-        return _mean(x), stages
+        return _mean(general), _mean(x), stages
 
-    def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
-        """Start both branches alike: the general layers, then ``directions`` float32 [C, C]."""
+    def general_and_kind(
+        self, general: jax.Array, special: jax.Array, stages: dict[int, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """Return the parts that both branches' features give, [N, width] each."""
+        means = [_bands(each, 1) for each in stages.values()]
+        return {
+            "general": self.general_head(general),
+            "kind": self.kind_head(jnp.concatenate([special, *means], axis=1)),
+        }
+
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """Scale the parts and interleave them: two general numbers, one of each other part."""
+        rows = parts["kind"].shape[0]
+        general = _unit(parts["general"]).reshape(rows, -1, 2)
+        kind = _unit(parts["kind"])[:, :, None]
+        instance = (_unit(parts["instance"]) * self.instance_length)[:, :, None]
+        return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
+
+    def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
+        """Start both branches alike: the general layers, then directions float32 [C, C]."""
+        best = directions()
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
         for part, width in self.widths.items():
             kernel = getattr(self, f"{part}_head").kernel
-            more = jnp.zeros((kernel.shape[0] - len(directions), width))
-            kernel[...] = jnp.concatenate([directions[:, :width], more])
+            more = jnp.zeros((kernel.shape[0] - len(best), width))
+            kernel[...] = jnp.concatenate([best[:, :width], more])
         return ("special/",)
 
 

@@ -1,8 +1,9 @@
 """ONNX Runtime: the engine for CPUs, in float32 and for int8 encoders.
 
-Its threads wait for the next layer by spinning for at most ``SPIN_US``. Without a bound,
-as by default, they hold their cores while other processes need them; without spinning
-each layer begins with waking them (docs/decisions/0008-cpu-runtime.md).
+Its threads wait for the next layer by spinning; on a machine of their own for as long as the
+engine sees fit (some 40 ms), on a shared one for ``SPIN_US``: beyond that they would hold cores
+that other processes need. Without spinning each layer begins with waking them
+(docs/decisions/0008-cpu-runtime.md).
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ SPIN_US = "100"
 class OnnxRuntime:
     """Runs an ONNX graph from uint8 pictures to unit vectors."""
 
-    def __init__(self, model: bytes, *, threads: int) -> None:
+    def __init__(self, model: bytes, *, threads: int, shared: bool = False) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3  # errors; its warnings go past Python's logging
-        options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
+        if shared:
+            options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
         self._session = onnxruntime.InferenceSession(
             model, options, providers=["CPUExecutionProvider"]
         )

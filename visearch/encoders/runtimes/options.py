@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,13 +37,15 @@ class RunOptions:
     """How to run encoders on this machine.
 
     ``cache`` is the folder of what is made once and kept; ``threads`` bounds the engines
-    made for CPUs (XLA takes every core it may use).
+    made for CPUs (XLA takes every core it may use). ``shared``: other processes need the
+    cores too, so an engine's threads hold them no longer than they compute.
     """
 
     runtime: str = "auto"
     precision: str = "auto"
     threads: int | None = None
     cache: Path | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         """Refuse misspelt names."""
@@ -52,7 +54,7 @@ class RunOptions:
 
     @classmethod
     def of(cls, settings: Settings) -> RunOptions:
-        """Return what the settings of a process say.
+        """Return what the settings of a process say that shares its machine, as workers do.
 
         Raises:
             SettingsError: the runtime, the precision or the threads are not to be had.
@@ -62,24 +64,22 @@ class RunOptions:
             precision=settings.precision,
             threads=_threads(settings.encoder_threads),
             cache=settings.home / "cache",
+            shared=True,
         )
 
     @classmethod
     def from_env(cls) -> RunOptions:
-        """Return what the environment says; without VISEARCH_HOME, caches are the user's.
+        """Return what the environment says, for a process that has its machine to itself.
+
+        Without VISEARCH_HOME caches are the user's.
 
         Raises:
             SettingsError: a setting does not parse.
         """
-        options = cls.of(Settings.from_env())
+        options = replace(cls.of(Settings.from_env()), shared=False)
         if os.environ.get(f"{PREFIX}HOME"):
             return options
-        return RunOptions(
-            runtime=options.runtime,
-            precision=options.precision,
-            threads=options.threads,
-            cache=user_cache(),
-        )
+        return replace(options, cache=user_cache())
 
     @property
     def cores(self) -> int:

@@ -36,26 +36,27 @@ def start(spec: EncoderSpec, buckets: Sequence[int], options: RunOptions) -> Sta
         return Started(name, precision, _xla(spec, buckets, precision, options))
     if quantized:
         # What is not int8 in its graph is float32, whatever was asked for.
-        return Started(name, "int8", _started(name, spec, options.cores))
-    engine = _engine(name, precision, options.cores)
+        return Started(name, "int8", _started(name, spec, options))
+    engine = _engine(name, precision, options)
     return Started(name, precision, exported(spec, name, precision, engine, options.cache))
 
 
-def _started(name: Name, spec: EncoderSpec, threads: int) -> Runtime:
+def _started(name: Name, spec: EncoderSpec, options: RunOptions) -> Runtime:
     graph = int8.read_graph(spec)
     try:
-        return _engine(name, "float32", threads)(graph)
+        return _engine(name, "float32", options)(graph)
     except Exception as error:  # the engines' own, of many kinds
         raise ExportError(
             f"{name} cannot read the graph in {spec.weights.name}: {error}"
         ) from error
 
 
-def _engine(name: Name, precision: Precision, threads: int) -> Callable[[bytes], Runtime]:
+def _engine(name: Name, precision: Precision, options: RunOptions) -> Callable[[bytes], Runtime]:
+    threads = options.cores
     if name == "onnx":
         from visearch.encoders.runtimes.onnx import OnnxRuntime
 
-        return lambda graph: OnnxRuntime(graph, threads=threads)
+        return lambda graph: OnnxRuntime(graph, threads=threads, shared=options.shared)
     from visearch.encoders.runtimes.openvino import OpenVino
 
     return lambda graph: OpenVino(graph, precision=precision, threads=threads)
