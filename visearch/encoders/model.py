@@ -107,3 +107,14 @@ class Model(nnx.Module):
         """
         self.head.kernel[...] = directions()[:, : self.config.embedding]
         return ()
+
+    def branch_input(self, x: jax.Array) -> jax.Array:
+        """Return what a branch with a network of its own sees of pictures [N, S, S, 3]."""
+        return x
+
+    def start_branch(self, projection: jax.Array) -> tuple[str, ...]:
+        """Start what follows such a branch as ``projection`` float32 [C, d], best first.
+
+        Returns the names (or their beginnings) of parameters that were filled.
+        """
+        return ()

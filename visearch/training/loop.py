@@ -57,7 +57,8 @@ def train(
     model = new_model(recipe)
     fresh = start_from(model, recipe, data) if recipe.start else _all_names(model)
     if recipe.branch:
-        fresh -= fill_branch(model, recipe.branch)
+        filled = fill_branch(model, recipe, data)
+        fresh = {name for name in fresh if not name.startswith(filled)}
     widths = model.widths | {"all": registry.dimension(model.config)}
     _require_fit(recipe, model, widths)
     network = Network(model, recipe.frozen)

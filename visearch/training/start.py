@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,22 +76,31 @@ def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
     names = {parameter_name(path) for path in fresh}
     if model.config.embedding is None or not fresh:
         return names
-    started = model.start_heads(lambda: _principal_directions(donor, recipe, data))
+    started = model.start_heads(lambda: _principal_directions(donor.features, recipe, data))
     return {name for name in names if not name.startswith(started)}
 
 
-def fill_branch(model: Model, branch: Pretrained) -> set[str]:
-    """Copy a network into the submodule ``branch.into``; returns the parameters filled.
+def fill_branch(model: Model, recipe: Recipe, data: Dataset) -> tuple[str, ...]:
+    """Copy a network into the submodule that the recipe's branch names.
+
+    If it has an embedding, what follows in ``model`` starts as the best directions of that.
+    Returns the names (or their beginnings) of the parameters filled.
 
     Raises:
         InvalidRequest: there is no such submodule, or it is another network.
     """
+    branch = recipe.branch
+    assert branch is not None
     donor = _open(branch)
     filled = _copy(model, donor, branch.into)
     own = {path for path in _arrays(model) if path[0] == branch.into}
     if not own or own != filled:
         raise InvalidRequest(f"no part of the network called {branch.into!r} is a {donor.config}")
-    return {parameter_name(path) for path in filled}
+    names = (f"{branch.into}/",)
+    if donor.config.embedding is None:
+        return names
+    best = _principal_directions(lambda x: donor.embed(model.branch_input(x)), recipe, data)
+    return (*names, *model.start_branch(donor.head.kernel[...] @ best))
 
 
 def _arrays(model: Model) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
@@ -129,18 +139,18 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _principal_directions(donor: Model, recipe: Recipe, data: Dataset) -> jax.Array:
-    """Return float32 [C, C]: directions of the donor's features, strongest first.
+def _principal_directions(
+    embed: Callable[[jax.Array], jax.Array], recipe: Recipe, data: Dataset
+) -> jax.Array:
+    """Return float32 [C, C]: directions of what ``embed`` gives, strongest first.
 
     Not centred, so that cosines change least; scaled so that features of mean length
     have length 1.
     """
-    graph, state = nnx.split(donor)
 
     @jax.jit
     def run(x: jax.Array) -> jax.Array:
-        x = pixels_to_input(x, recipe.size, recipe.mean, recipe.std)
-        return nnx.merge(graph, state).features(x)
+        return embed(pixels_to_input(x, recipe.size, recipe.mean, recipe.std))
 
     rng = np.random.default_rng([recipe.seed, 2])
     rows = rng.permutation(len(data))[:_PROJECTION_SAMPLE]
