@@ -18,6 +18,7 @@ import numpy as np
 from common import archive_path, import_archive, machine, pictures, show
 
 from visearch.encoders.encoder import Encoder
+from visearch.encoders.runtimes.options import RunOptions
 from visearch.images import decode, thumbnail
 
 PEER_PICTURES = 2_000
@@ -45,7 +46,7 @@ def run_system(client: httpx.Client, catalog: str, path: Any) -> dict[str, Any]:
 
 def run_peer(data: list[bytes]) -> dict[str, float]:
     """Do the same work in a bare loop; returns pictures/s and ms per picture by part."""
-    encoder = Encoder.open("bundled", (64,))
+    encoder = Encoder.open("bundled", (64,), RunOptions(shared=True))
     encoder.warm_up()
     spent = {"decode": 0.0, "thumbnail": 0.0, "preprocess": 0.0, "encode": 0.0}
     begin = time.perf_counter()

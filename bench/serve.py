@@ -28,6 +28,7 @@ from common import (
 )
 
 from visearch.encoders.encoder import Encoder
+from visearch.encoders.runtimes.options import RunOptions
 from visearch.evaluation.heldout import edit
 from visearch.images import decode
 from visearch.index import exact_search
@@ -148,7 +149,9 @@ def crowd(
 
 def peer(data: dict[str, bytes], queries: list[tuple[set[str], bytes]]) -> dict[str, float]:
     """Search in a bare loop; returns searches/s. The base is embedded beforehand."""
-    encoder = Encoder.open("bundled", (1, 64))
+    encoder = Encoder.open(
+        "bundled", (1, 64), RunOptions(shared=True)
+    )  # it is not alone here either
     encoder.warm_up()
     some = list(data.values())[:20_000]
     base = np.concatenate(

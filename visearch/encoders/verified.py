@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +15,13 @@ from visearch.encoders.spec import EncoderSpec
 from visearch.errors import WeightsMismatch
 
 
-def parse_safetensors(data: bytes, name: str) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the tensors of a safetensors file's bytes.
-
-    Raises:
-        WeightsMismatch: they are not safetensors, or broken, or of a type numpy lacks.
-    """
+@contextmanager
+def safetensors_errors(name: str) -> Iterator[None]:
+    """Raise WeightsMismatch for what the block finds wrong with a safetensors file."""
     try:
-        return dict(load(data))
+        yield
+    except OSError as error:
+        raise WeightsMismatch(f"cannot read {name}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise WeightsMismatch(f"cannot read {name} as safetensors: {error}") from error
     except (AttributeError, KeyError, TypeError) as error:  # float8 and the like
@@ -35,10 +36,8 @@ def load_verified(spec: EncoderSpec) -> dict[str, npt.NDArray[np.generic]]:
             its vectors would go by a name that is not theirs.
     """
     name = spec.weights.name
-    try:
+    with safetensors_errors(name):
         data = spec.weights.read_bytes()
-    except OSError as error:
-        raise WeightsMismatch(f"cannot read {name}: {error.strerror}") from error
-    if hashlib.sha256(data).hexdigest() != spec.digest:
-        raise WeightsMismatch(f"{name} was replaced while it was opened; open it again")
-    return parse_safetensors(data, name)
+        if hashlib.sha256(data).hexdigest() != spec.digest:
+            raise WeightsMismatch(f"{name} was replaced while it was opened; open it again")
+        return dict(load(data))

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 import numpy.typing as npt
 from flax import nnx
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from visearch.encoders import pth
 from visearch.encoders.model import Model
 from visearch.encoders.naming import OWN, Array, Naming, Slot, slot
-from visearch.encoders.verified import parse_safetensors
+from visearch.encoders.verified import safetensors_errors
 from visearch.errors import WeightsMismatch
 
 
@@ -109,11 +109,8 @@ def load_safetensors(path: Path) -> dict[str, Array]:
     Raises:
         WeightsMismatch: the file is not safetensors, or is broken.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsMismatch(f"cannot read {path.name}: {error.strerror}") from error
-    return parse_safetensors(data, path.name)
+    with safetensors_errors(path.name):
+        return dict(load_file(path))
 
 
 def save_safetensors(

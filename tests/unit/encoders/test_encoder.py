@@ -14,7 +14,8 @@ from system import picture
 
 from visearch import Encoder
 from visearch.encoders import registry, spec
-from visearch.encoders.weights import save_safetensors, to_tensors
+from visearch.encoders.verified import load_verified
+from visearch.encoders.weights import load_safetensors, save_safetensors, to_tensors
 from visearch.errors import UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
 
@@ -129,6 +130,18 @@ def test_a_file_that_breaks_or_changes_is_named(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-1000])
     with pytest.raises(WeightsMismatch, match=r"cannot read x\.safetensors"):
         Encoder.open(f"file:{path}")
+    path.unlink()
+    for read in (lambda: load_verified(known), lambda: load_safetensors(path)):
+        with pytest.raises(WeightsMismatch, match=r"cannot read x\.safetensors: No such file"):
+            read()
+
+
+def test_tensors_of_a_type_without_numpy_are_named(tmp_path: Path) -> None:
+    header = b'{"w":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}'
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(WeightsMismatch, match="of a type that numpy lacks"):
+        load_safetensors(path)
 
 
 @pytest.mark.parametrize("dimension", [0, "256", None])

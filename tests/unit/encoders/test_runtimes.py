@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from visearch import Encoder
@@ -18,6 +19,7 @@ from visearch.encoders.runtimes.options import RunOptions, choose, user_cache
 from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.errors import ExportError, SettingsError
 from visearch.images import Preprocess
+from visearch.settings import Settings
 
 SIDE = 32
 PIXELS = np.random.default_rng(0).integers(0, 256, (11, SIDE, SIDE, 3), np.uint8)
@@ -53,6 +55,16 @@ def quantized(small: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     pixels = np.random.default_rng(2).integers(0, 256, (16, SIDE, SIDE, 3), np.uint8)
     assert quantize(spec.resolve(small), pixels, out) > 0.98
     return f"file:{out}"
+
+
+def _rounded_convolutions(graph: onnx.GraphProto) -> int:
+    """Count the convolutions whose input was rounded."""
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    return sum(
+        made_by.get(node.input[0]) == "DequantizeLinear"
+        for node in graph.node
+        if node.op_type == "Conv"
+    )
 
 
 class TestOnnxRuntime:
@@ -181,6 +193,22 @@ class TestInt8:
         cosine = np.sum(encoder.embed_pixels(PIXELS) * by_xla, axis=1)
         assert cosine.min() > 0.97 and cosine.min() < 0.999999
 
+    def test_first_layers_stay_where_rounding_them_costs_too_much(
+        self, small: str, quantized: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from visearch.encoders.runtimes import int8, quantize
+
+        monkeypatch.setattr(quantize, "_GOOD_COSINE", 1.1)  # never good: all are tried
+        out, pixels = tmp_path / "kept.safetensors", PIXELS.repeat(8, axis=0)
+        assert quantize.quantize(spec.resolve(small), pixels, out) > 0.98
+        graphs = [int8.read_graph(spec.resolve(name)) for name in (quantized, f"file:{out}")]
+        rounded, kept = (onnx.load_model_from_string(graph).graph for graph in graphs)
+        assert _rounded_convolutions(rounded) - _rounded_convolutions(kept) in (0, 3, 5)
+        monkeypatch.setattr(quantize, "MIN_COSINE", 1.1)
+        with pytest.raises(ExportError, match=r"mean cosine of 0\.9"):
+            quantize.quantize(spec.resolve(small), pixels, tmp_path / "none.safetensors")
+        assert not (tmp_path / "none.safetensors").exists()
+
     def test_xla_refuses_it(self, quantized: str) -> None:
         with pytest.raises(SettingsError, match="int8 encoder"):
             Encoder.open(quantized, options=RunOptions(runtime="xla"))
@@ -209,6 +237,7 @@ class TestChoice:
         monkeypatch.setenv("VISEARCH_ENCODER_THREADS", "3")
         options = RunOptions.from_env()
         assert (options.runtime, options.cores, options.cache) == ("xla", 3, user_cache())
+        assert not options.shared and RunOptions.of(Settings.from_env()).shared
         assert user_cache() == tmp_path / "visearch"
         monkeypatch.setenv("VISEARCH_HOME", str(tmp_path / "home"))
         assert RunOptions.from_env().cache == tmp_path / "home" / "cache"

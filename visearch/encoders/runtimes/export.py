@@ -26,10 +26,10 @@ from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
 
 TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 5e-2}
-"""Largest distance between an engine's unit vector and Flax's in float32.
+"""Largest distance between an engine's unit vector and Flax's in float32, on the check's pictures.
 
-A cosine between two pictures then differs by at most twice this. Vectors within it are
-of one encoder: they may meet, whichever runtime has made them."""
+Runtimes within it give vectors of one encoder: they may meet, whichever has made them
+(docs/decisions/0008-cpu-runtime.md says what that costs in recall)."""
 
 _LIBRARIES = ("jax", "flax", "onnx")
 

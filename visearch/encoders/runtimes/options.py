@@ -38,7 +38,7 @@ class RunOptions:
 
     ``cache`` is the folder of what is made once and kept; ``threads`` bounds the engines
     made for CPUs (XLA takes every core it may use). ``shared``: other processes need the
-    cores too, so an engine's threads hold them no longer than they compute.
+    cores too, so ONNX Runtime's idle threads give them back soon (the others do so anyway).
     """
 
     runtime: str = "auto"

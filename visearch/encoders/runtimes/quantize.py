@@ -52,16 +52,19 @@ def quantize(spec: EncoderSpec, pixels: npt.NDArray[np.uint8], out: Path) -> flo
         raise ValueError(f"{len(pixels)} pictures are too few; give {MIN_PICTURES} or more")
     graph, _, _ = flax_export.make(spec)
     exact = OnnxRuntime(graph, threads=1).run(pixels)
+    best, best_cosine = b"", -1.0
     for kept in _KEPT:
         rounded = _quantized(graph, pixels, kept)
         vectors = OnnxRuntime(rounded, threads=1).run(pixels)
         cosine = float(np.mean(np.sum(exact * vectors, axis=1)))
+        if cosine > best_cosine:  # not a number never is
+            best, best_cosine = rounded, cosine
         if cosine >= _GOOD_COSINE:
             break
-    if not cosine >= MIN_COSINE:  # not a number is refused too
-        raise ExportError(f"int8 vectors have a mean cosine of {cosine:.3f} to float32's")
-    int8.write(out, rounded, spec, len(pixels))
-    return cosine
+    if best_cosine < MIN_COSINE:
+        raise ExportError(f"int8 vectors have a mean cosine of {best_cosine:.3f} to float32's")
+    int8.write(out, best, spec, len(pixels))
+    return best_cosine
 
 
 def _quantized(graph: bytes, pixels: npt.NDArray[np.uint8], kept: int) -> bytes:
@@ -73,6 +76,8 @@ def _quantized(graph: bytes, pixels: npt.NDArray[np.uint8], kept: int) -> bytes:
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
     convolutions = [n for n, node in enumerate(model.graph.node) if node.op_type == "Conv"]
+    if not convolutions:
+        raise ExportError("the network has no convolution that could be rounded")
     first = convolutions[min(kept, len(convolutions) - 1)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
