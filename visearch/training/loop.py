@@ -62,6 +62,9 @@ def train(
     widths = model.widths | {"all": registry.dimension(model.config)}
     _require_fit(recipe, model, widths)
     network = Network(model, recipe.frozen)
+    if not recipe.steps:
+        _write(out, recipe, network, {**network.weights, **network.rest})
+        return
     teacher = load_teacher(recipe, model)
     transform = optimizer(recipe, frozenset(fresh))
     state = _first_state(network, widths, recipe, data, transform)

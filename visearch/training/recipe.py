@@ -75,6 +75,8 @@ class Pretrained:
 class Recipe:
     """The numbers of a run; ``batch`` counts pictures, each seen in two views.
 
+    Without ``steps`` nothing is trained: the pretrained networks are put together.
+
     ``embedding`` is its length, for architectures that leave it open (None: the features).
     The terms are averaged over the first ``lengths`` numbers of it, beside all of it, so
     that it can be cut (Kusupati et al. 2022, arXiv:2205.13147).
@@ -99,7 +101,7 @@ class Recipe:
     mean: Triple = _HALF
     std: Deviations = _HALF
     batch: Annotated[int, Field(ge=2)] = 64
-    steps: Positive = 1000
+    steps: Count = 1000
     warmup: Count = 100
     learning_rate: Rate = 3e-4
     head_learning_rate: Rate = 3e-3

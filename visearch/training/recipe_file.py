@@ -97,7 +97,7 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
         )
     ]
     wrong += [
-        ("it has no [[term]]", not recipe.terms),
+        ("it has no [[term]]", recipe.steps > 0 and not recipe.terms),
         ("all sources must list as many levels (a level may be empty: [])", len(levels) > 1),
         ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
         ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
@@ -117,7 +117,8 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
             "mixtures are for the term teacher_features",
             recipe.mixtures > 0 and not _imitates(recipe),
         ),
-        ("warmup must be less than steps", recipe.warmup >= recipe.steps),
+        ("warmup must be less than steps", 0 < recipe.steps <= recipe.warmup),
+        ("it has nothing to start from, and no steps", not recipe.steps and not recipe.start),
         ("full_size_steps must be at most steps", recipe.full_size_steps > recipe.steps),
     ]
     if problems := [text for text, is_wrong in wrong if is_wrong]:
