@@ -149,9 +149,8 @@ def crowd(
 
 def peer(data: dict[str, bytes], queries: list[tuple[set[str], bytes]]) -> dict[str, float]:
     """Search in a bare loop; returns searches/s. The base is embedded beforehand."""
-    encoder = Encoder.open(
-        "bundled", (1, 64), RunOptions(shared=True)
-    )  # it is not alone here either
+    # As in a worker: threads that spin would hold the cores that decoding and searching need.
+    encoder = Encoder.open("bundled", (1, 64), RunOptions(shared=True))
     encoder.warm_up()
     some = list(data.values())[:20_000]
     base = np.concatenate(

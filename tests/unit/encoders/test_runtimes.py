@@ -193,21 +193,28 @@ class TestInt8:
         cosine = np.sum(encoder.embed_pixels(PIXELS) * by_xla, axis=1)
         assert cosine.min() > 0.97 and cosine.min() < 0.999999
 
-    def test_first_layers_stay_where_rounding_them_costs_too_much(
+    def test_first_layers_stay_where_rounding_costs_too_much(
         self, small: str, quantized: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from visearch.encoders.runtimes import int8, quantize
 
-        monkeypatch.setattr(quantize, "_GOOD_COSINE", 1.1)  # never good: all are tried
+        monkeypatch.setattr(quantize, "_KEPT", (3,))
         out, pixels = tmp_path / "kept.safetensors", PIXELS.repeat(8, axis=0)
         assert quantize.quantize(spec.resolve(small), pixels, out) > 0.98
         graphs = [int8.read_graph(spec.resolve(name)) for name in (quantized, f"file:{out}")]
         rounded, kept = (onnx.load_model_from_string(graph).graph for graph in graphs)
-        assert _rounded_convolutions(rounded) - _rounded_convolutions(kept) in (0, 3, 5)
-        monkeypatch.setattr(quantize, "MIN_COSINE", 1.1)
+        assert _rounded_convolutions(rounded) - _rounded_convolutions(kept) == 3
+
+    def test_what_does_not_survive_rounding_is_refused(
+        self, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from visearch.encoders.runtimes import quantize
+
+        monkeypatch.setattr(quantize, "MIN_COSINE", 1.1)  # nothing does
+        out, pixels = tmp_path / "none.safetensors", PIXELS.repeat(8, axis=0)
         with pytest.raises(ExportError, match=r"mean cosine of 0\.9"):
-            quantize.quantize(spec.resolve(small), pixels, tmp_path / "none.safetensors")
-        assert not (tmp_path / "none.safetensors").exists()
+            quantize.quantize(spec.resolve(small), pixels, out)
+        assert not out.exists()
 
     def test_xla_refuses_it(self, quantized: str) -> None:
         with pytest.raises(SettingsError, match="int8 encoder"):
