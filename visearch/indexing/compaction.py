@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import sqlalchemy as sa
 import structlog
 
@@ -108,12 +109,18 @@ def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None
 def _build(
     pipeline: Pipeline, catalog: Catalog, stored: changes.Stored, scratch: Path, place: str
 ) -> Manifest:
-    """Build one shard and put it into its place; one at a time is in memory."""
+    """Build one shard and put it into its place.
+
+    Its embeddings are gathered in a file; in memory is ScaNN's copy of them, of one shard.
+    """
     folder = scratch / place
     folder.parent.mkdir(parents=True, exist_ok=True)
+    gathered = np.lib.format.open_memmap(
+        scratch / "vectors.npy", "w+", np.float32, (len(stored.keys), catalog.dimension)
+    )
     manifest = write(
         folder,
-        changes.load_vectors(pipeline.blobs, stored, catalog.dimension),
+        changes.load_vectors(pipeline.blobs, stored, catalog.dimension, gathered),
         stored.keys,
         id=Path(place).parts[1],
         catalog=catalog.pk,

@@ -160,9 +160,12 @@ def put_segment(blobs: Blobs, vectors: Vectors) -> str:
     return blobs.put_digest("segments", np.ascontiguousarray(vectors, "<f4").tobytes())
 
 
-def load_vectors(blobs: Blobs, stored: Stored, dimension: int) -> Vectors:
-    """Gather embeddings float32 [n, dimension]; reads each segment once."""
-    out = np.empty((len(stored.keys), dimension), np.float32)
+def load_vectors(
+    blobs: Blobs, stored: Stored, dimension: int, out: Vectors | None = None
+) -> Vectors:
+    """Gather embeddings float32 [n, dimension], into ``out`` if given; reads each segment once."""
+    if out is None:
+        out = np.empty((len(stored.keys), dimension), np.float32)
     for segment, places in _by_segment(stored):
         data = np.frombuffer(blobs.get(f"segments/{segment}"), "<f4").reshape(-1, dimension)
         out[places] = data[stored.rows[places]]
