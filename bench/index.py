@@ -1,8 +1,8 @@
 """Index: recall against queries a second of ours and of its peers, on the same vectors.
 
-Every engine is built and searched in a process of its own, one after the other; it searches on
-one thread, one query at a time and all at once. Recall@10 is measured against an exact search
-by queries that are not in the index.
+Every engine is built in a process of its own, opened from its files in another one, and searched
+in turn with the others, on one thread, one query at a time and all at once. Recall@10 is measured
+against an exact search by queries that are not in the index.
 
     python bench/index.py --vectors clustered --count 100000 --engines ours scann hnswlib --json
     python bench/index.py --vectors embeddings.npy --plot curves.svg --json
@@ -65,27 +65,27 @@ def resident_mb() -> float:
     return pages * resource.getpagesize() / 1e6
 
 
-def measure_engine(name: str, folder: Path, seconds: float, out: Any) -> None:
-    """Build one engine over the vectors in ``folder`` and send its figures."""
+def build_engine(name: str, folder: Path) -> None:
+    """Build one engine over the vectors in ``folder``, and note how long that took."""
     base = np.load(folder / "base.npy", mmap_mode="r")
-    queries, truth = np.load(folder / "queries.npy"), np.load(folder / "truth.npy")
     engine = index_engines.ENGINES[name](folder)
     start = time.perf_counter()
     engine.build(base)
-    built = time.perf_counter() - start
-    del base
+    (folder / f"{name}.built").write_text(f"{time.perf_counter() - start:.1f}")
+
+
+def serve_engine(name: str, folder: Path, seconds: float, pipe: Any) -> None:
+    """Open one engine and measure one effort after another, as told."""
+    queries, truth = np.load(folder / "queries.npy"), np.load(folder / "truth.npy")
+    engine = index_engines.ENGINES[name](folder)
     before = resident_mb()
     engine.open()
-    curve = [measure_effort(engine, effort, queries, truth, seconds) for effort in engine.efforts()]
-    out.send(
-        {
-            "build_s": round(built, 1),
-            "resident_mb": round(resident_mb()),
-            "opened_mb": round(resident_mb() - before),
-            "bytes_on_disk": engine.bytes_on_disk(),
-            "curve": curve,
-        }
-    )
+    opened = resident_mb()
+    efforts = list(engine.efforts())
+    pipe.send((len(efforts), engine.bytes_on_disk()))
+    while (number := pipe.recv()) is not None:
+        pipe.send(measure_effort(engine, efforts[number], queries, truth, seconds))
+    pipe.send({"resident_mb": round(resident_mb()), "opened_mb": round(opened - before)})
 
 
 def measure_effort(
@@ -127,39 +127,80 @@ def at_recall(curve: list[dict[str, Any]], target: float, key: str) -> float | N
     return max((point[key] for point in curve if point["recall"] >= target), default=None)
 
 
-def run_engine(name: str, folder: Path, seconds: float) -> dict[str, Any]:
-    """Measure one engine in a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=measure_engine, args=(name, folder, seconds, sender))
+class Served:
+    """One engine in a process of its own."""
+
+    def __init__(self, name: str, folder: Path, seconds: float) -> None:
+        self.name = name
+        if not (folder / f"{name}.built").exists():
+            _run(build_engine, name, folder)
+        self.build_s = float((folder / f"{name}.built").read_text())
+        self._pipe, other = multiprocessing.get_context("spawn").Pipe()
+        self._process = _start(serve_engine, name, folder, seconds, other)
+        other.close()
+        self.efforts, self.bytes_on_disk = self._receive()
+        self.curve: list[dict[str, Any]] = []
+
+    def measure(self, number: int) -> None:
+        """Measure one effort."""
+        self._pipe.send(number)
+        self.curve.append(self._receive())
+
+    def result(self) -> dict[str, Any]:
+        """End the process and return all that was measured."""
+        self._pipe.send(None)
+        memory = self._receive()
+        self._process.join()
+        result = {"build_s": self.build_s, "bytes_on_disk": self.bytes_on_disk, **memory}
+        for target in TARGETS:
+            for key in ("qps", "qps_batched"):
+                result[f"{key}@{target}"] = at_recall(self.curve, target, key)
+        best = [point for point in self.curve if point["recall"] >= TARGETS[0]]
+        result["p50_ms@0.95"] = min((point["p50_ms"] for point in best), default=None)
+        return result | {"curve": self.curve}
+
+    def _receive(self) -> Any:
+        try:
+            return self._pipe.recv()
+        except EOFError:
+            raise SystemExit(f"the engine {self.name} failed; its error stands above") from None
+
+
+def _start(what: Any, *arguments: Any) -> Any:
+    process = multiprocessing.get_context("spawn").Process(target=what, args=arguments)
     process.start()
-    sender.close()
-    try:
-        result: dict[str, Any] = receiver.recv()
-    except EOFError:
-        raise SystemExit(f"the engine {name} failed; its error stands above") from None
+    return process
+
+
+def _run(what: Any, *arguments: Any) -> None:
+    process = _start(what, *arguments)
     process.join()
-    for target in TARGETS:
-        result[f"qps@{target}"] = at_recall(result["curve"], target, "qps")
-        result[f"qps_batched@{target}"] = at_recall(result["curve"], target, "qps_batched")
-    return result
+    if process.exitcode:
+        raise SystemExit(f"building the engine {arguments[0]} failed; its error stands above")
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Prepare the vectors and measure all engines."""
-    base, queries = vectors_of(options)
-    truth, _ = exact_search(queries, base, K, "cosine")
-    for name, array in (("base", base), ("queries", queries), ("truth", truth)):
-        np.save(folder / f"{name}.npy", array)
-    count, dimension = base.shape
-    del base
-    results = {name: run_engine(name, folder, options.seconds) for name in options.engines}
+    if not (folder / "truth.npy").exists():
+        base, queries = vectors_of(options)
+        truth, _ = exact_search(queries, base, K, "cosine")
+        for name, array in (("base", base), ("queries", queries), ("truth", truth)):
+            np.save(folder / f"{name}.npy", array)
+        del base
+    count, dimension = np.load(folder / "base.npy", mmap_mode="r").shape
+    engines = [Served(name, folder, options.seconds) for name in options.engines]
+    # In turn, so that what else the machine does meets all of them.
+    for number in range(options.rounds * max(engine.efforts for engine in engines)):
+        for engine in engines:
+            if number < options.rounds * engine.efforts:
+                engine.measure(number % engine.efforts)
+    results = {engine.name: engine.result() for engine in engines}
     return {
         "bench": "index",
         "vectors": Path(options.vectors).name,
         "count": count,
         "dimension": dimension,
-        "queries": len(queries),
+        "queries": options.queries,
         "engines": results,
         "ratios": ratios(results),
         **machine(),
@@ -194,11 +235,15 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--curves", type=Path, help="write the whole result there, too")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each setting is measured")
+    parser.add_argument("--folder", type=Path, help="keep vectors and indexes there, and use them")
     options = parser.parse_args()
     for name in options.engines:
         index_engines.require(name)
-    with tempfile.TemporaryDirectory() as folder:
-        result = measure(options, Path(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
+        folder.mkdir(parents=True, exist_ok=True)
+        result = measure(options, folder)
     if options.curves:
         options.curves.write_text(json.dumps(result, indent=1))
     show(result, as_json=options.json)

@@ -114,20 +114,23 @@ class _BareScann:
     def build(self, base: np.ndarray) -> None:
         from scann.scann_ops.py import scann_ops_pybind
 
-        self._leaves = isqrt(len(base)) if len(base) > 20_000 else 0
+        leaves = isqrt(len(base)) if len(base) > 20_000 else 0
         builder = scann_ops_pybind.builder(base, 10, "dot_product")
         builder.set_n_training_threads(BUILD_THREADS)
-        if self._leaves:
-            builder.tree(self._leaves, 10, training_sample_size=100_000, soar_lambda=1.5)
+        if leaves:
+            builder.tree(leaves, 10, training_sample_size=100_000, soar_lambda=1.5)
             builder.score_ah(2, anisotropic_quantization_threshold=0.2)
-            self._raw = builder.reorder(100).build()
+            raw = builder.reorder(100).build()
         else:
-            self._raw = builder.score_brute_force().build()
+            raw = builder.score_brute_force().build()
         self._folder.mkdir()
-        self._raw.serialize(str(self._folder))
+        raw.serialize(str(self._folder))
 
     def open(self) -> None:
-        """It is searched as it was built."""
+        from scann.scann_ops.py import scann_ops_pybind
+
+        self._raw = scann_ops_pybind.load_searcher(str(self._folder))
+        self._leaves = isqrt(self._raw.size()) if self._raw.size() > 20_000 else 0
 
     def efforts(self) -> Iterable[Effort]:
         if not self._leaves:
@@ -159,15 +162,21 @@ class _Hnswlib:
     def build(self, base: np.ndarray) -> None:
         import hnswlib
 
-        self._index = hnswlib.Index(space="ip", dim=base.shape[1])
-        self._index.init_index(len(base), M=16, ef_construction=200, random_seed=0)
-        self._index.set_num_threads(BUILD_THREADS)
+        index = hnswlib.Index(space="ip", dim=base.shape[1])
+        index.init_index(len(base), M=16, ef_construction=200, random_seed=0)
+        index.set_num_threads(BUILD_THREADS)
         for start in range(0, len(base), 65_536):
             some = np.array(base[start : start + 65_536])
-            self._index.add_items(some, np.arange(start, start + len(some)))
-        self._index.save_index(str(self._file))
+            index.add_items(some, np.arange(start, start + len(some)))
+        index.save_index(str(self._file))
+        np.save(self._file.with_suffix(".npy"), base.shape[1])
 
     def open(self) -> None:
+        import hnswlib
+
+        dimension = int(np.load(self._file.with_suffix(".npy")))
+        self._index = hnswlib.Index(space="ip", dim=dimension)
+        self._index.load_index(str(self._file))
         self._index.set_num_threads(1)
 
     def efforts(self) -> Iterable[Effort]:
@@ -203,16 +212,18 @@ class _Faiss:
         faiss.omp_set_num_threads(BUILD_THREADS)
         count, dimension = base.shape
         description = self.factory(count, dimension)
-        self._index = faiss.index_factory(dimension, description, faiss.METRIC_INNER_PRODUCT)
+        index = faiss.index_factory(dimension, description, faiss.METRIC_INNER_PRODUCT)
         rng = np.random.default_rng(0)
-        self._index.train(base[np.sort(rng.permutation(count)[:200_000])])
+        index.train(base[np.sort(rng.permutation(count)[:200_000])])
         for start in range(0, count, 65_536):
-            self._index.add(np.array(base[start : start + 65_536]))
-        faiss.write_index(self._index, str(self._file))
-        faiss.omp_set_num_threads(1)
+            index.add(np.array(base[start : start + 65_536]))
+        faiss.write_index(index, str(self._file))
 
     def open(self) -> None:
-        """It is searched as it was built."""
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+        self._index = faiss.read_index(str(self._file))
 
     def single(self, query: np.ndarray, k: int) -> Any:
         return self._index.search(query[None], k)

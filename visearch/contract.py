@@ -9,8 +9,11 @@ from typing import Any, NotRequired, TypedDict
 
 SEARCH, INGEST, EMBED, MAINTAIN = "search", "ingest", "embed", "maintain"
 QUEUES = (SEARCH, INGEST, EMBED, MAINTAIN)
+MAX_SHARDS = 64
+"""Most shards a catalog may have."""
 
 RUN_SEARCH = "visearch.search"
+SEARCH_SHARD = "visearch.search_shard"
 PLAN_IMPORT = "visearch.plan"
 DECODE_CHUNK = "visearch.decode"
 EMBED_CHUNK = "visearch.embed"
@@ -70,6 +73,25 @@ class SearchQuery(TypedDict):
     product: NotRequired[str]
 
 
+class ShardQuery(TypedDict):
+    """What a search asks of a shard; ``vector`` is float32 [d] in base64."""
+
+    catalog: str
+    fingerprint: str
+    vector: str
+    k: int
+    filter: dict[str, Any] | None
+
+
+class ShardPayload(TypedDict):
+    """Arguments of ``SEARCH_SHARD``; an answer after ``deadline`` helps nobody."""
+
+    gather_id: str
+    shard: int
+    query: ShardQuery
+    deadline: float
+
+
 class SearchPayload(TypedDict):
     """Arguments of ``RUN_SEARCH``; ``picture`` is the SHA-256 of the query's bytes."""
 
@@ -78,6 +100,11 @@ class SearchPayload(TypedDict):
     accepted_at: float
     request_id: str
     picture: str
+
+
+def shard_queue(shard: int) -> str:
+    """Return the queue of searches of one shard, of whatever catalog."""
+    return f"shard.{shard}"
 
 
 def celery_config() -> dict[str, Any]:

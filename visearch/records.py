@@ -25,7 +25,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """One searchable collection. ``revision`` grows with every visible change."""
+    """One searchable collection. ``revision`` grows with every visible change.
+
+    A picture's shard is its key modulo ``shards``.
+    """
 
     pk: int
     name: str
@@ -37,6 +40,7 @@ class Catalog:
     revision: int
     generation: str | None
     target_recall: float
+    shards: int
     created_at: datetime
 
 

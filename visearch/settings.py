@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from visearch.contract import MAX_SHARDS
 from visearch.errors import SettingsError
 
 PREFIX = "VISEARCH_"
@@ -67,6 +68,14 @@ class Settings:
     search_batch: int = _setting(16, "Most queries encoded together by one search worker.")
 
     search_threads: int = _setting(16, "Threads of one search worker.")
+    shards: str = _setting(
+        "all",
+        "Shards of catalogs a search or shard worker holds: `all`, `none` or numbers (`0,2`).",
+    )
+    shard_workers: int = _setting(
+        0, "Shard workers that `up` starts; the search worker then holds no shard itself."
+    )
+    shard_deadline_s: float = _setting(1.0, "Seconds a search waits for the shards it asks.")
     ingest_processes: int = _setting(2, "Processes of one ingest worker.")
     web_threads: int = _setting(32, "Threads of the web server.")
     chunk_items: int = _setting(64, "Pictures handled by one ingest or embed task.")
@@ -151,6 +160,26 @@ class Settings:
         """``host:port`` as it stands in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+    @property
+    def held_shards(self) -> frozenset[int] | None:
+        """The numbers of ``shards``; None for all.
+
+        Raises:
+            SettingsError: it is not a list of shards.
+        """
+        if self.shards in ("all", "none"):
+            return None if self.shards == "all" else frozenset()
+        try:
+            held = frozenset(int(number) for number in self.shards.split(","))
+        except ValueError:
+            held = frozenset({-1})
+        if not held <= frozenset(range(MAX_SHARDS)):
+            raise SettingsError(
+                f"VISEARCH_SHARDS={self.shards} must be `all`, `none` or numbers from 0 to "
+                f"{MAX_SHARDS - 1} with commas between"
+            )
+        return held
 
     @property
     def listed_hosts(self) -> frozenset[str]:

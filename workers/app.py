@@ -96,7 +96,7 @@ def _bind(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
 
 @signals.task_postrun.connect
 def _unbind(task: Any, state: str, **_: Any) -> None:
-    if contract.QUEUE_OF[task.name] != contract.MAINTAIN:  # those tick all the time
+    if contract.QUEUE_OF.get(task.name) != contract.MAINTAIN:  # those tick all the time
         spent = time.perf_counter() - task.request.visearch_started
         log.info("task", state=state, ms=round(spent * 1e3, 1))
     structlog.contextvars.clear_contextvars()
@@ -115,9 +115,10 @@ def tell(details: Callable[[], dict[str, Any]]) -> None:
 
 
 def _keep_beating() -> None:
+    queues = role.queues(settings)
     while not _stopping.is_set():
         try:
-            presence.beat(context.redis, context.name, role.name, queues=[role.queue], **_details())
+            presence.beat(context.redis, context.name, role.name, queues=queues, **_details())
         except DependencyUnavailable as error:
             log.warning("heartbeat_failed", error=error.detail)
         _stopping.wait(presence.BEAT_S)

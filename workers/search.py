@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
+from visearch.contract import RUN_SEARCH, SearchQuery
 from visearch.errors import (
     DependencyUnavailable,
     ImageError,
@@ -20,14 +20,15 @@ from visearch.errors import (
 from visearch.indexing.decode import limits_of
 from visearch.records import Catalog
 from visearch.searching.answers import answer_body, failure_body
-from visearch.searching.indexes import Indexes, keep_fresh
+from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
+from visearch.searching.shards import Gatherer
 from visearch.store import reindexes
 from visearch.store.jobs import answer_key
-from visearch.store.redis import answering
 from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders
+from workers.following import follow
 
 log = structlog.get_logger(__name__)
 BUCKETS = (1, 4, 16)
@@ -39,11 +40,20 @@ class Searching:
 
     def __init__(self) -> None:
         self.encoders = Encoders(context.settings, BUCKETS)
-        self.indexes = Indexes(context.database, context.blobs, self.encoders.get)
+        settings = context.settings
+        self.indexes = Indexes(
+            context.database, context.blobs, self.encoders.get, settings.held_shards
+        )
         self._batchers: dict[str, Batcher] = {}
         self._lock = threading.Lock()
         self.service = SearchService(
-            context.database, context.blobs, self.indexes, self._embed, limits_of(context.settings)
+            context.database,
+            context.blobs,
+            self.indexes,
+            self._embed,
+            limits_of(settings),
+            Gatherer(context.redis, context.send, settings.search_queue_limit),
+            settings.shard_deadline_s,
         )
 
     def _embed(
@@ -75,21 +85,8 @@ def _initialise() -> None:
     fingerprint = _searching.encoders.get(context.settings.encoder).fingerprint
     _searching.indexes.refresh()
     tell(lambda: {"encoder": fingerprint, "catalogs": searching().indexes.described()})
-    threading.Thread(target=_follow, daemon=True, name="indexes").start()
+    follow(_searching.indexes)
     threading.Thread(target=_look_ahead, daemon=True, name="encoders").start()
-
-
-def _follow() -> None:
-    """Keep the indexes fresh: announced changes at once, the rest twice a second."""
-    events = context.redis.pubsub(ignore_subscribe_messages=True)
-
-    def wait(seconds: float) -> None:
-        with answering():
-            if not events.subscribed:
-                events.subscribe(CHANGED_CHANNEL)
-            events.get_message(timeout=seconds)
-
-    keep_fresh(searching().indexes, wait, threading.Event())
 
 
 def _look_ahead() -> None:
@@ -140,7 +137,8 @@ def run_search(
     queue_ms = (started - accepted_at) * 1e3
     body = answer_body(answer, queue_ms, (time.time() - accepted_at) * 1e3)
     jobs.finish(search_id, "succeeded", body)
-    jobs.cache(answer_key(answer.catalog, answer.revision, query, picture), body)
+    if answer.complete:
+        jobs.cache(answer_key(answer.catalog, answer.revision, query, picture), body)
 
 
 def _fail(search_id: str, error: VisearchError) -> None:

@@ -61,7 +61,7 @@ def test_a_damaged_generation_is_built_anew(bench: Bench) -> None:
     assert compact_all(bench.pipeline) == []
     file_of(bench, old).write_bytes(b"damaged")
     assert compact_all(bench.pipeline) == [], "nobody has met the damage"
-    assert (served(bench).generation, served(bench).index.size) == (None, N)
+    assert (served(bench).generation, served(bench).parts[0].size) == (None, N)
     assert compact_all(bench.pipeline) == ["c"]
     assert served(bench).generation == catalog(bench).generation != old
     assert compact_all(bench.pipeline) == []
@@ -88,13 +88,13 @@ def test_a_rollback_lasts_until_there_is_more_to_build(bench: Bench) -> None:
     roll_back(bench)
     indexes.refresh()
     for snapshot in (indexes.get("c"), served(bench)):
-        assert (snapshot.generation, snapshot.index.size) == (old, 2 * N)
+        assert (snapshot.generation, snapshot.parts[0].size) == (old, 2 * N)
     assert compact_all(bench.pipeline) == []
     purge(bench.pipeline)
     assert served(bench).generation == old
     grow(bench, 2)
     assert compact_all(bench.pipeline) == ["c"]
-    assert served(bench).index.base.manifest.count == 3 * N
+    assert served(bench).parts[0].base.manifest.count == 3 * N
 
 
 def test_a_rollback_never_leads_to_what_was_refused(bench: Bench) -> None:
@@ -119,7 +119,7 @@ def test_a_pointer_to_nothing_is_repaired(bench: Bench) -> None:
     """A rollback may meet the purge of the very generation it goes back to."""
     with bench.database.write() as connection:
         catalogs.swap_generation(connection, catalogs.get(connection, "c"), "purged")
-    assert (served(bench).generation, served(bench).index.size) == (None, N)
+    assert (served(bench).generation, served(bench).parts[0].size) == (None, N)
     assert compact_all(bench.pipeline) == ["c"]
     assert served(bench).generation == catalog(bench).generation
 
@@ -146,7 +146,7 @@ def test_only_copies_of_what_is_served_are_kept(remote: Bench, tmp_path: Path) -
     after = indexes.get("c")
     assert [copy.name for copy in copies.iterdir()] == [after.generation] != [before.generation]
     (query,) = points(1, catalog(remote).dimension, seed=0)
-    assert len(before.index.search(query, 3)) == 3, "a search under way reads what it has open"
+    assert len(before.parts[0].search(query, 3)) == 3, "a search under way reads what it has open"
 
 
 def test_a_damaged_copy_is_fetched_again_and_accuses_nobody(remote: Bench) -> None:

@@ -201,6 +201,11 @@ def catalog_rollback_index(name: str, server: str | None, as_json: bool) -> None
     help="Checkpoint to start from, for a recipe that leaves it open.",
 )
 @click.option(
+    "--branch",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Checkpoint of the recipe's [branch].",
+)
+@click.option(
     "--board",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for TensorBoard's event files [default: none are written].",
@@ -218,6 +223,7 @@ def train(
     data: Path,
     out: Path,
     start: Path | None,
+    branch: Path | None,
     board: Path | None,
     processes: int,
     as_json: bool,
@@ -233,7 +239,7 @@ def train(
             f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
         ) from error
     with progress(as_json) as bars:
-        report = run(recipe, data, out, start, board, processes, bars)
+        report = run(recipe, data, out, start, branch, board, processes, bars)
     if as_json:
         print_json(vars(report))
     else:

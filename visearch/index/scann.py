@@ -38,8 +38,11 @@ from visearch.records import TARGET_RECALL, Metric
 BRUTE_FORCE_LIMIT = 20_000
 """Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
 
-FIRST = 12
-"""For so many answers a tree is tuned; more of them cost more effort."""
+FIRST = 20
+"""For so many answers a tree is tuned: a page. More of them cost more effort."""
+
+_AT_ONCE = 64
+"""Queries of a batch whose candidates are read and scored together."""
 
 _SAMPLING_ERROR = 0.01
 """A tree must show that much more on the sample than is promised: the sample may be lucky."""
@@ -95,10 +98,14 @@ class Searcher:
         if len(queries) == 0:  # ScaNN refuses an empty batch
             return rows, scores
         found, distances = self.raw.search_batched(np.ascontiguousarray(queries), *self._ask(k))
-        for i, query in enumerate(queries):
-            near = found[i][_is_answer(found[i], distances[i], settings.count)]
-            best, exact = self._best(query, near, k, vectors)
-            rows[i, : best.size], scores[i, : best.size] = best, exact
+        missing = ~_is_answer(found, distances, settings.count)
+        near = np.where(missing, 0, found).astype(np.int64)
+        for first in range(0, len(queries), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            width = min(k, near.shape[1])
+            rows[some, :width], scores[some, :width] = _best_of_each(
+                queries[some], near[some], missing[some], width, vectors, settings.metric
+            )
         return rows, scores
 
     def nearest(self, query: Floats, k: int, vectors: Vectors) -> tuple[Rows, Floats]:
@@ -221,10 +228,11 @@ def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
     if not settings.leaves:
         yield settings
         return
-    leaves, reorder = 5, 50
+    leaves, reorder = 2, 30
     while leaves < settings.leaves or reorder < settings.count:
         yield replace(settings, leaves_to_search=leaves, reorder=reorder)
-        leaves, reorder = min(leaves * 2, settings.leaves), min(reorder * 3 // 2, settings.count)
+        leaves = min(leaves * 3 // 2, settings.leaves)
+        reorder = min(reorder * 5 // 4, settings.count)
     yield replace(settings, leaves_to_search=settings.leaves, reorder=settings.count)
 
 
@@ -239,6 +247,24 @@ def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample)
     return Searcher(raw, replace(chosen, curve=curve))
 
 
+def _best_of_each(
+    queries: Floats,
+    near: Rows,
+    missing: NDArray[np.bool_],
+    k: int,
+    vectors: Vectors,
+    metric: Metric,
+) -> tuple[Rows, Floats]:
+    """Return rows [q, k] and exact scores [q, k] of the best of ``near`` [q, c]."""
+    count, width = near.shape
+    read = vectors[near.ravel()]
+    exact = rescore(np.repeat(queries, width, axis=0), read, metric).reshape(count, width)
+    exact[missing] = -np.inf
+    near = np.where(missing, -1, near)
+    chosen = np.lexsort((near, -exact), axis=1)[:, :k]
+    return np.take_along_axis(near, chosen, 1), np.take_along_axis(exact, chosen, 1)
+
+
 def spare(k: int) -> int:
     """Return how many rows a tree is asked for, so that the k best are among them.
 
@@ -251,11 +277,13 @@ def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
     """Return (leaves to search, candidates to reorder) for k neighbours; -1 means unused."""
     if not settings.leaves:
         return -1, -1
-    # The ladder was climbed at a few neighbours. A longer list reaches into more leaves, and the
+    if k <= FIRST:
+        return settings.leaves_to_search, max(settings.reorder, spare(k))
+    # The ladder was climbed at ten neighbours. A longer list reaches into more leaves, and the
     # codes that chose the candidates err more often where neighbours lie close together.
-    longer = max(1.0, k / FIRST)
-    leaves = int(settings.leaves_to_search * longer)
-    reorder = max(int(settings.reorder * sqrt(longer)), 6 * k if k > FIRST else spare(k))
+    longer = k / NEIGHBOURS
+    leaves, reorder = int(settings.leaves_to_search * longer), int(settings.reorder * sqrt(longer))
+    reorder = max(reorder, 6 * k)
     return min(leaves, settings.leaves), min(reorder, settings.count)
 
 

@@ -105,15 +105,14 @@ def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
         raise ValueError(f"a query must be float32 [d], not {query.dtype} {query.shape}")
     check_shape(query[None], dimension)
     row = np.ascontiguousarray(query)
-    with np.errstate(over="ignore"):
-        square = float(np.dot(row, row))
+    square = float(np.dot(row, row))
     if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > UNIT_TOLERANCE):
         squared_norms(row[None], metric)  # says what is wrong
     return row
 
 
 def rescore(query: Floats, vectors: Floats, metric: Metric) -> Floats:
-    """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d].
+    """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d], or one each [n, d].
 
     Computed in float64 and rounded once. Each score depends on its own row only, never on
     how many rows are scored together, so base, delta and oracle agree bit for bit.

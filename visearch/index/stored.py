@@ -15,8 +15,8 @@ import numpy as np
 
 from visearch.index.scoring import Floats, Rows
 
-_DENSE = 16
-"""Among rows that lie so densely (one in as many), the whole span is read at once."""
+_MANY, _DENSE = 256, 16
+"""Among many rows that lie so densely (one in as many), the whole span is read at once."""
 
 
 class StoredVectors:
@@ -53,7 +53,7 @@ class StoredVectors:
         if isinstance(rows, slice):
             first, stop, _ = rows.indices(len(self))
             return self._span(first, max(0, stop - first))
-        if len(rows) > _DENSE:
+        if len(rows) > _MANY:
             first, stop = int(rows.min()), int(rows.max()) + 1
             if stop - first <= _DENSE * len(rows):
                 return self._span(first, stop - first)[rows - first]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 import structlog
 
@@ -17,6 +20,7 @@ from visearch.indexing.refused import look_again
 from visearch.records import Catalog
 from visearch.scratch import scratch
 from visearch.store import catalogs, changes, generations, imports, reindexes
+from visearch.store.blobs import generation_place
 from visearch.store.reindexes import Reindex
 from visearch.store.schema import generations as generations_table
 
@@ -90,52 +94,79 @@ def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None
     with pipeline.database.read() as connection:
         if reindex is None:
             catalog = catalogs.get(connection, catalog.name)
-        stored = changes.live_at(connection, catalog, catalog.revision)
-    if not len(stored.keys):
+        shards = [
+            changes.live_at(connection, catalog, catalog.revision, shard)
+            for shard in range(catalog.shards)
+        ]
+    if not any(len(stored.keys) for stored in shards):
         return False
-    vectors = changes.load_vectors(pipeline.blobs, stored, catalog.dimension)
     name = new_id()
     with scratch(pipeline.settings.home / "cache" / "build") as workbench:
-        manifest = write(
-            workbench / name,
-            vectors,
-            stored.keys,
-            id=name,
-            catalog=catalog.pk,
-            revision=catalog.revision,
-            fingerprint=catalog.fingerprint,
-            metric=catalog.metric,
-            brute_force_limit=pipeline.settings.brute_force_limit,
-            target_recall=catalog.target_recall,
-        )
-        pipeline.blobs.put_folder(f"generations/{name}", workbench / name)
-    return _publish(pipeline, catalog, reindex, manifest)
+        manifests = [
+            _build(pipeline, catalog, stored, workbench, generation_place(name, catalog.shards, i))
+            for i, stored in enumerate(shards)
+        ]
+    return _publish(pipeline, catalog, reindex, name, manifests)
+
+
+def _build(
+    pipeline: Pipeline, catalog: Catalog, stored: changes.Stored, workbench: Path, place: str
+) -> Manifest:
+    """Build one shard and put it into its place.
+
+    Its embeddings are gathered in a file; in memory is ScaNN's copy of them, of one shard.
+    """
+    folder = workbench / place
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    gathered = np.lib.format.open_memmap(
+        workbench / "vectors.npy", "w+", np.float32, (len(stored.keys), catalog.dimension)
+    )
+    manifest = write(
+        folder,
+        changes.load_vectors(pipeline.blobs, stored, catalog.dimension, gathered),
+        stored.keys,
+        id=Path(place).parts[1],
+        catalog=catalog.pk,
+        revision=catalog.revision,
+        fingerprint=catalog.fingerprint,
+        metric=catalog.metric,
+        brute_force_limit=pipeline.settings.brute_force_limit,
+        target_recall=catalog.target_recall,
+    )
+    pipeline.blobs.put_folder(place, folder)
+    shutil.rmtree(folder)
+    return manifest
 
 
 def _publish(
-    pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None, manifest: Manifest
+    pipeline: Pipeline,
+    catalog: Catalog,
+    reindex: Reindex | None,
+    name: str,
+    manifests: list[Manifest],
 ) -> bool:
+    recalls = [manifest.recall for manifest in manifests if manifest.recall is not None]
     try:
         with pipeline.database.write() as connection:
             connection.execute(
                 sa.insert(generations_table).values(
-                    id=manifest.id,
+                    id=name,
                     catalog_pk=catalog.pk,
                     revision=catalog.revision,
                     fingerprint=catalog.fingerprint,
-                    count=manifest.count,
-                    recall=manifest.recall,
+                    count=sum(manifest.count for manifest in manifests),
+                    recall=min(recalls),
                     target_recall=catalog.target_recall,
-                    format=manifest.format,
+                    format=FORMAT,
                     created_at=time.time(),
                 )
             )
             if reindex is None:
-                catalogs.swap_generation(connection, catalog, manifest.id)
+                catalogs.swap_generation(connection, catalog, name)
             else:
-                reindexes.swap_generation(connection, reindex, manifest.id)
+                reindexes.swap_generation(connection, reindex, name)
     except (Conflict, NotFound):
-        pipeline.blobs.delete_folder(f"generations/{manifest.id}")
+        pipeline.blobs.delete_folder(f"generations/{name}")
         return False
     pipeline.announce(catalog.pk)
     return True

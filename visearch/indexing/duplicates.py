@@ -54,14 +54,14 @@ def compare(pipeline: Pipeline, catalog: Catalog) -> None:
     with pipeline.database.read() as connection:
         since = duplicates.compared(connection, catalog)
         new = changes.added_since(connection, catalog, since)
-    index = load_index(pipeline.database, pipeline.blobs, catalog) if len(new.keys) else None
-    for start in range(0, len(new.keys), BATCH):
-        assert index is not None  # there is something to compare
-        some = new.at(np.arange(start, min(start + BATCH, len(new.keys))))
-        vectors = changes.load_vectors(pipeline.blobs, some, catalog.dimension)
-        pairs = _pairs(index, some.keys, vectors)
-        with pipeline.database.write() as connection:
-            duplicates.note(connection, catalog, pairs, since)
+    for shard in range(catalog.shards) if len(new.keys) else ():
+        index = load_index(pipeline.database, pipeline.blobs, catalog, shard)
+        for start in range(0, len(new.keys), BATCH):
+            some = new.at(np.arange(start, min(start + BATCH, len(new.keys))))
+            vectors = changes.load_vectors(pipeline.blobs, some, catalog.dimension)
+            pairs = _pairs(index, some.keys, vectors)
+            with pipeline.database.write() as connection:
+                duplicates.note(connection, catalog, pairs, since)
     with pipeline.database.write() as connection:
         duplicates.note(connection, catalog, (), catalog.revision)
 

@@ -8,6 +8,8 @@ from visearch.errors import GenerationCorrupt, NotFound
 from visearch.index.generation import open_generation
 from visearch.indexing.pipeline import Pipeline
 from visearch.store import generations
+from visearch.store.blobs import Blobs, generation_place
+from visearch.store.generations import Suspect
 
 log = structlog.get_logger(__name__)
 
@@ -19,18 +21,19 @@ def look_again(pipeline: Pipeline) -> None:
     """
     with pipeline.database.read() as connection:
         suspects = generations.suspects(connection)
-    for name, fingerprint in suspects:
-        if _is_sound(pipeline, name, fingerprint):
-            log.warning("refused_generation_is_sound", generation=name)
+    for suspect in suspects:
+        if _is_sound(pipeline.blobs, suspect):
+            log.warning("refused_generation_is_sound", generation=suspect.id)
             with pipeline.database.write() as connection:
-                generations.acquit(connection, name)
+                generations.acquit(connection, suspect.id)
 
 
-def _is_sound(pipeline: Pipeline, name: str, fingerprint: str) -> bool:
-    blobs, prefix = pipeline.blobs, f"generations/{name}"
-    blobs.forget_copy(prefix)  # what counts is what lies in the store
+def _is_sound(blobs: Blobs, suspect: Suspect) -> bool:
+    blobs.forget_copy(f"generations/{suspect.id}")  # what counts is what lies in the store
     try:
-        open_generation(blobs.local_folder(prefix), fingerprint=fingerprint)
+        for shard in range(suspect.shards):
+            place = generation_place(suspect.id, suspect.shards, shard)
+            open_generation(blobs.local_folder(place), fingerprint=suspect.fingerprint)
     except (GenerationCorrupt, NotFound):
         return False
     return True

@@ -23,6 +23,7 @@ def answer_body(answer: Answer, queue_ms: float, total_ms: float) -> dict[str, A
         "timings_ms": {"queue": round(queue_ms, 3), **parts, "total": round(total_ms, 3)},
         "index": {"generation": answer.generation, "fresh_to": answer.fresh_to.isoformat()},
         "encoder": answer.catalog.fingerprint,
+        "shards": {"asked": answer.asked, "answered": answer.answered},
     }
 
 

@@ -18,7 +18,7 @@ from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog, now
 from visearch.store import catalogs, changes, generations
-from visearch.store.blobs import Blobs
+from visearch.store.blobs import Blobs, generation_place
 from visearch.store.database import Database
 
 log = structlog.get_logger(__name__)
@@ -26,28 +26,48 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One catalog as of one moment: every change committed before ``fresh_to`` is in it."""
+    """One catalog as of one moment: every change committed before ``fresh_to`` is in it.
+
+    ``parts`` are the indexes of the shards that this process holds, by shard.
+    """
 
     catalog: Catalog
-    index: LiveIndex
+    parts: dict[int, LiveIndex]
     fresh_to: datetime
 
     @property
     def generation(self) -> str | None:
-        """The generation that is served: not the catalog's own where that was refused."""
-        return self.index.base.manifest.id if self.index.base else None
+        """The generation that is served; where the catalog's was refused, another one or none."""
+        bases = {part.base.manifest.id if part.base else None for part in self.parts.values()}
+        wrong = bases - {self.catalog.generation}
+        return min(wrong, key=str) if wrong else self.catalog.generation
+
+    def described(self) -> dict[str, Any]:
+        """Return what is served, as JSON; a refused generation shows as another one."""
+        return {
+            "generation": self.generation,
+            "delta": sum(part.delta_size for part in self.parts.values()),
+            "tombstones": sum(part.tombstones for part in self.parts.values()),
+            "fresh_to": self.fresh_to.isoformat(),
+            "shards": sorted(self.parts),
+        }
 
 
 class Indexes:
-    """Holds a :class:`Snapshot` per live catalog.
+    """Holds a :class:`Snapshot` per live catalog, of the shards ``held`` (None: of all).
 
     ``prepare(spec)`` is called before a catalog is served by another encoder than before.
     """
 
     def __init__(
-        self, database: Database, blobs: Blobs, prepare: Callable[[str], object] = str
+        self,
+        database: Database,
+        blobs: Blobs,
+        prepare: Callable[[str], object] = str,
+        held: frozenset[int] | None = None,
     ) -> None:
         self._database, self._blobs, self._prepare = database, blobs, prepare
+        self._held = held
         self._snapshots: dict[str, Snapshot] = {}
         self._served: set[str | None] = set()
         self._refreshing = threading.Lock()
@@ -74,19 +94,8 @@ class Indexes:
         return list(self._snapshots.values())
 
     def described(self) -> dict[str, dict[str, Any]]:
-        """Return what is served of each catalog, as JSON: its generation, its changes, its age.
-
-        A generation that was refused shows as one that is not the catalog's.
-        """
-        return {
-            snapshot.catalog.name: {
-                "generation": snapshot.generation,
-                "delta": snapshot.index.delta_size,
-                "tombstones": snapshot.index.tombstones,
-                "fresh_to": snapshot.fresh_to.isoformat(),
-            }
-            for snapshot in self.all()
-        }
+        """Return what is served of each catalog, as JSON: its generation, its changes, its age."""
+        return {snapshot.catalog.name: snapshot.described() for snapshot in self.all()}
 
     def refresh(self) -> None:
         """Bring every catalog up to the database; a broken one keeps its last snapshot."""
@@ -112,42 +121,55 @@ class Indexes:
 
     def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
         old = self._snapshots.get(catalog.name)
-        if old is None or old.catalog.pk != catalog.pk:
-            index = load_index(self._database, self._blobs, catalog)
-        elif old.catalog.fingerprint != catalog.fingerprint:
+        same = old is not None and old.catalog.pk == catalog.pk
+        if old is not None and same and old.catalog.fingerprint != catalog.fingerprint:
             self._prepare(catalog.encoder)
-            index = load_index(self._database, self._blobs, catalog)
-        elif old.catalog.generation != catalog.generation:
-            index = load_index(self._database, self._blobs, catalog, old.index)
-        elif old.index.revision < catalog.revision:
-            index = _catch_up(self._database, self._blobs, catalog, old.index)
-        else:
-            index = old.index
-        return Snapshot(catalog, index, at)
+        shards = range(catalog.shards)
+        held = shards if self._held is None else sorted(self._held.intersection(shards))
+        parts = {shard: self._part(catalog, shard, old if same else None) for shard in held}
+        return Snapshot(catalog, parts, at)
+
+    def _part(self, catalog: Catalog, shard: int, old: Snapshot | None) -> LiveIndex:
+        if old is None or old.catalog.fingerprint != catalog.fingerprint:
+            return load_index(self._database, self._blobs, catalog, shard)
+        index = old.parts[shard]
+        if old.catalog.generation != catalog.generation:
+            return load_index(self._database, self._blobs, catalog, shard, index)
+        if index.revision < catalog.revision:
+            return _catch_up(self._database, self._blobs, catalog, shard, index)
+        return index
 
 
 def load_index(
-    database: Database, blobs: Blobs, catalog: Catalog, old: LiveIndex | None = None
+    database: Database, blobs: Blobs, catalog: Catalog, shard: int, old: LiveIndex | None = None
 ) -> LiveIndex:
-    """Open the catalog's generation and replay what came after it.
+    """Open a shard of the catalog's generation and replay what came after it.
 
     A generation that fails its checks is refused, and the builder told: ``old`` goes on, or
-    without one the whole catalog is searched exhaustively from its stored embeddings.
+    without one the whole shard is searched exhaustively from its stored embeddings.
     """
     empty = LiveIndex.empty(catalog.dimension, catalog.metric)
     if catalog.generation is None:
-        return _catch_up(database, blobs, catalog, empty)
+        return _catch_up(database, blobs, catalog, shard, empty)
     try:
-        index = LiveIndex.on(_open(blobs, catalog))
+        index = LiveIndex.on(_open(blobs, catalog, shard))
     except (GenerationCorrupt, NotFound) as error:
-        _refuse(database, catalog, error)
+        _refuse(database, catalog, shard, error)
         index = old or empty
-    return _catch_up(database, blobs, catalog, index)
+    return _catch_up(database, blobs, catalog, shard, index)
 
 
-def _refuse(database: Database, catalog: Catalog, reason: GenerationCorrupt | NotFound) -> None:
+def _refuse(
+    database: Database, catalog: Catalog, shard: int, reason: GenerationCorrupt | NotFound
+) -> None:
     name = catalog.generation or ""
-    log.error("generation_refused", catalog=catalog.name, generation=name, error=reason.detail)
+    log.error(
+        "generation_refused",
+        catalog=catalog.name,
+        generation=name,
+        shard=shard,
+        error=reason.detail,
+    )
     try:
         with database.write() as connection:
             generations.refuse(connection, name)
@@ -155,8 +177,9 @@ def _refuse(database: Database, catalog: Catalog, reason: GenerationCorrupt | No
         log.warning("refusal_not_told", catalog=catalog.name, error=error.detail)
 
 
-def _open(blobs: Blobs, catalog: Catalog) -> Generation:
-    prefix = f"generations/{catalog.generation}"
+def _open(blobs: Blobs, catalog: Catalog, shard: int) -> Generation:
+    assert catalog.generation is not None
+    prefix = generation_place(catalog.generation, catalog.shards, shard)
     try:
         return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
     except GenerationCorrupt:
@@ -166,10 +189,12 @@ def _open(blobs: Blobs, catalog: Catalog) -> Generation:
     return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
 
 
-def _catch_up(database: Database, blobs: Blobs, catalog: Catalog, index: LiveIndex) -> LiveIndex:
+def _catch_up(
+    database: Database, blobs: Blobs, catalog: Catalog, shard: int, index: LiveIndex
+) -> LiveIndex:
     with database.read() as connection:
-        added = changes.added_since(connection, catalog, index.revision)
-        removed = changes.removed_since(connection, catalog, index.revision)
+        added = changes.added_since(connection, catalog, index.revision, shard)
+        removed = changes.removed_since(connection, catalog, index.revision, shard)
     vectors = changes.load_vectors(blobs, added, catalog.dimension)
     return index.apply(added.keys, vectors, removed, catalog.revision)
 

@@ -5,7 +5,7 @@
     uploads/<import id>    import files, until a week after the import's end
     pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
-    generations/<id>/…     index generations
+    generations/<id>/…     index generations, a folder for each shard if there are several
 
 Content under a digest is immutable, so writing it twice is harmless.
 """
@@ -29,6 +29,11 @@ from visearch.errors import DependencyUnavailable, NotFound
 from visearch.scratch import scratch
 
 READ_AHEAD = 1 << 20
+
+
+def generation_place(generation: str, shards: int, shard: int) -> str:
+    """Return the folder of one shard of an index generation."""
+    return f"generations/{generation}" if shards == 1 else f"generations/{generation}/{shard}"
 
 
 class Blobs:

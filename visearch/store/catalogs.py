@@ -29,6 +29,7 @@ def _record(row: sa.Row[Any]) -> Catalog:
         revision=row.revision,
         generation=row.generation,
         target_recall=row.target_recall,
+        shards=row.shards,
         created_at=datetime.fromtimestamp(row.created_at, UTC),
     )
 
@@ -78,6 +79,7 @@ def create(
     fingerprint: str,
     dimension: int,
     target_recall: float = TARGET_RECALL,
+    shards: int = 1,
 ) -> Catalog:
     """Insert a catalog; raises InvalidRequest for a bad name."""
     connection.execute(
@@ -89,6 +91,7 @@ def create(
             fingerprint=fingerprint,
             dimension=dimension,
             target_recall=target_recall,
+            shards=shards,
             revision=0,
             accepted=0,
             replaced=0,

@@ -1,6 +1,7 @@
 """The index's view of the database: what changed above a revision, what lives at one.
 
-A catalog stands for one encoder, ``catalog.fingerprint``: only its vectors are seen.
+A catalog stands for one encoder, ``catalog.fingerprint``: only its vectors are seen. Without a
+shard, those of all shards.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Stored:
         return Stored(self.keys[places], segments, self.rows[places])
 
 
-def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
+def added_since(
+    connection: sa.Connection, catalog: Catalog, revision: int, shard: int | None = None
+) -> Stored:
     """Return the live pictures added above ``revision``, oldest first.
 
     Nothing above ``catalog.revision``: what commits after that was read comes with the
@@ -49,26 +52,31 @@ def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> S
         images.c.added > revision,
         images.c.added <= catalog.revision,
         images.c.removed.is_(None),
+        *_of_shard(catalog, shard),
     )
 
 
-def removed_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Keys:
+def removed_since(connection: sa.Connection, catalog: Catalog, revision: int, shard: int) -> Keys:
     """Return the keys of pictures known at ``revision`` and removed above it."""
     query = sa.select(images.c.pk).where(
         images.c.catalog_pk == catalog.pk,
         images.c.removed > revision,
         images.c.added <= revision,
+        *_of_shard(catalog, shard),
     )
     return np.asarray(connection.execute(query).scalars().all(), np.int64)
 
 
-def live_at(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
+def live_at(
+    connection: sa.Connection, catalog: Catalog, revision: int, shard: int | None = None
+) -> Stored:
     """Return the pictures that were live at ``revision``, oldest first."""
     return _stored(
         connection,
         catalog,
         images.c.added <= revision,
         sa.or_(images.c.removed.is_(None), images.c.removed > revision),
+        *_of_shard(catalog, shard),
     )
 
 
@@ -116,6 +124,12 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
     return Stored(stored.keys[:1], stored.segments[:1], stored.rows[:1])
 
 
+def _of_shard(catalog: Catalog, shard: int | None) -> list[sa.ColumnElement[bool]]:
+    if shard is None or catalog.shards == 1:
+        return []
+    return [images.c.pk % catalog.shards == shard]
+
+
 def _stored(
     connection: sa.Connection,
     catalog: Catalog,
@@ -146,9 +160,12 @@ def put_segment(blobs: Blobs, vectors: Vectors) -> str:
     return blobs.put_digest("segments", np.ascontiguousarray(vectors, "<f4").tobytes())
 
 
-def load_vectors(blobs: Blobs, stored: Stored, dimension: int) -> Vectors:
-    """Gather embeddings float32 [n, dimension]; reads each segment once."""
-    out = np.empty((len(stored.keys), dimension), np.float32)
+def load_vectors(
+    blobs: Blobs, stored: Stored, dimension: int, out: Vectors | None = None
+) -> Vectors:
+    """Gather embeddings float32 [n, dimension], into ``out`` if given; reads each segment once."""
+    if out is None:
+        out = np.empty((len(stored.keys), dimension), np.float32)
     for segment, places in _by_segment(stored):
         data = np.frombuffer(blobs.get(f"segments/{segment}"), "<f4").reshape(-1, dimension)
         out[places] = data[stored.rows[places]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -27,17 +28,30 @@ def _set_refused(connection: sa.Connection, name: str, at: float | None) -> None
     connection.execute(query.values(refused_at=at))
 
 
-def suspects(connection: sa.Connection) -> list[tuple[str, str]]:
-    """Return (id, encoder's fingerprint) of those refused that something points at."""
+@dataclass(frozen=True)
+class Suspect:
+    """A generation that was refused: its id, its encoder's fingerprint, its number of shards."""
+
+    id: str
+    fingerprint: str
+    shards: int
+
+
+def suspects(connection: sa.Connection) -> list[Suspect]:
+    """Return those refused that something points at."""
     pointers = sa.union_all(
         sa.select(catalogs.c.generation).where(catalogs.c.deleted_at.is_(None)),
         sa.select(reindexes.c.generation).where(reindexes.c.status.in_(KEPT_UP)),
     ).subquery()
-    query = sa.select(generations.c.id, generations.c.fingerprint).where(
-        generations.c.refused_at.is_not(None),
-        generations.c.id.in_(sa.select(pointers.c.generation)),
+    query = (
+        sa.select(generations.c.id, generations.c.fingerprint, catalogs.c.shards)
+        .join(catalogs, catalogs.c.pk == generations.c.catalog_pk)
+        .where(
+            generations.c.refused_at.is_not(None),
+            generations.c.id.in_(sa.select(pointers.c.generation)),
+        )
     )
-    return [(row.id, row.fingerprint) for row in connection.execute(query)]
+    return [Suspect(row.id, row.fingerprint, row.shards) for row in connection.execute(query)]
 
 
 def former(connection: sa.Connection, catalog: Catalog) -> str:

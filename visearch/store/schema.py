@@ -57,6 +57,8 @@ catalogs = sa.Table(
     sa.Column("generation", sa.Text),
     # Recall@10 that the index promises.
     sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
+    # In how many parts the index is held; fixed.
+    sa.Column("shards", sa.Integer, nullable=False, server_default="1"),
     # Up to which revision pictures were compared with all others (see ``duplicates``).
     sa.Column("compared", BigInt, nullable=False, server_default="0"),
     sa.Column("created_at", Time, nullable=False),

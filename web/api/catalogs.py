@@ -47,7 +47,7 @@ def list_catalogs(query: Page) -> Response:
     responses={200: schemas.Catalog, 201: schemas.Catalog, **problems(409, 422)},
 )
 def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
-    """Create the catalog, or change title or recall; metric and encoder cannot change."""
+    """Create the catalog, or change title or recall; the rest cannot change."""
     with services().database.write() as connection:
         try:
             known = catalogs.get(connection, path.catalog)
@@ -78,11 +78,12 @@ def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings)
         fingerprint=spec.fingerprint,
         dimension=spec.dimension,
         target_recall=body.target_recall or records.TARGET_RECALL,
+        shards=body.shards or 1,
     )
 
 
 def _refuse_change(known: records.Catalog, body: schemas.CatalogSettings) -> None:
-    for field in ("metric", "encoder"):
+    for field in ("metric", "encoder", "shards"):
         wanted, has = getattr(body, field), getattr(known, field)
         if wanted is not None and wanted != has:
             raise Conflict(
@@ -133,6 +134,7 @@ def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Cat
         encoder=catalog.encoder,
         fingerprint=catalog.fingerprint,
         target_recall=catalog.target_recall,
+        shards=catalog.shards,
         created_at=catalog.created_at,
         products=n_products,
         images=n_images,

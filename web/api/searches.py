@@ -235,6 +235,7 @@ def _search(record: SearchRecord) -> schemas.Search:
         timings_ms=record.body.get("timings_ms"),
         index=record.body.get("index"),
         encoder=record.body.get("encoder"),
+        shards=record.body.get("shards"),
         error=_error(record),
     )
 

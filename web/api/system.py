@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -55,6 +56,7 @@ def _worker(name: str, body: Mapping[str, Any]) -> schemas.Worker:
         index_generation={
             catalog: served["generation"] for catalog, served in body.get("catalogs", {}).items()
         },
+        shards={catalog: served["shards"] for catalog, served in body.get("catalogs", {}).items()},
         last_seen=datetime.fromtimestamp(body["last_seen"], UTC),
     )
 
@@ -62,7 +64,9 @@ def _worker(name: str, body: Mapping[str, Any]) -> schemas.Worker:
 def _catalog(
     connection: sa.Connection, catalog: records.Catalog, workers: Iterable[Mapping[str, Any]]
 ) -> schemas.CatalogState:
-    served = [w["catalogs"][catalog.name] for w in workers if catalog.name in w.get("catalogs", {})]
+    known = [w["catalogs"][catalog.name] for w in workers if catalog.name in w.get("catalogs", {})]
+    served = [each for each in known if each["shards"]]
+    held = Counter(shard for each in served for shard in each["shards"])
     n_products, n_images = products.count(connection, catalog.pk)
     row = catalogs.generation(connection, catalog)
     return schemas.CatalogState(
@@ -74,8 +78,10 @@ def _catalog(
         target_recall=catalog.target_recall,
         delta=max((each["delta"] for each in served), default=0),
         fresh_to=min((each["fresh_to"] for each in served), default=None),
-        serving=len(served),
+        serving=min(held[shard] for shard in range(catalog.shards)),
         refused=sum(each["generation"] != catalog.generation for each in served),
+        shards=catalog.shards,
+        missing_shards=[shard for shard in range(catalog.shards) if not held[shard]],
     )
 
 

@@ -212,12 +212,12 @@ class AgainstADict(RuleBasedStateMachine):
             return
         self.indexes.refresh()
         snapshot = self.indexes.get("shop")
-        assert snapshot.index.size == len(self.model)
-        assert snapshot.index.revision == self.catalog().revision
+        assert snapshot.parts[0].size == len(self.model)
+        assert snapshot.parts[0].revision == self.catalog().revision
         names = sorted(self.model)
         vectors = np.array([self.model[name] for name in names], np.float32).reshape(-1, D)
         for seed in (3, 5):
-            found = snapshot.index.search(point(seed), 10)
+            found = snapshot.parts[0].search(point(seed), 10)
             _, scores = exact_search(point(seed)[None], vectors, 10, "cosine")
             assert [near.score for near in found] == scores[0].tolist()
             with self.database.read() as connection:

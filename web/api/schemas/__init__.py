@@ -106,6 +106,9 @@ from web.api.schemas.searches import (
     SearchOptions as SearchOptions,
 )
 from web.api.schemas.searches import (
+    Shards as Shards,
+)
+from web.api.schemas.searches import (
     Timings as Timings,
 )
 from web.api.schemas.system import (

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from visearch.contract import MAX_SHARDS
 from web.api.fields import Text
 from web.api.schemas.base import Request
 
@@ -15,12 +16,14 @@ class CatalogSettings(Request):
     """What a merchant decides about a catalog; the metric and encoder stay as created.
 
     ``target_recall`` is the share of the ten nearest that a search must find; more costs time.
+    ``shards`` are the parts of the index, for catalogs larger than a worker's memory.
     """
 
     title: Text | None = Field(None, max_length=200)
     metric: Literal["cosine", "euclidean"] | None = None
     encoder: str | None = None
     target_recall: float | None = Field(None, ge=0.8, le=1.0)
+    shards: int | None = Field(None, ge=1, le=MAX_SHARDS)
 
 
 class Generation(BaseModel):
@@ -42,6 +45,7 @@ class Catalog(BaseModel):
     encoder: str
     fingerprint: str
     target_recall: float
+    shards: int
     created_at: datetime
     products: int
     images: int

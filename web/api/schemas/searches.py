@@ -43,6 +43,13 @@ class IndexState(BaseModel):
     fresh_to: datetime
 
 
+class Shards(BaseModel):
+    """How many shards of the catalog were asked; without all answers a result is partial."""
+
+    asked: int
+    answered: int
+
+
 class FacetValue(BaseModel):
     """How many products that pass the filter have this value of an attribute."""
 
@@ -65,6 +72,7 @@ class Search(BaseModel):
     timings_ms: Timings | None = None
     index: IndexState | None = None
     encoder: str | None = None
+    shards: Shards | None = None
     error: Problem | None = None
 
 

@@ -16,7 +16,8 @@ class Queue(BaseModel):
 
 
 class Worker(BaseModel):
-    """A live worker; of search workers, which generation of each catalog they serve."""
+    """A live worker; of those that search, which generation and
+    shards of each catalog they serve."""
 
     name: str
     role: str
@@ -24,6 +25,7 @@ class Worker(BaseModel):
     queues: list[str]
     encoder: str | None
     index_generation: dict[str, str | None]
+    shards: dict[str, list[int]]
     last_seen: datetime
 
 
@@ -31,7 +33,8 @@ class CatalogState(BaseModel):
     """A catalog as the search workers serve it.
 
     ``delta`` is the most changes beside a generation, ``fresh_to`` the oldest state that is
-    served, ``serving`` how many workers do, ``refused`` how many do without its generation.
+    served, ``serving`` how many workers hold each shard at least, ``refused`` how many serve
+    without its generation; ``missing_shards`` are served by nobody.
     """
 
     name: str
@@ -44,6 +47,8 @@ class CatalogState(BaseModel):
     fresh_to: datetime | None
     serving: int
     refused: int
+    shards: int
+    missing_shards: list[int]
 
 
 class System(BaseModel):
