@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from bench_pipeline import Bench
 from stock import add, points
 
@@ -14,7 +15,7 @@ from visearch.indexing.compaction import compact_all
 from visearch.indexing.purge import purge
 from visearch.records import Catalog
 from visearch.searching.indexes import Indexes, Snapshot
-from visearch.store import catalogs, generations
+from visearch.store import catalogs, generations, schema
 from visearch.store.blobs import Blobs
 
 N = 60
@@ -65,6 +66,26 @@ def test_a_damaged_generation_is_built_anew(bench: Bench) -> None:
     assert compact_all(bench.pipeline) == ["c"]
     assert served(bench).generation == catalog(bench).generation != old
     assert compact_all(bench.pipeline) == []
+
+
+def test_one_damaged_shard_is_enough(tmp_path: Path) -> None:
+    bench = Bench(tmp_path / "home", compact_min=1, compact_ratio=1e-6)
+    bench.catalog("c")
+    with bench.database.write() as connection:
+        connection.execute(sa.update(schema.catalogs).values(shards=2))
+    grow(bench, 0)
+    assert compact_all(bench.pipeline) == ["c"]
+    old = catalog(bench).generation
+    whole = bench.blobs.local_folder(f"generations/{old}/1") / "keys.npy"
+    keys = whole.read_bytes()
+    for content, rebuilt in ((keys, []), (b"damaged", ["c"])):
+        whole.write_bytes(b"damaged")
+        seen = served(bench)
+        assert seen.parts[0].base.manifest.id == old and seen.parts[1].base is None
+        assert (seen.generation, sum(part.size for part in seen.parts.values())) == (None, N)
+        whole.write_bytes(content)
+        assert compact_all(bench.pipeline) == rebuilt
+    assert served(bench).generation == catalog(bench).generation != old
 
 
 def test_a_sound_generation_is_not_built_again_for_one_broken_machine(bench: Bench) -> None:
