@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
-from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
+from visearch.contract import RUN_SEARCH, SearchQuery
 from visearch.errors import (
     DependencyUnavailable,
     ImageError,
@@ -24,7 +25,7 @@ from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.searching.service import SearchService
 from visearch.store import reindexes
 from visearch.store.jobs import answer_key
-from visearch.store.redis import answering
+from visearch.store.presence import await_change
 from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders
@@ -83,13 +84,7 @@ def _follow() -> None:
     """Keep the indexes fresh: announced changes at once, the rest twice a second."""
     events = context.redis.pubsub(ignore_subscribe_messages=True)
 
-    def wait(seconds: float) -> None:
-        with answering():
-            if not events.subscribed:
-                events.subscribe(CHANGED_CHANNEL)
-            events.get_message(timeout=seconds)
-
-    keep_fresh(searching().indexes, wait, threading.Event())
+    keep_fresh(searching().indexes, partial(await_change, events), threading.Event())
 
 
 def _look_ahead() -> None:
