@@ -42,7 +42,7 @@ CHECKED = 100
 TOLERANCE = 0.01
 REINDEX_S = 7200.0
 SWITCH_S = 60.0
-FAULTS = ("failed", "scores_off", "late_answers", "undead", "lost")
+FAULTS = ("failed", "scores_off", "late_answers", "undead", "lost", "refused")
 
 
 def cut(whole: Path, labels: Path | None, limit: int, into: Path) -> tuple[Path, dict[str, bytes]]:
@@ -195,7 +195,8 @@ def measure(system: OwnSystem, options: argparse.Namespace, folder: Path) -> dic
         "changes": {"added": len(keeper.added), "deleted": len(keeper.deleted)},
         "undead": keeper.undead(shoppers.answers),
         "lost": len(lost := keeper.lost()),
-        "examples": [*shoppers.failed[:5], *lost[:5]],
+        "refused": len(keeper.refused),
+        "examples": [*shoppers.failed[:5], *lost[:5], *keeper.refused[:5]],
     }
 
 

@@ -96,6 +96,7 @@ class Shopkeeper:
         self._spare, self._doomed = list(spare.items()), list(doomed)
         self.added: dict[str, bytes] = {}
         self.deleted: dict[str, float] = {}
+        self.refused: list[str] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep)
 
@@ -109,20 +110,26 @@ class Shopkeeper:
         self._thread.join()
 
     def _keep(self) -> None:
-        where = f"/v1/catalogs/{self._catalog}/products"
         with self._system.client() as client:
             while self._spare and self._doomed and not self._over.wait(EVERY_S):
-                name, picture = self._spare.pop()
-                answer = client.put(f"{where}/{name}", files={"image": ("p.jpg", picture)})
-                record = answer.raise_for_status().json()
-                while record["finished_at"] is None:
-                    time.sleep(0.2)  # between two polls
-                    one = f"/v1/catalogs/{self._catalog}/imports/{record['id']}"
-                    record = client.get(one).raise_for_status().json()
-                self.added[name] = picture
-                gone = self._doomed.pop()
-                client.delete(f"{where}/{gone}").raise_for_status()
-                self.deleted[gone] = time.monotonic()
+                try:
+                    self._change(client)
+                except httpx.HTTPError as error:
+                    self.refused.append(repr(error))
+
+    def _change(self, client: httpx.Client) -> None:
+        """Add a product, wait until it is through, and delete another."""
+        where = f"/v1/catalogs/{self._catalog}"
+        name, picture = self._spare.pop()
+        answer = client.put(f"{where}/products/{name}", files={"image": ("p.jpg", picture)})
+        record = answer.raise_for_status().json()
+        while record["finished_at"] is None:
+            time.sleep(0.2)  # between two polls
+            record = client.get(f"{where}/imports/{record['id']}").raise_for_status().json()
+        self.added[name] = picture
+        gone = self._doomed.pop()
+        client.delete(f"{where}/products/{gone}").raise_for_status()
+        self.deleted[gone] = time.monotonic()
 
     def lost(self) -> list[str]:
         """Name the added products that their own picture does not find."""
