@@ -233,16 +233,17 @@ def _parse(name: str, text: str, default: Any) -> Any:
         if isinstance(default, bool):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
         if isinstance(default, int):
-            return _positive(int(text))
+            return _positive(int(text), default)
         if isinstance(default, float):
-            return _positive(float(text))
+            return _positive(float(text), default)
     except (ValueError, KeyError) as error:
         kind = type(default).__name__
         raise SettingsError(f"{name}={text!r} is not a valid {kind}") from error
     return type(default)(text) if isinstance(default, Path) else text
 
 
-def _positive(value: float) -> float:
-    if value <= 0:
+def _positive(value: float, default: float) -> float:
+    """Return a value above 0, or the default where that is 0."""
+    if value <= 0 and value != default:
         raise ValueError("must be positive")
     return value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
-from visearch.contract import CHANGED_CHANNEL
 from visearch.searching.indexes import Indexes, keep_fresh
-from visearch.store.redis import answering
+from visearch.store.presence import await_change
 from workers.app import context
 
 
@@ -17,11 +17,4 @@ def follow(indexes: Indexes) -> None:
 
 def _follow(indexes: Indexes) -> None:
     events = context.redis.pubsub(ignore_subscribe_messages=True)
-
-    def wait(seconds: float) -> None:
-        with answering():
-            if not events.subscribed:
-                events.subscribe(CHANGED_CHANNEL)
-            events.get_message(timeout=seconds)
-
-    keep_fresh(indexes, wait, threading.Event())
+    keep_fresh(indexes, partial(await_change, events), threading.Event())

@@ -22,7 +22,13 @@ from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset
 from visearch.training.network import Arrays, Network
 from visearch.training.recipe import Kind, Recipe
-from visearch.training.start import fill_branch, load_teacher, new_model, start_from
+from visearch.training.start import (
+    fill_branch,
+    lineage,
+    load_teacher,
+    new_model,
+    start_from,
+)
 from visearch.training.state import State, restore, run_digest, save
 from visearch.training.step import make_step, optimizer
 from visearch.training.terms import Memory, rivals
@@ -198,7 +204,7 @@ def _write(out: Path, recipe: Recipe, network: Network, arrays: Arrays) -> None:
     model = network.model(weights, rest)
     dimension = registry.dimension(model.config)
     notes = asdict(recipe) | {
-        name: {"architecture": each.architecture, "weights": each.weights.name}
+        name: {"architecture": each.architecture, "weights": each.weights.name, **lineage(each)}
         for name, each in recipe.networks.items()
     }
     metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)

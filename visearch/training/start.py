@@ -15,7 +15,7 @@ from visearch.encoders import registry
 from visearch.encoders.header import read_metadata
 from visearch.encoders.model import Model
 from visearch.encoders.runtimes.flax_export import load
-from visearch.encoders.spec import METADATA_KEY, resolve
+from visearch.encoders.spec import METADATA_KEY, read_notes, resolve
 from visearch.errors import InvalidRequest, WeightsMismatch
 from visearch.images import decode
 from visearch.training.data import Dataset
@@ -130,6 +130,13 @@ def _open(pretrained: Pretrained) -> Model:
     own = pretrained.classes is None
     overrides: registry.Overrides = {} if own else {"classes": pretrained.classes or None}
     return registry.load_model(pretrained.architecture, pretrained.weights, **overrides)
+
+
+def lineage(pretrained: Pretrained) -> dict[str, Any]:
+    """Return the recipe that a network of ours says it was trained by, as ``recipe``."""
+    if not _is_ours(pretrained.weights):
+        return {}
+    return {"recipe": read_notes(pretrained.weights).get("recipe")}
 
 
 def _is_ours(path: Path) -> bool:
