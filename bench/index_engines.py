@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from visearch.index import LiveIndex, open_generation, write
-from visearch.index.scann import Searcher
+from visearch.index.searcher import Searcher
 
 BUILD_THREADS = 2
 Effort = tuple[int, ...]

@@ -94,6 +94,7 @@ SERVICE = strict(
             ]
         },
         "stop_grace_period": TIME,
+        "profiles": STRINGS,
         "restart": {"type": "string", "pattern": r"^(no|always|unless-stopped|on-failure(:\d+)?)$"},
         "init": {"type": "boolean"},
         "cap_drop": STRINGS,

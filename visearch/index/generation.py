@@ -32,6 +32,7 @@ from visearch.index.scoring import (
     check_shape,
     squared_norms,
 )
+from visearch.index.searcher import Searcher, SearcherSettings, load
 from visearch.index.stored import StoredVectors
 from visearch.records import TARGET_RECALL, Metric
 
@@ -49,7 +50,7 @@ class Generation:
     manifest: Manifest
     vectors: StoredVectors
     keys: Keys
-    searcher: scann.Searcher | None
+    searcher: Searcher | None
 
     @property
     def scores_everything(self) -> bool:
@@ -61,7 +62,7 @@ class Generation:
 
         Best first, ties by lower row, which is lower key. Which rows are found is up to ScaNN
         (``manifest.recall``); a place it could not fill holds row -1 and score -inf. Raises
-        ValueError as ``scann.Searcher.search`` does.
+        ValueError as ``Searcher.search`` does.
         """
         if self.searcher is None:
             return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
@@ -147,7 +148,7 @@ def open_generation(folder: Path, *, fingerprint: str) -> Generation:
         _check_files(folder, manifest)
         vectors = StoredVectors(folder / "vectors.npy")
         keys: Keys = np.load(folder / "keys.npy", allow_pickle=False)
-        searcher = scann.load(folder / "scann") if manifest.searcher is not None else None
+        searcher = load(folder / "scann") if manifest.searcher is not None else None
     except (OSError, ValueError) as error:
         raise GenerationCorrupt(f"{folder.name} cannot be loaded: {error}") from error
     _check_arrays(folder, manifest, vectors, keys, searcher)
@@ -187,7 +188,7 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
 
 def _write_searcher(
     part: Path, metric: Metric, brute_force_limit: int, target_recall: float, threads: int
-) -> scann.SearcherSettings | None:
+) -> SearcherSettings | None:
     vectors = np.load(part / "vectors.npy", mmap_mode="r", allow_pickle=False)
     if len(vectors) == 0:
         return None
@@ -220,7 +221,7 @@ def _check_arrays(
     manifest: Manifest,
     vectors: StoredVectors,
     keys: Keys,
-    searcher: scann.Searcher | None,
+    searcher: Searcher | None,
 ) -> None:
     settings = asdict(searcher.settings) if searcher else None
     shapes = (manifest.count, manifest.dimension), (manifest.count,)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visearch.index.generation import Generation
-from visearch.index.scann import FIRST, spare
 from visearch.index.scoring import Floats, Rows
+from visearch.index.searcher import FIRST, spare
 
 _GROWTH = 4
 

@@ -10,15 +10,9 @@ from clouds import cloud
 
 from visearch.index import exact_search
 from visearch.index.recall import Sample
-from visearch.index.scann import (
-    SearcherSettings,
-    _effort,
-    _is_answer,
-    _ladder,
-    build,
-    load,
-)
+from visearch.index.scann import _ladder, build
 from visearch.index.scoring import METRICS
+from visearch.index.searcher import SearcherSettings, _effort, _is_answer, load
 
 
 def recall(searcher, vectors, queries, metric, k=10):
