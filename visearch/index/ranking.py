@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visearch.index.generation import Generation
+from visearch.index.recall import NEIGHBOURS
 from visearch.index.scoring import Floats, Rows
 from visearch.index.searcher import FIRST, spare
 
@@ -51,10 +52,10 @@ def ranked(
 def _steps(
     base: Generation, query: Floats, want: int, exact: Exact
 ) -> Iterator[tuple[Rows, Floats]]:
-    k = FIRST
+    k = NEIGHBOURS
     while spare(k) <= len(base.vectors) // 4:
         yield base.nearest(query, k)
-        k *= _GROWTH
+        k = FIRST if k < FIRST else k * _GROWTH
     yield exact(want)
 
 

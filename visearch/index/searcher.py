@@ -183,7 +183,7 @@ def spare(k: int) -> int:
 
     Its 8-bit scores err in the third digit, which is how close neighbours often lie.
     """
-    return k + max(6, k // 3)
+    return k + max(4, k // 3)
 
 
 def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
