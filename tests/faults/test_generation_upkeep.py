@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from bench_pipeline import Bench
 from stock import add, points
+from system import eventually
 
 from visearch.errors import Conflict
+from visearch.index import Generation
 from visearch.indexing.compaction import compact_all
 from visearch.indexing.purge import purge
 from visearch.records import Catalog
-from visearch.searching.indexes import Indexes, Snapshot
+from visearch.searching.indexes import Indexes, Snapshot, _open
 from visearch.store import catalogs, generations, schema
 from visearch.store.blobs import Blobs
 
@@ -180,3 +184,33 @@ def test_a_damaged_copy_is_fetched_again_and_accuses_nobody(remote: Bench) -> No
     assert served(remote).generation is None
     assert compact_all(remote.pipeline) == ["c"]
     assert served(remote).generation == catalog(remote).generation != name
+
+
+def test_a_generation_that_opens_slowly_holds_nobody_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one before follows the changes meanwhile, and the new one is taken when it is open."""
+    indexes = Indexes(bench.database, bench.blobs)
+    first, gate = indexes.get("c").generation, threading.Event()
+
+    def slowly(*arguments: Any) -> Generation:
+        assert gate.wait(60)
+        return _open(*arguments)
+
+    monkeypatch.setattr("visearch.searching.indexes._open", slowly)
+    grow(bench, 1)
+    assert compact_all(bench.pipeline) == ["c"]
+    for step in (2, 3):
+        grow(bench, step)
+        indexes.refresh()
+        assert indexes.get("c").parts[0].size == (step + 1) * N
+        assert indexes.get("c").generation == first
+    gate.set()
+
+    def renewed() -> bool:
+        indexes.refresh()
+        return indexes.get("c").generation == catalog(bench).generation != first
+
+    eventually(renewed, what="the new generation")
+    assert indexes.get("c").parts[0].size == 4 * N
+    assert indexes.get("c").parts[0].delta_size == 2 * N

@@ -1,12 +1,15 @@
 """The live index of every catalog, in memory, kept in step with the database.
 
-One thread refreshes; searching threads read whole snapshots and take no lock.
+One thread refreshes; searching threads read whole snapshots and take no lock. A large generation is
+opened beside them, while the one before goes on following the changes.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +25,9 @@ from visearch.store.blobs import Blobs, generation_place
 from visearch.store.database import Database
 
 log = structlog.get_logger(__name__)
+
+PATIENCE_S = 0.25
+"""So long a refresh waits for new generations to open; what takes longer comes with a later one."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,10 @@ class Indexes:
         self._held = held
         self._snapshots: dict[str, Snapshot] = {}
         self._served: set[str | None] = set()
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="generations")
+        self._opening: dict[str, Future[Generation]] = {}
+        self._refused: set[str] = set()
+        self._patient_until = 0.0
         self._refreshing = threading.Lock()
 
     def get(self, name: str) -> Snapshot:
@@ -101,6 +111,7 @@ class Indexes:
         """Bring every catalog up to the database; a broken one keeps its last snapshot."""
         with self._refreshing:
             at = now()
+            self._patient_until = time.monotonic() + PATIENCE_S
             with self._database.read() as connection:
                 live = catalogs.everything(connection)
             fresh = {}
@@ -133,20 +144,43 @@ class Indexes:
         if old is None or old.catalog.fingerprint != catalog.fingerprint:
             return load_index(self._database, self._blobs, catalog, shard)
         index = old.parts[shard]
-        if old.catalog.generation != catalog.generation:
-            return load_index(self._database, self._blobs, catalog, shard, index)
+        base = self._next_base(catalog, shard, index)
+        if base is not None:
+            index = LiveIndex.on(base)
         if index.revision < catalog.revision:
             return _catch_up(self._database, self._blobs, catalog, shard, index)
         return index
 
+    def _next_base(self, catalog: Catalog, shard: int, index: LiveIndex) -> Generation | None:
+        """Return the catalog's generation if another one is served and it is open by now."""
+        served = index.base.manifest.id if index.base else None
+        if catalog.generation in (None, served):
+            return None
+        place = _place(catalog, shard)
+        if place in self._refused:
+            return None
+        if place not in self._opening:
+            self._opening[place] = self._opener.submit(_open, self._blobs, catalog, shard)
+        try:
+            base = self._opening[place].result(max(0.0, self._patient_until - time.monotonic()))
+        except TimeoutError:
+            return None
+        except (GenerationCorrupt, NotFound) as error:
+            self._refused.add(place)
+            _refuse(self._database, catalog, shard, error)
+            base = None
+        except Exception:
+            del self._opening[place]  # the next refresh tries again
+            raise
+        del self._opening[place]
+        return base
 
-def load_index(
-    database: Database, blobs: Blobs, catalog: Catalog, shard: int, old: LiveIndex | None = None
-) -> LiveIndex:
+
+def load_index(database: Database, blobs: Blobs, catalog: Catalog, shard: int) -> LiveIndex:
     """Open a shard of the catalog's generation and replay what came after it.
 
-    A generation that fails its checks is refused, and the builder told: ``old`` goes on, or
-    without one the whole shard is searched exhaustively from its stored embeddings.
+    A generation that fails its checks is refused, and the builder told: the whole shard is
+    searched exhaustively from its stored embeddings.
     """
     empty = LiveIndex.empty(catalog.dimension, catalog.metric)
     if catalog.generation is None:
@@ -155,7 +189,7 @@ def load_index(
         index = LiveIndex.on(_open(blobs, catalog, shard))
     except (GenerationCorrupt, NotFound) as error:
         _refuse(database, catalog, shard, error)
-        index = old or empty
+        index = empty
     return _catch_up(database, blobs, catalog, shard, index)
 
 
@@ -177,9 +211,13 @@ def _refuse(
         log.warning("refusal_not_told", catalog=catalog.name, error=error.detail)
 
 
-def _open(blobs: Blobs, catalog: Catalog, shard: int) -> Generation:
+def _place(catalog: Catalog, shard: int) -> str:
     assert catalog.generation is not None
-    prefix = generation_place(catalog.generation, catalog.shards, shard)
+    return generation_place(catalog.generation, catalog.shards, shard)
+
+
+def _open(blobs: Blobs, catalog: Catalog, shard: int) -> Generation:
+    prefix = _place(catalog, shard)
     try:
         return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
     except GenerationCorrupt:
