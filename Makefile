@@ -31,15 +31,34 @@ bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it
 
 encoder: runs/encoder.safetensors ## Train the bundled encoder again from the folder DATA (hours)
 
-# Two targets, so that a run that was killed goes on with its stage.
-runs/stage-1.safetensors: recipes/bundled-1.toml | $(VENV)/installed
-	@test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }
-	mkdir -p runs
+# A target for each stage, so that a run that was killed goes on with its stage.
+TRAIN = test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }; \
 	$(BIN)/visearch train $< --data "$(DATA)" --out $@
 
-runs/encoder.safetensors: recipes/bundled-2.toml runs/stage-1.safetensors
+runs/stage-1.safetensors: recipes/bundled-1.toml | $(VENV)/installed
+	@mkdir -p runs
+	@$(TRAIN)
+
+runs/stage-2.safetensors: recipes/bundled-2.toml runs/stage-1.safetensors
+	@$(TRAIN) --start runs/stage-1.safetensors
+
+runs/encoder.safetensors: recipes/bundled-3.toml runs/stage-2.safetensors runs/residual.safetensors
+	@$(TRAIN) --start runs/stage-2.safetensors --branch runs/residual.safetensors
+
+# The residual network is the bundled encoder of visearch 0.1, trained by the code and the four
+# recipes of its commit.
+RESIDUAL := 05109c6
+runs/residual.safetensors: | $(VENV)/installed
 	@test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }
-	$(BIN)/visearch train $< --start runs/stage-1.safetensors --data "$(DATA)" --out $@
+	@test -d runs/v0.1 || git worktree add --detach runs/v0.1 $(RESIDUAL)
+	@start=; for stage in 1 2 3 4; do \
+		test -f runs/residual-$$stage.safetensors || \
+		(cd runs/v0.1 && PYTHONPATH=. $(CURDIR)/$(BIN)/python -m visearch.cli.main train \
+			recipes/bundled-$$stage.toml $$start --data "$(realpath $(DATA))/data" \
+			--out ../residual-$$stage.safetensors) || exit 1; \
+		start="--start ../residual-$$stage.safetensors"; \
+	done
+	@cp runs/residual-4.safetensors $@
 
 clean: ## Remove the virtual environment and the embedded store
 	rm -rf $(VENV) .visearch build

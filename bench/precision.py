@@ -22,8 +22,8 @@ from visearch.encoders.encoder import Encoder
 from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.runtimes.quantize import quantize
 from visearch.encoders.spec import resolve
-from visearch.evaluation.heldout import edit
 from visearch.images import decode
+from visearch.images.edit import edit
 from visearch.index import exact_search
 
 CALIBRATED_ON = 300

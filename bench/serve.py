@@ -29,8 +29,8 @@ from common import (
 
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.runtimes.options import RunOptions
-from visearch.evaluation.heldout import edit
 from visearch.images import decode
+from visearch.images.edit import edit
 from visearch.index import exact_search
 
 PARTS = ("queue", "decode", "encode", "search", "hydrate", "total")

@@ -101,8 +101,9 @@ class System:
         return pid
 
     def wait_restarted(self, role: str, old_pid: int) -> None:
-        """Wait until the supervisor has started a role again."""
-        eventually(lambda: self.pids().get(role, old_pid) != old_pid, what=f"restart of {role}")
+        """Wait until the supervisor has started a role again; it waits up to 30 s with that."""
+        what = f"restart of {role}"
+        eventually(lambda: self.pids().get(role, old_pid) != old_pid, seconds=60, what=what)
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the ``visearch`` command against this system."""

@@ -213,6 +213,7 @@ class Catalog:
             filter=filter,
             min_score=None,
             group=group,
+            facets=[],
         )
         self._indexes.refresh()
         return self._service.search(query, _bytes(picture), SEARCH_S).hits

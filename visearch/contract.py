@@ -9,14 +9,19 @@ from typing import Any, NotRequired, TypedDict
 
 SEARCH, INGEST, EMBED, MAINTAIN = "search", "ingest", "embed", "maintain"
 QUEUES = (SEARCH, INGEST, EMBED, MAINTAIN)
+MAX_SHARDS = 64
+"""Most shards a catalog may have."""
 
 RUN_SEARCH = "visearch.search"
+SEARCH_SHARD = "visearch.search_shard"
 PLAN_IMPORT = "visearch.plan"
 DECODE_CHUNK = "visearch.decode"
 EMBED_CHUNK = "visearch.embed"
 RECONCILE = "visearch.reconcile"
 COMPACT = "visearch.compact"
+COMPARE = "visearch.compare"
 PURGE = "visearch.purge"
+REINDEX = "visearch.reindex"
 
 QUEUE_OF = {
     RUN_SEARCH: SEARCH,
@@ -25,8 +30,13 @@ QUEUE_OF = {
     EMBED_CHUNK: EMBED,
     RECONCILE: MAINTAIN,
     COMPACT: MAINTAIN,
+    COMPARE: MAINTAIN,
     PURGE: MAINTAIN,
+    REINDEX: EMBED,
 }
+
+SENT_HEADER = "visearch_sent"
+"""Header of a message: when it was sent, in seconds since the epoch."""
 
 CHANGED_CHANNEL = "visearch:changed"
 """Redis channel on which a commit that changes a catalog's index is announced."""
@@ -59,7 +69,27 @@ class SearchQuery(TypedDict):
     filter: dict[str, Any] | None
     min_score: float | None
     group: bool
+    facets: list[str]
     product: NotRequired[str]
+
+
+class ShardQuery(TypedDict):
+    """What a search asks of a shard; ``vector`` is float32 [d] in base64."""
+
+    catalog: str
+    fingerprint: str
+    vector: str
+    k: int
+    filter: dict[str, Any] | None
+
+
+class ShardPayload(TypedDict):
+    """Arguments of ``SEARCH_SHARD``; an answer after ``deadline`` helps nobody."""
+
+    gather_id: str
+    shard: int
+    query: ShardQuery
+    deadline: float
 
 
 class SearchPayload(TypedDict):
@@ -70,6 +100,11 @@ class SearchPayload(TypedDict):
     accepted_at: float
     request_id: str
     picture: str
+
+
+def shard_queue(shard: int) -> str:
+    """Return the queue of searches of one shard, of whatever catalog."""
+    return f"shard.{shard}"
 
 
 def celery_config() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Metric = Literal["cosine", "euclidean"]
 Attributes = dict[str, "str | float | bool | list[str]"]
@@ -14,6 +14,10 @@ TERMINAL_IMPORT = ("succeeded", "partial", "failed", "cancelled")
 TERMINAL_SEARCH = ("succeeded", "failed", "expired", "cancelled")
 
 
+TARGET_RECALL = 0.98
+"""Recall@10 that a catalog's index promises unless the catalog says otherwise."""
+
+
 def now() -> datetime:
     """Return the time, UTC and aware."""
     return datetime.now(UTC)
@@ -21,7 +25,10 @@ def now() -> datetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """One searchable collection. ``revision`` grows with every visible change."""
+    """One searchable collection. ``revision`` grows with every visible change.
+
+    A picture's shard is its key modulo ``shards``.
+    """
 
     pk: int
     name: str
@@ -32,6 +39,8 @@ class Catalog:
     dimension: int
     revision: int
     generation: str | None
+    target_recall: float
+    shards: int
     created_at: datetime
 
 
@@ -124,12 +133,19 @@ class PlannedItem:
     detail: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Neighbour:
+class Neighbour(NamedTuple):
     """One row of an index answer: an image's key and its score (higher is closer)."""
 
     image: int
     score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FacetValue:
+    """One value of an attribute and how many products of the candidate set have it."""
+
+    value: str | float | bool
+    count: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from visearch.contract import MAX_SHARDS
 from visearch.errors import SettingsError
 
 PREFIX = "VISEARCH_"
@@ -67,6 +68,14 @@ class Settings:
     search_batch: int = _setting(16, "Most queries encoded together by one search worker.")
 
     search_threads: int = _setting(16, "Threads of one search worker.")
+    shards: str = _setting(
+        "all",
+        "Shards of catalogs a search or shard worker holds: `all`, `none` or numbers (`0,2`).",
+    )
+    shard_workers: int = _setting(
+        0, "Shard workers that `up` starts; the search worker then holds no shard itself."
+    )
+    shard_deadline_s: float = _setting(1.0, "Seconds a search waits for the shards it asks.")
     ingest_processes: int = _setting(2, "Processes of one ingest worker.")
     web_threads: int = _setting(32, "Threads of the web server.")
     chunk_items: int = _setting(64, "Pictures handled by one ingest or embed task.")
@@ -77,6 +86,12 @@ class Settings:
     compact_min: int = _setting(2_000, "Fewest index changes that justify a new generation.")
     compact_ratio: float = _setting(
         0.1, "Smallest changed share of the index that justifies a new generation."
+    )
+    reindex_share: float = _setting(
+        0.5, "Share of the time that a reindex may keep an embed worker's encoder busy."
+    )
+    rollback_days: float = _setting(
+        7.0, "Days for which the former encoder's embeddings are kept up for a rollback."
     )
     generations_kept: int = _setting(2, "Index generations kept for rollback, per catalog.")
 
@@ -147,6 +162,26 @@ class Settings:
         return f"{host}:{self.port}"
 
     @property
+    def held_shards(self) -> frozenset[int] | None:
+        """The numbers of ``shards``; None for all.
+
+        Raises:
+            SettingsError: it is not a list of shards.
+        """
+        if self.shards in ("all", "none"):
+            return None if self.shards == "all" else frozenset()
+        try:
+            held = frozenset(int(number) for number in self.shards.split(","))
+        except ValueError:
+            held = frozenset({-1})
+        if not held <= frozenset(range(MAX_SHARDS)):
+            raise SettingsError(
+                f"VISEARCH_SHARDS={self.shards} must be `all`, `none` or numbers from 0 to "
+                f"{MAX_SHARDS - 1} with commas between"
+            )
+        return held
+
+    @property
     def listed_hosts(self) -> frozenset[str]:
         """The names of ``public_hosts``."""
         return frozenset(re.findall(r"[^,\s]+", self.public_hosts.lower()))
@@ -198,16 +233,17 @@ def _parse(name: str, text: str, default: Any) -> Any:
         if isinstance(default, bool):
             return {"1": True, "true": True, "0": False, "false": False}[text.lower()]
         if isinstance(default, int):
-            return _positive(int(text))
+            return _positive(int(text), default)
         if isinstance(default, float):
-            return _positive(float(text))
+            return _positive(float(text), default)
     except (ValueError, KeyError) as error:
         kind = type(default).__name__
         raise SettingsError(f"{name}={text!r} is not a valid {kind}") from error
     return type(default)(text) if isinstance(default, Path) else text
 
 
-def _positive(value: float) -> float:
-    if value <= 0:
+def _positive(value: float, default: float) -> float:
+    """Return a value above 0, or the default where that is 0."""
+    if value <= 0 and value != default:
         raise ValueError("must be positive")
     return value

@@ -21,7 +21,17 @@ from visearch.errors import Forbidden
 from visearch.ids import new_id
 from visearch.settings import Settings
 from web import problems
-from web.api import catalogs, health, imports, products, schemas, searches
+from web.api import (
+    catalogs,
+    duplicates,
+    health,
+    imports,
+    products,
+    reindexes,
+    schemas,
+    searches,
+    system,
+)
 from web.json_provider import Json
 from web.pages import pages
 from web.services import EXTENSION, Services, services
@@ -48,7 +58,7 @@ def create_app(settings: Settings) -> OpenAPI:
     app.json = Json(app)
     app.extensions[EXTENSION] = Services(settings)
     problems.register(app)
-    for module in (searches, catalogs, products, imports, health):
+    for module in (searches, catalogs, products, duplicates, imports, reindexes, system, health):
         app.register_api(module.api)
     app.register_blueprint(pages)
     _document(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -42,7 +43,11 @@ class Services:
         """Put a message on the task's queue; raises DependencyUnavailable."""
         try:
             self._celery.send_task(
-                task, kwargs=dict(payload), queue=contract.QUEUE_OF[task], retry=False
+                task,
+                kwargs=dict(payload),
+                queue=contract.QUEUE_OF[task],
+                headers={contract.SENT_HEADER: time.time()},
+                retry=False,
             )
         except OperationalError as error:
             raise DependencyUnavailable(f"the queue does not answer: {error}") from error

@@ -19,6 +19,8 @@ def main() -> None:
         raise SystemExit(f"usage: python -m workers {'|'.join([*ROLES, BEAT])}")
     try:
         settings = Settings.from_env()
+        if name == "shard" and not settings.held_shards:
+            raise SettingsError("a shard worker needs VISEARCH_SHARDS, the numbers of its shards")
     except SettingsError as error:
         raise SystemExit(f"visearch: {error.detail}") from error
     settings.home.mkdir(parents=True, exist_ok=True)
@@ -36,7 +38,7 @@ def main() -> None:
     app.worker_main(
         [
             "worker",
-            f"--queues={role.queue}",
+            f"--queues={','.join(role.queues(settings))}",
             f"--pool={role.pool}",
             f"--concurrency={role.concurrency(settings)}",
             f"--hostname={name}-{os.getpid()}@%h",

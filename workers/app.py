@@ -48,11 +48,14 @@ app.conf.update(
             "options": {"expires": 3},
         },
         contract.COMPACT: {"task": contract.COMPACT, "schedule": 5.0, "options": {"expires": 5}},
+        contract.COMPARE: {"task": contract.COMPARE, "schedule": 10.0, "options": {"expires": 10}},
+        contract.REINDEX: {"task": contract.REINDEX, "schedule": 2.0, "options": {"expires": 2}},
         contract.PURGE: {"task": contract.PURGE, "schedule": 300.0, "options": {"expires": 300}},
     },
 )
 context = Context(app, settings, role.name)
 _stopping = threading.Event()
+_details: Callable[[], dict[str, Any]] = dict
 
 
 def at_start(prepare: Callable[[], None]) -> Callable[[], None]:
@@ -93,7 +96,7 @@ def _bind(task_id: str, task: Any, kwargs: dict[str, Any], **_: Any) -> None:
 
 @signals.task_postrun.connect
 def _unbind(task: Any, state: str, **_: Any) -> None:
-    if contract.QUEUE_OF[task.name] != contract.MAINTAIN:  # those tick all the time
+    if contract.QUEUE_OF.get(task.name) != contract.MAINTAIN:  # those tick all the time
         spent = time.perf_counter() - task.request.visearch_started
         log.info("task", state=state, ms=round(spent * 1e3, 1))
     structlog.contextvars.clear_contextvars()
@@ -105,10 +108,17 @@ def _ready(**_: Any) -> None:
     log.info("worker_ready", worker=context.name, role=role.name)
 
 
+def tell(details: Callable[[], dict[str, Any]]) -> None:
+    """Let the operator's view show what ``details()`` returns, as JSON, with every beat."""
+    global _details
+    _details = details
+
+
 def _keep_beating() -> None:
+    queues = role.queues(settings)
     while not _stopping.is_set():
         try:
-            presence.beat(context.redis, context.name, role.name)
+            presence.beat(context.redis, context.name, role.name, queues=queues, **_details())
         except DependencyUnavailable as error:
             log.warning("heartbeat_failed", error=error.detail)
         _stopping.wait(presence.BEAT_S)

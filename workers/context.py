@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -58,10 +59,15 @@ class Context:
         """The adapters of the indexing use case."""
         return Pipeline(self.database, self.blobs, self.settings, self.send, self.announce)
 
-    def send(self, task: str, payload: Mapping[str, Any]) -> None:
-        """Put a message on the task's queue; raises DependencyUnavailable."""
+    def send(self, task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
+        """Put a message on a queue, by default the task's; raises DependencyUnavailable."""
         try:
-            self.app.send_task(task, kwargs=dict(payload), queue=contract.QUEUE_OF[task])
+            self.app.send_task(
+                task,
+                kwargs=dict(payload),
+                queue=queue or contract.QUEUE_OF[task],
+                headers={contract.SENT_HEADER: time.time()},
+            )
         except OperationalError as error:
             raise DependencyUnavailable(f"the queue does not answer: {error}") from error
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from visearch.contract import EMBED_CHUNK
+import threading
+
+from visearch.contract import EMBED, EMBED_CHUNK, REINDEX
 from visearch.indexing.embed import embed_chunk
-from visearch.store.chunks import EMBED
+from visearch.indexing.reindex import take_turn
+from visearch.store import chunks
+from visearch.store.redis import answering
 from workers.app import app, at_start, context
 from workers.encoders import Encoders
 from workers.failures import releasing
 
 BUCKETS = (1, 8, 64)
 _encoders: list[Encoders] = []
+_reindexing = threading.Lock()
 
 
 @at_start
@@ -24,5 +29,20 @@ def _initialise() -> None:
 @app.task(name=EMBED_CHUNK)
 def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Embed one chunk."""
-    with releasing(import_id, chunk, EMBED, attempt):
+    with releasing(import_id, chunk, chunks.EMBED, attempt):
         embed_chunk(context.pipeline, _encoders[0].get, import_id, chunk, attempt, context.name)
+
+
+@app.task(name=REINDEX)
+def reindex() -> None:
+    """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
+    if _reindexing.acquire(blocking=False):
+        try:
+            take_turn(context.pipeline, _encoders[0].get, _busy)
+        finally:
+            _reindexing.release()
+
+
+def _busy() -> bool:
+    with answering():
+        return bool(context.redis.llen(EMBED))

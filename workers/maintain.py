@@ -6,8 +6,9 @@ import threading
 
 import structlog
 
-from visearch.contract import COMPACT, PURGE, RECONCILE
+from visearch.contract import COMPACT, COMPARE, PURGE, RECONCILE
 from visearch.indexing.compaction import compact_all
+from visearch.indexing.duplicates import Resting, compare_all
 from visearch.indexing.purge import purge as purge_store
 from visearch.indexing.reconcile import reconcile as reconcile_work
 from visearch.store import presence
@@ -17,6 +18,8 @@ from workers.app import app, context
 log = structlog.get_logger(__name__)
 _building = threading.Lock()
 _reconciling = threading.Lock()
+_comparing = threading.Lock()
+_resting: Resting = {}
 _purging = threading.Lock()
 _watch = presence.Watch()
 
@@ -45,6 +48,16 @@ def compact() -> None:
                 log.info("generation_published", catalog=name)
         finally:
             _building.release()
+
+
+@app.task(name=COMPARE)
+def compare() -> None:
+    """Find the pictures of different products that look the same."""
+    if _comparing.acquire(blocking=False):
+        try:
+            compare_all(context.pipeline, _resting)
+        finally:
+            _comparing.release()
 
 
 @app.task(name=PURGE)

@@ -14,24 +14,50 @@ class Role:
     """How one kind of worker runs. ``modules`` are imported by that role alone."""
 
     name: str
-    queue: str
+    queues: Callable[[Settings], tuple[str, ...]]
     pool: str
     concurrency: Callable[[Settings], int]
     modules: tuple[str, ...]
 
 
+def _only(queue: str) -> Callable[[Settings], tuple[str, ...]]:
+    return lambda _: (queue,)
+
+
+def _shard_queues(settings: Settings) -> tuple[str, ...]:
+    held = settings.held_shards
+    return tuple(
+        contract.shard_queue(shard)
+        for shard in range(contract.MAX_SHARDS)
+        if held is None or shard in held
+    )
+
+
 ROLES = {
     role.name: role
     for role in (
-        Role("search", contract.SEARCH, "threads", lambda s: s.search_threads, ("workers.search",)),
+        Role(
+            "search",
+            _only(contract.SEARCH),
+            "threads",
+            lambda s: s.search_threads,
+            ("workers.search",),
+        ),
+        # No encoder, and threads of its own: a search that waits for shards must not keep
+        # them from answering.
+        Role("shard", _shard_queues, "threads", lambda s: s.search_threads, ("workers.shard",)),
         # Children are forked: this role never imports jax (a test checks), and opens its
         # connections after the fork. A child that is killed takes one chunk with it.
         Role(
-            "ingest", contract.INGEST, "prefork", lambda s: s.ingest_processes, ("workers.ingest",)
+            "ingest",
+            _only(contract.INGEST),
+            "prefork",
+            lambda s: s.ingest_processes,
+            ("workers.ingest",),
         ),
         # Two threads: one chunk is stored while the next is encoded.
-        Role("embed", contract.EMBED, "threads", lambda _: 2, ("workers.embed",)),
+        Role("embed", _only(contract.EMBED), "threads", lambda _: 2, ("workers.embed",)),
         # A thread per task: reconciling goes on while a generation is built and old ones purged.
-        Role("maintain", contract.MAINTAIN, "threads", lambda _: 3, ("workers.maintain",)),
+        Role("maintain", _only(contract.MAINTAIN), "threads", lambda _: 3, ("workers.maintain",)),
     )
 }

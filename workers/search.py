@@ -9,33 +9,51 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from visearch.contract import CHANGED_CHANNEL, RUN_SEARCH, SearchQuery
-from visearch.errors import ImageError, InvalidRequest, SearchExpired, VisearchError
+from visearch.contract import RUN_SEARCH, SearchQuery
+from visearch.errors import (
+    DependencyUnavailable,
+    ImageError,
+    InvalidRequest,
+    SearchExpired,
+    VisearchError,
+)
 from visearch.indexing.decode import limits_of
 from visearch.records import Catalog
 from visearch.searching.answers import answer_body, failure_body
-from visearch.searching.indexes import Indexes, keep_fresh
+from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
+from visearch.searching.shards import Gatherer
+from visearch.store import reindexes
 from visearch.store.jobs import answer_key
-from visearch.store.redis import answering
-from workers.app import app, at_start, context
+from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders
+from workers.following import follow
 
 log = structlog.get_logger(__name__)
 BUCKETS = (1, 4, 16)
+LOOK_AHEAD_S = 2.0
 
 
 class Searching:
     """What the search role keeps in memory: encoders, batchers, live indexes."""
 
     def __init__(self) -> None:
-        self.indexes = Indexes(context.database, context.blobs)
         self.encoders = Encoders(context.settings, BUCKETS)
+        settings = context.settings
+        self.indexes = Indexes(
+            context.database, context.blobs, self.encoders.get, settings.held_shards
+        )
         self._batchers: dict[str, Batcher] = {}
         self._lock = threading.Lock()
         self.service = SearchService(
-            context.database, context.blobs, self.indexes, self._embed, limits_of(context.settings)
+            context.database,
+            context.blobs,
+            self.indexes,
+            self._embed,
+            limits_of(settings),
+            Gatherer(context.redis, context.send, settings.search_queue_limit),
+            settings.shard_deadline_s,
         )
 
     def _embed(
@@ -64,22 +82,28 @@ def _initialise() -> None:
     """Compile the encoder and load every index before the worker takes its first search."""
     global _searching
     _searching = Searching()
-    _searching.encoders.get(context.settings.encoder)
+    fingerprint = _searching.encoders.get(context.settings.encoder).fingerprint
     _searching.indexes.refresh()
-    threading.Thread(target=_follow, daemon=True, name="indexes").start()
+    tell(lambda: {"encoder": fingerprint, "catalogs": searching().indexes.described()})
+    follow(_searching.indexes)
+    threading.Thread(target=_look_ahead, daemon=True, name="encoders").start()
 
 
-def _follow() -> None:
-    """Keep the indexes fresh: announced changes at once, the rest twice a second."""
-    events = context.redis.pubsub(ignore_subscribe_messages=True)
-
-    def wait(seconds: float) -> None:
-        with answering():
-            if not events.subscribed:
-                events.subscribe(CHANGED_CHANNEL)
-            events.get_message(timeout=seconds)
-
-    keep_fresh(searching().indexes, wait, threading.Event())
+def _look_ahead() -> None:
+    """Open the encoders that catalogs are on their way to: no search shall wait for that."""
+    refused: set[str] = set()
+    while True:
+        time.sleep(LOOK_AHEAD_S)
+        try:
+            with context.database.read() as connection:
+                coming = {reindex.encoder for _, reindex in reindexes.kept_up(connection)}
+            for spec in coming - refused:
+                searching().encoders.get(spec)
+        except DependencyUnavailable as error:
+            log.warning("encoders_not_looked_up", error=error.detail)
+        except VisearchError as error:
+            refused.add(spec)
+            log.error("encoder_refused", encoder=spec, code=error.code, detail=error.detail)
 
 
 @app.task(name=RUN_SEARCH)
@@ -113,7 +137,8 @@ def run_search(
     queue_ms = (started - accepted_at) * 1e3
     body = answer_body(answer, queue_ms, (time.time() - accepted_at) * 1e3)
     jobs.finish(search_id, "succeeded", body)
-    jobs.cache(answer_key(answer.catalog, answer.revision, query, picture), body)
+    if answer.complete:
+        jobs.cache(answer_key(answer.catalog, answer.revision, query, picture), body)
 
 
 def _fail(search_id: str, error: VisearchError) -> None:

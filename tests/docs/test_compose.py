@@ -94,6 +94,7 @@ SERVICE = strict(
             ]
         },
         "stop_grace_period": TIME,
+        "profiles": STRINGS,
         "restart": {"type": "string", "pattern": r"^(no|always|unless-stopped|on-failure(:\d+)?)$"},
         "init": {"type": "boolean"},
         "cap_drop": STRINGS,
@@ -172,7 +173,10 @@ def test_every_worker_service_is_a_role_and_every_queue_has_a_consumer() -> None
     services = compose()["services"]
     workers = {name: s["command"] for name, s in services.items() if name not in OTHER_SERVICES}
     assert workers == {name: [name] for name in (*ROLES, BEAT)}
-    assert {ROLES[name].queue for name in workers if name != BEAT} == set(contract.QUEUES)
+    settings = Settings.from_env(services["shard"]["environment"])
+    queues = {queue for name in ROLES for queue in ROLES[name].queues(settings)}
+    shards = {contract.shard_queue(shard) for shard in range(4)}
+    assert queues == {*contract.QUEUES, *shards}
     assert all(services[name]["build"]["target"] == "worker" for name in workers)
     assert any(line == 'ENTRYPOINT ["python", "-m", "workers"]' for line in dockerfile())
 
@@ -232,10 +236,12 @@ def test_the_images_do_not_run_as_root_and_web_reports_its_health() -> None:
 
 
 def test_the_procfile_runs_every_role_once() -> None:
+    """But shard workers: each would need its own numbers."""
     commands = procfile()
-    assert set(commands) == {"redis", "web", *ROLES, BEAT}
+    roles = [name for name in (*ROLES, BEAT) if name != "shard"]
+    assert set(commands) == {"redis", "web", *roles}
     assert commands["web"] == "exec python -m web"
-    for name in (*ROLES, BEAT):
+    for name in roles:
         assert commands[name] == f"exec python -m workers {name}"
     port = re.search(r"--port (\d+)", commands["redis"])
     assert port is not None

@@ -14,8 +14,9 @@ from visearch.ids import new_id
 from visearch.indexing import plan as planning
 from visearch.indexing import progress
 from visearch.indexing import purge as purging
+from visearch.indexing.compaction import compact
 from visearch.indexing.purge import purge
-from visearch.store import chunks, presence
+from visearch.store import catalogs, chunks, presence
 from visearch.store.redis import connect
 
 
@@ -151,6 +152,24 @@ def test_a_purge_removes_what_killed_processes_left(
     assert not bench.blobs.exists(upload)
     bench.drain()
     assert bench.read(record).status == "succeeded"
+
+
+def test_a_purge_removes_generations_that_nobody_published(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.accept(bench.catalog("c"), files(3))
+    bench.drain()
+    with bench.database.read() as connection:
+        assert compact(bench.pipeline, catalogs.get(connection, "c"))
+    orphan = f"generations/{new_id()}"
+    bench.blobs.put(f"{orphan}/vectors.npy", b"its builder was killed here")
+    purge(bench.pipeline)
+    assert bench.blobs.exists(f"{orphan}/vectors.npy"), "it may still be uploaded"
+    monkeypatch.setattr(purging, "BUILDING_S", -1)
+    purge(bench.pipeline)
+    with bench.database.read() as connection:
+        live = catalogs.get(connection, "c").generation
+    assert bench.blobs.folders("generations") == {live}
 
 
 def test_a_worker_missed_once_is_not_dead_yet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ def test_create_describe_and_conflict(system: System) -> None:
         conflict = system.http.put("/v1/catalogs/shoes", json={"title": "No", **change})
         assert (conflict.status_code, conflict.json()["code"]) == (409, "conflict")
     assert system.http.get("/v1/catalogs/shoes").json()["title"] == "Boots"
+    nothing = system.http.post("/v1/catalogs/shoes/index/rollback")
+    assert (nothing.status_code, nothing.json()["code"]) == (409, "conflict")
+    assert "no former index" in nothing.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -93,6 +95,38 @@ def test_a_filter_is_exact(
     system: System, shop: str, listing: dict[str, dict[str, Any]], where: Filter, count: int
 ) -> None:
     assert len(_check(system, shop, listing, where)) == count
+
+
+FACETS = ["colour", "sizes", "price", "sale", "größe", "rare \\ name", "missing"]
+
+
+@pytest.mark.parametrize(
+    "where", [{}, {"colour": "red"}, {"sizes": ["S", "L"]}, {"price": {"gte": 100}}]
+)
+def test_facets_count_the_products_that_pass(
+    system: System, shop: str, listing: dict[str, dict[str, Any]], where: Filter
+) -> None:
+    expected: dict[str, Counter[Any]] = {field: Counter() for field in FACETS}
+    for attributes in listing.values():
+        if _passes(attributes, where):
+            for field in attributes.keys() & expected.keys():
+                has = attributes[field]
+                expected[field].update(set(has) if isinstance(has, list) else [has])
+    record = find(system, shop, picture(1), filter=where, facets=FACETS)
+    counted = {
+        field: {value["value"]: value["count"] for value in values}
+        for field, values in record["facets"].items()
+    }
+    assert counted == expected
+    for values in record["facets"].values():
+        assert [v["count"] for v in values] == sorted((v["count"] for v in values), reverse=True)
+
+
+def test_a_facet_no_attribute_can_have_is_refused(system: System, shop: str) -> None:
+    fields = {"catalog": shop, "facets": json.dumps(['a"b'])}
+    files = {"image": ("q.jpg", picture(1), "image/jpeg")}
+    answer = system.http.post("/v1/searches", data=fields, files=files)
+    assert answer.status_code == 422 and answer.json()["errors"][0]["pointer"] == '/filter/a"b'
 
 
 _value = st.sampled_from(["red", "green", "S", "M", "3", "", 7, 8.5, 0.5, True, False, "true"])

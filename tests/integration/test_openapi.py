@@ -25,17 +25,25 @@ CONTRACT = {
     ("get", f"{C}/products/{{product_id}}"): "200 403 404 422 503",
     ("patch", f"{C}/products/{{product_id}}"): "200 403 404 422 503",
     ("delete", f"{C}/products/{{product_id}}"): "204 403 404 422 503",
+    ("get", f"{C}/duplicates"): "200 403 404 422 503",
+    ("post", f"{C}/reindex"): "202 403 404 409 422 503",
+    ("get", f"{C}/reindex/{{id}}"): "200 403 404 503",
+    ("delete", f"{C}/reindex/{{id}}"): "204 403 404 409 503",
+    ("post", f"{C}/reindex/{{id}}/activate"): "202 403 404 409 503",
+    ("post", f"{C}/rollback"): "202 403 404 409 503",
+    ("post", f"{C}/index/rollback"): "200 403 404 409 503",
     ("post", f"{C}/imports"): "202 403 404 413 415 422 503",
     ("get", f"{C}/imports"): "200 403 404 422 503",
     ("get", f"{C}/imports/{{import_id}}"): "200 403 404 503",
     ("delete", f"{C}/imports/{{import_id}}"): "200 403 404 503",
     ("get", f"{C}/imports/{{import_id}}/items"): "200 403 404 422 503",
+    ("get", "/v1/system"): "200 403 503",
     ("get", "/healthz"): "200",
     ("get", "/readyz"): "200 503",
 }
 FIELDS = {
-    "Search": "id status created_at finished_at catalog cached results total timings_ms index "
-    "encoder error",
+    "Search": "id status created_at finished_at catalog cached results total facets timings_ms "
+    "index encoder error",
     "Hit": "product_id image_id score title image_url url attributes rank",
     "Import": "id catalog status counts progress eta_s created_at finished_at error",
     "Counts": "items fetched decoded embedded searchable failed",
@@ -43,7 +51,7 @@ FIELDS = {
     "Problem": "type title status detail instance code errors",
     "Timings": "queue decode encode search hydrate total",
     "IndexState": "generation fresh_to",
-    "NewSearch": "image product catalog limit offset box filter min_score group",
+    "NewSearch": "image product catalog limit offset box filter min_score group facets",
     "NewProduct": "title url attributes images",
 }
 
@@ -119,7 +127,7 @@ def test_requests_say_what_they_take(document: dict[str, Any]) -> None:
             assert media == {"application/json", "multipart/form-data"}
         elif (method, path) == ("post", f"{C}/imports"):
             assert media == {"application/zip", "application/x-tar", "multipart/form-data"}
-        elif method in ("put", "patch"):
+        elif method in ("put", "patch") or (method, path) == ("post", f"{C}/reindex"):
             assert media == {"application/json"}
         else:
             assert not media, (method, path)

@@ -67,6 +67,17 @@ def test_filters_of_every_type(system: System) -> None:
     assert ids('{"sizes": ["L", "XL"]}') == {"p0", "p2", "p4"}
     assert ids('{"price": 1.5}') == {"p1"}
     assert ids('{"price": "1.5"}') == {"p1"}
+    found = system.search(picture(0), "types", facets='["new", "sizes", "price", "missing"]')
+    facets = {
+        field: {value["value"]: value["count"] for value in values}
+        for field, values in found["facets"].items()
+    }
+    assert facets == {
+        "new": {True: 3, False: 3},
+        "sizes": {"L": 3, "S": 3, "M": 3},
+        "price": {i * 1.5: 1 for i in range(6)},
+        "missing": {},
+    }
 
 
 def test_replace_and_delete(system: System) -> None:

@@ -36,7 +36,7 @@ def open_indexes(home: Path) -> Indexes:
 
 def test_a_broken_catalog_is_no_missing_one(home: Path) -> None:
     indexes = open_indexes(home)
-    assert indexes.get("sound").index.size == 1
+    assert indexes.get("sound").parts[0].size == 1
     with pytest.raises(DependencyUnavailable, match="'broken' cannot be loaded"):
         indexes.get("broken")
     with pytest.raises(NotFound):

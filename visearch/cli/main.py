@@ -138,7 +138,7 @@ def search(picture: Path, catalog: str, limit: int, server: str | None, as_json:
 
 @main.group()
 def catalog() -> None:
-    """List and delete catalogs."""
+    """List and delete catalogs; go back to an index before."""
 
 
 @catalog.command("ls")
@@ -172,6 +172,23 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     click.echo(f"deleted {name}")
 
 
+@catalog.command("rollback-index")
+@click.argument("name")
+@server
+@as_json
+@one_line_errors
+def catalog_rollback_index(name: str, server: str | None, as_json: bool) -> None:
+    """Search catalog NAME by its index generation before the last one.
+
+    Nothing else of the catalog goes back: what changed since is replayed.
+    """
+    found = Client(Settings.from_env(), server).call("POST", f"/v1/catalogs/{name}/index/rollback")
+    if as_json:
+        print_json(found)
+    else:
+        click.echo(f"{name} is searched by generation {found['index']['id']}")
+
+
 @main.command()
 @click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -182,6 +199,11 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     "--start",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Checkpoint to start from, for a recipe that leaves it open.",
+)
+@click.option(
+    "--branch",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Checkpoint of the recipe's [branch].",
 )
 @click.option(
     "--board",
@@ -201,6 +223,7 @@ def train(
     data: Path,
     out: Path,
     start: Path | None,
+    branch: Path | None,
     board: Path | None,
     processes: int,
     as_json: bool,
@@ -216,7 +239,7 @@ def train(
             f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
         ) from error
     with progress(as_json) as bars:
-        report = run(recipe, data, out, start, board, processes, bars)
+        report = run(recipe, data, out, start, branch, board, processes, bars)
     if as_json:
         print_json(vars(report))
     else:

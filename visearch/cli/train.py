@@ -20,6 +20,7 @@ def run(
     data: Path,
     out: Path,
     start: Path | None,
+    branch: Path | None,
     board: Path | None,
     processes: int,
     bars: Progress,
@@ -29,7 +30,7 @@ def run(
     Raises:
         InvalidRequest: the recipe is not valid, or a source is missing.
     """
-    recipe, sources = recipes.read(recipe_path, data, start)
+    recipe, sources = recipes.read(recipe_path, data, start, branch)
     split = load(sources)
     shares = {i: s.share for i, s in enumerate(sources) if s.share is not None}
     bar = bars.add_task("training", total=recipe.steps)

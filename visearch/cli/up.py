@@ -18,6 +18,7 @@ from visearch import home_lock
 from visearch.cli import demo, doctor, redis_server
 from visearch.cli.client import Client
 from visearch.cli.process import Child
+from visearch.contract import MAX_SHARDS
 from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.settings import Settings
 from visearch.store.database import Database
@@ -44,7 +45,8 @@ class Supervisor:
             self._redis = [Child("redis", command, env, logs, tell)]
         python = sys.executable
         self._workers = [
-            Child(role, [python, "-m", "workers", role], env, logs, tell) for role in ROLES
+            Child(name, [python, "-m", "workers", role], env | shards, logs, tell)
+            for name, role, shards in _roles(settings)
         ]
         self._web = [Child("web", [python, "-m", "web"], env, logs, tell)]
 
@@ -128,6 +130,16 @@ class Supervisor:
                 child.kill()
                 child.wait(5)
         (self._settings.home / "pids").unlink(missing_ok=True)
+
+
+def _roles(settings: Settings) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Yield name, role and more environment of each worker."""
+    workers = settings.shard_workers
+    for role in ROLES:
+        yield role, role, {"VISEARCH_SHARDS": "none"} if workers and role == "search" else {}
+    for number in range(workers):
+        held = ",".join(str(shard) for shard in range(number, MAX_SHARDS, workers))
+        yield f"shard-{number}", "shard", {"VISEARCH_SHARDS": held}
 
 
 def tell(line: str) -> None:

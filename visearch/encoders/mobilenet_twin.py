@@ -2,14 +2,16 @@
 
 The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
 goes its own way, through the same layers with weights of its own. The embedding has three
-parts, all scaled to one length, so that none drowns the others: what the general branch sees,
-the kind of product, and which one it is. The last two also see three stages, where
+parts, each scaled to a fixed length, so that none drowns the others: what the general branch
+sees, the kind of product, and which one it is. The last two also see three stages, where
 colour and texture still are: the kind their means; which one it is, the means of bands, for
 which top is not bottom (left and right are alike, for products are mirrored). The parts are
 interleaved, so that the first numbers of an embedding hold of each what comes first in it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +38,9 @@ VARIANTS: dict[str, MobileNetV2Config] = {
 
 class MobileNetTwin(MobileNetV2):
     """A MobileNet v2 of two branches; ``features`` are the general one's."""
+
+    instance_length = 1.0
+    """Length of the part that says which product it is; that of the others is 1."""
 
     def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
         super().__init__(config, rngs=rngs)
@@ -65,18 +70,35 @@ class MobileNetTwin(MobileNetV2):
 
     def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return the general features [N, C] and the parts of the embedding."""
+        features, special, stages = self.branches(x)
+        bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
+        return features, {
+            **self.general_and_kind(features, special, stages),
+            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
+        }
+
+    def branches(self, x: jax.Array) -> tuple[jax.Array, jax.Array, dict[int, jax.Array]]:
+        """Return both branches' features [N, C], and stages [N, h, w, c] by their layer."""
         for layer in self.body[:_SHARED]:
             x = layer(x)
         general = x
         for layer in self.body[_SHARED:]:
             general = layer(general)
-        features, (special, stages) = _mean(general), self._special_stages(x)
+        stages = {_SHARED: x}
+        for i, layer in enumerate(self.special, start=_SHARED + 1):
+            x = layer(x)
+            if i in _STAGES:
+                stages[i] = x
+        return _mean(general), _mean(x), stages
+
+    def general_and_kind(
+        self, general: jax.Array, special: jax.Array, stages: dict[int, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """Return the parts that both branches' features give, [N, width] each."""
         means = [_bands(each, 1) for each in stages.values()]
-        bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
-        return features, {
-            "general": self.general_head(features),
+        return {
+            "general": self.general_head(general),
             "kind": self.kind_head(jnp.concatenate([special, *means], axis=1)),
-            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
         }
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
@@ -84,26 +106,18 @@ class MobileNetTwin(MobileNetV2):
         rows = parts["kind"].shape[0]
         general = _unit(parts["general"]).reshape(rows, -1, 2)
         kind = _unit(parts["kind"])[:, :, None]
-        instance = _unit(parts["instance"])[:, :, None]
+        instance = (_unit(parts["instance"]) * self.instance_length)[:, :, None]
         return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
-    def _special_stages(self, x: jax.Array) -> tuple[jax.Array, dict[int, jax.Array]]:
-        """Return the special features [N, C], and the stages [N, h, w, c] by their layer."""
-        stages = {_SHARED: x}
-        for i, layer in enumerate(self.special, start=_SHARED + 1):
-            x = layer(x)
-            if i in _STAGES:
-                stages[i] = x
-        return _mean(x), stages
-
-    def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
-        """Start both branches alike: the general layers, then ``directions`` float32 [C, C]."""
+    def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
+        """Start both branches alike: the general layers, then directions float32 [C, C]."""
+        best = directions()
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
         for part, width in self.widths.items():
             kernel = getattr(self, f"{part}_head").kernel
-            more = jnp.zeros((kernel.shape[0] - len(directions), width))
-            kernel[...] = jnp.concatenate([directions[:, :width], more])
+            more = jnp.zeros((kernel.shape[0] - len(best), width))
+            kernel[...] = jnp.concatenate([best[:, :width], more])
         return ("special/",)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import jax
@@ -97,11 +98,23 @@ class Model(nnx.Module):
         """Put the parts together: the embedding [N, d]."""
         return parts["all"]
 
-    def start_heads(self, directions: jax.Array) -> tuple[str, ...]:
-        """Start the projection at ``directions`` of the features, float32 [C, C], best first.
+    def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
+        """Start the projection at the directions of the features, best first.
 
-        Returns the names (or their beginnings) of parameters that were filled with
-        pretrained weights, rather than with a first guess.
+        ``directions()`` finds them, float32 [C, C]; that takes its time. Returns the names (or
+        their beginnings) of parameters that were filled with pretrained weights, rather than
+        with a first guess.
         """
-        self.head.kernel[...] = directions[:, : self.config.embedding]
+        self.head.kernel[...] = directions()[:, : self.config.embedding]
+        return ()
+
+    def branch_input(self, x: jax.Array) -> jax.Array:
+        """Return what a branch with a network of its own sees of pictures [N, S, S, 3]."""
+        return x
+
+    def start_branch(self, projection: jax.Array) -> tuple[str, ...]:
+        """Start what follows such a branch as ``projection`` float32 [C, d], best first.
+
+        Returns the names (or their beginnings) of parameters that were filled.
+        """
         return ()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageEnhance
+from PIL import Image
 
 from visearch.encoders.encoder import Encoder
 from visearch.evaluation.answers import answer
@@ -15,6 +14,7 @@ from visearch.evaluation.embedding import embed_images, embed_pictures
 from visearch.evaluation.protocol import Labels, leave_one_out
 from visearch.evaluation.ranking import Vectors, nearest
 from visearch.images import decode
+from visearch.images.edit import edit
 from visearch.training.data import Dataset
 
 
@@ -52,17 +52,3 @@ def _label_recall(vectors: Vectors, labels: Labels) -> float | None:
 def _edited(data: Dataset, seed: int) -> Iterator[Image.Image]:
     rng = np.random.default_rng(seed)
     return (decode(edit(decode(picture), rng)) for picture in data.pictures)
-
-
-def edit(image: Image.Image, rng: np.random.Generator) -> bytes:
-    """Make a shopper's JPEG of a picture: crop to 80 % of each side, change brightness by
-    up to 20 %, compress at quality 40.
-    """
-    width, height = image.size
-    w, h = round(width * 0.8), round(height * 0.8)
-    x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
-    cut = image.crop((x, y, x + w, y + h))
-    cut = ImageEnhance.Brightness(cut).enhance(rng.uniform(0.8, 1.2))
-    out = io.BytesIO()
-    cut.save(out, "JPEG", quality=40)
-    return out.getvalue()

@@ -1,6 +1,6 @@
 """Exact nearest neighbours: the oracle every other search is measured against.
 
-It reads the vectors in blocks, so memory-mapped ones of any length need little memory. In a
+It reads the vectors in blocks, so those in a file, of any length, need little memory. In a
 block, a float32 matrix product finds every row that could be among the best (see
 ``scoring.slack``) and only those are scored.
 """
@@ -17,6 +17,7 @@ from visearch.index.scoring import (
     Floats,
     Keys,
     Rows,
+    Vectors,
     check_count,
     check_metric,
     check_shape,
@@ -35,10 +36,12 @@ _BLOCK_ROWS = 1 << 14
 _QUERIES = 256
 
 
-def exact_search(queries: NDArray[Any], vectors: NDArray[Any], k: int, metric: Metric) -> Found:
+def exact_search(
+    queries: NDArray[Any], vectors: NDArray[Any] | Vectors, k: int, metric: Metric
+) -> Found:
     """Return the k nearest vectors of each query, best first, ties by lower row.
 
-    ``queries`` is float32 [q, d], ``vectors`` float32 [n, d], which may be memory-mapped. The
+    ``queries`` is float32 [q, d], ``vectors`` float32 [n, d], which may lie in a file. The
     answer is rows int64 [q, k'] and scores float32 [q, k'], with k' = min(k, n).
 
     Raises ValueError if a dtype or shape is another one, k < 1, a value is not finite or,
@@ -61,7 +64,7 @@ def exact_search(queries: NDArray[Any], vectors: NDArray[Any], k: int, metric: M
 
 def scan(
     query: Floats,
-    vectors: Floats,
+    vectors: Vectors,
     keys: Keys,
     k: int,
     metric: Metric,
@@ -90,7 +93,7 @@ def scan(
 
 
 def scan_rows(
-    query: Floats, vectors: Floats, keys: Keys, rows: Rows, k: int, metric: Metric
+    query: Floats, vectors: Vectors, keys: Keys, rows: Rows, k: int, metric: Metric
 ) -> tuple[Keys, Floats]:
     """Return what ``scan`` does, looking only at some rows, int64 [r]."""
     best = nothing()
@@ -100,7 +103,7 @@ def scan_rows(
     return best
 
 
-def blocks(vectors: Floats) -> Iterator[tuple[int, Floats]]:
+def blocks(vectors: Vectors) -> Iterator[tuple[int, Floats]]:
     """Yield (first row, contiguous rows) over vectors [n, d], some 16 MiB at a time."""
     step = max(1, min(_BLOCK_ROWS, _BLOCK_FLOATS // vectors.shape[1]))
     for first in range(0, len(vectors), step):

@@ -3,7 +3,7 @@
     manifest.json   what this is, and the size and SHA-256 of every other file
     vectors.npy     float32 [n, d], in the order of their keys
     keys.npy        int64 [n], image keys, ascending
-    scann/          the searcher; its vectors are ``vectors.npy`` (absent where n is 0)
+    scann/          the searcher (absent where n is 0)
 
 It is built beside its place and renamed into it when it is whole and has been read back, so a
 folder of the right name is either a generation or damaged, never half of one.
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from visearch.errors import Conflict, EncoderMismatch, GenerationCorrupt
 from visearch.index import scann
 from visearch.index.aside import aside, file_names, flush
+from visearch.index.exact import nothing
 from visearch.index.manifest import NAME, Manifest, entry, read_manifest, write_manifest
 from visearch.index.scoring import (
     Floats,
@@ -29,11 +30,11 @@ from visearch.index.scoring import (
     check_keys,
     check_metric,
     check_shape,
-    order,
-    rescore,
     squared_norms,
 )
-from visearch.records import Metric
+from visearch.index.searcher import Searcher, SearcherSettings, load
+from visearch.index.stored import StoredVectors
+from visearch.records import TARGET_RECALL, Metric
 
 _COPY_ROWS = 8192
 
@@ -42,14 +43,14 @@ _COPY_ROWS = 8192
 class Generation:
     """An open generation; any number of threads may search it at once.
 
-    ``vectors`` is float32 [n, d], memory-mapped and read-only; ``keys`` int64 [n], ascending;
-    ``searcher`` is None where n is 0.
+    ``vectors`` is float32 [n, d], in its file; ``keys`` int64 [n], ascending; ``searcher`` is
+    None where n is 0.
     """
 
     manifest: Manifest
-    vectors: Floats
+    vectors: StoredVectors
     keys: Keys
-    searcher: scann.Searcher | None
+    searcher: Searcher | None
 
     @property
     def scores_everything(self) -> bool:
@@ -61,18 +62,17 @@ class Generation:
 
         Best first, ties by lower row, which is lower key. Which rows are found is up to ScaNN
         (``manifest.recall``); a place it could not fill holds row -1 and score -inf. Raises
-        ValueError as ``scann.Searcher.search`` does.
+        ValueError as ``Searcher.search`` does.
         """
         if self.searcher is None:
             return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
-        rows, scores = self.searcher.search(queries, k)
-        for query, row, score in zip(queries, rows, scores, strict=True):
-            found = row[row >= 0]
-            exact = rescore(query, self.vectors[found], self.manifest.metric)
-            chosen = order(exact, found)
-            row[: found.size], score[: found.size] = found[chosen], exact[chosen]
-            row[found.size :], score[found.size :] = -1, -np.inf
-        return rows, scores
+        return self.searcher.search(queries, k, self.vectors)
+
+    def nearest(self, query: Floats, k: int) -> tuple[Rows, Floats]:
+        """Return what ``search`` does, less empty places, for one query [d] already checked."""
+        if self.searcher is None:
+            return nothing()
+        return self.searcher.nearest(query, k, self.vectors)
 
     def row_of(self, keys: Keys) -> Rows:
         """Return the row, int64 [r], of each key int64 [r]; -1 where there is none."""
@@ -94,6 +94,7 @@ def write(
     fingerprint: str,
     metric: Metric,
     brute_force_limit: int = scann.BRUTE_FORCE_LIMIT,
+    target_recall: float = TARGET_RECALL,
     threads: int = 1,
 ) -> Manifest:
     """Write vectors float32 [n, d] (maybe memory-mapped) of unique keys int64 [n] as ``folder``.
@@ -111,7 +112,7 @@ def write(
         raise Conflict(f"Generation {folder.name} exists; generations are immutable.")
     with aside(folder) as part:
         longest = _write_arrays(part, vectors, keys, by_key, metric)
-        settings = _write_searcher(part, metric, brute_force_limit, threads)
+        settings = _write_searcher(part, metric, brute_force_limit, target_recall, threads)
         manifest = Manifest(
             id=id,
             catalog=catalog,
@@ -143,11 +144,11 @@ def open_generation(folder: Path, *, fingerprint: str) -> Generation:
             f"Generation {folder.name} holds vectors of encoder {manifest.fingerprint}, "
             f"not of {fingerprint}; index the catalog again with this encoder."
         )
-    _check_files(folder, manifest)
     try:
-        vectors: Floats = np.load(folder / "vectors.npy", mmap_mode="r", allow_pickle=False)
+        _check_files(folder, manifest)
+        vectors = StoredVectors(folder / "vectors.npy")
         keys: Keys = np.load(folder / "keys.npy", allow_pickle=False)
-        searcher = scann.load(folder / "scann") if manifest.searcher is not None else None
+        searcher = load(folder / "scann") if manifest.searcher is not None else None
     except (OSError, ValueError) as error:
         raise GenerationCorrupt(f"{folder.name} cannot be loaded: {error}") from error
     _check_arrays(folder, manifest, vectors, keys, searcher)
@@ -186,12 +187,18 @@ def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
 
 
 def _write_searcher(
-    part: Path, metric: Metric, brute_force_limit: int, threads: int
-) -> scann.SearcherSettings | None:
+    part: Path, metric: Metric, brute_force_limit: int, target_recall: float, threads: int
+) -> SearcherSettings | None:
     vectors = np.load(part / "vectors.npy", mmap_mode="r", allow_pickle=False)
     if len(vectors) == 0:
         return None
-    searcher = scann.build(vectors, metric, brute_force_limit=brute_force_limit, threads=threads)
+    searcher = scann.build(
+        vectors,
+        metric,
+        brute_force_limit=brute_force_limit,
+        target_recall=target_recall,
+        threads=threads,
+    )
     (part / "scann").mkdir()
     searcher.save(part / "scann", dataset="../vectors.npy")
     return searcher.settings
@@ -210,10 +217,17 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def _check_arrays(
-    folder: Path, manifest: Manifest, vectors: Floats, keys: Keys, searcher: scann.Searcher | None
+    folder: Path,
+    manifest: Manifest,
+    vectors: StoredVectors,
+    keys: Keys,
+    searcher: Searcher | None,
 ) -> None:
     settings = asdict(searcher.settings) if searcher else None
     shapes = (manifest.count, manifest.dimension), (manifest.count,)
-    types = vectors.dtype == np.float32 and keys.dtype == np.int64
-    if not types or (vectors.shape, keys.shape) != shapes or settings != manifest.searcher:
+    if (
+        keys.dtype != np.int64
+        or (vectors.shape, keys.shape) != shapes
+        or settings != manifest.searcher
+    ):
         raise GenerationCorrupt(f"{folder.name}: arrays or searcher differ from {NAME}")

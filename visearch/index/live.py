@@ -8,14 +8,16 @@ derives the next with ``apply`` and swaps a reference, so nobody waits for anybo
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from visearch.index.delta import Delta, contains
-from visearch.index.exact import Found, merge, nothing, scan, scan_rows
+from visearch.index.exact import Found, nothing, scan, scan_rows
 from visearch.index.generation import Generation
+from visearch.index.ranking import Ranking, Usable, joined, ranked
 from visearch.index.scoring import (
     Floats,
     Keys,
@@ -26,6 +28,7 @@ from visearch.index.scoring import (
     check_query,
     check_shape,
     gap,
+    order,
     slack,
     squared_norms,
 )
@@ -33,6 +36,8 @@ from visearch.records import Metric, Neighbour
 
 _FEWEST = 32
 _SPARE = 8
+_FEW = 20_000
+"""So many allowed rows are all scored: some ten milliseconds."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -125,9 +130,9 @@ class LiveIndex:
 
         Best first, ties by lower key, and as many as there are: min(k, live - offset). Scores
         are exact; which neighbours are found is exact too, except in a base large enough to
-        have a tree (``Generation.scores_everything``). There, pages of one list may differ
-        slightly from a longer list. With ``allowed``, int64 [r], only these keys count (unknown
-        ones are ignored) and all of them are scored.
+        have a tree (``Generation.scores_everything``). There, pages neither repeat nor skip,
+        but a neighbour that only the search for a later page found stands there, behind worse
+        ones. With ``allowed``, int64 [r], only these keys count (unknown ones are ignored).
 
         Raises ValueError for a query of another dtype or shape, not finite or, for ``cosine``,
         not a unit vector, and for k < 1 or offset < 0.
@@ -137,12 +142,11 @@ class LiveIndex:
             raise ValueError(f"offset must not be negative, but is {offset}")
         row = check_query(query, self.metric, self.dimension)
         want = offset + k
-        if allowed is None:
-            found = merge(self._from_base(row, want), self.delta.search(row, want), want)
-        else:
-            found = self._among(row, want, allowed)
-        pairs = zip(found[0][offset:].tolist(), found[1][offset:].tolist(), strict=True)
-        return [Neighbour(image=key, score=score) for key, score in pairs]
+        based = self._from_base(row, want, None if allowed is None else self._rows_of(allowed))
+        added = self._from_delta(row, want, allowed)
+        found = _merged(based, added, want) if len(added[0]) else based[:2]
+        pairs = zip(found[0][offset:want].tolist(), found[1][offset:want].tolist(), strict=True)
+        return [Neighbour(key, score) for key, score in pairs]
 
     def keys(self) -> Keys:
         """Return the keys of all live vectors, int64 [size], ascending."""
@@ -158,7 +162,7 @@ class LiveIndex:
         if added >= 0:
             return np.array(self.delta.vectors[added])
         if self.base is not None and based >= 0:
-            return np.array(self.base.vectors[based])
+            return np.array(self.base.vectors[self._base_row_of(keys)][0])
         return None
 
     @property
@@ -192,31 +196,56 @@ class LiveIndex:
             delta=self.delta.kill(added[added >= 0]),
         )
 
-    def _among(self, query: Floats, want: int, allowed: Keys) -> Found:
-        check_keys(allowed)
-        keys = np.unique(allowed)
-        best = nothing()
-        for part, rows in (
-            (self.base, self._base_row_of(keys)),
-            (self.delta, self.delta.row_of(keys)),
-        ):
-            if part is not None:
-                found = scan_rows(
-                    query, part.vectors, part.keys, rows[rows >= 0], want, self.metric
-                )
-                best = merge(best, found, want)
-        return best
+    def _rows_of(self, keys: Keys) -> Rows:
+        """Return the live rows of the base of some keys, ascending."""
+        check_keys(keys)
+        rows = self._base_row_of(np.unique(keys))
+        return rows[rows >= 0]
 
-    def _from_base(self, query: Floats, want: int) -> Found:
-        """Return the best live rows of the base, asking ScaNN for more until it is enough."""
+    def _from_delta(self, query: Floats, want: int, allowed: Keys | None) -> Found:
+        delta = self.delta
+        if delta.size == 0:
+            return nothing()
+        if allowed is None:
+            return delta.search(query, want)
+        rows = delta.row_of(np.unique(allowed))
+        return scan_rows(query, delta.vectors, delta.keys, rows[rows >= 0], want, self.metric)
+
+    def _from_base(self, query: Floats, want: int, allowed: Rows | None) -> Ranking:
+        """Return keys, scores and places of the best live rows of the base, among ``allowed``."""
         base = self.base
         if base is None:
-            return nothing()
-        # A power of two, so that the first pages of one list come from the same candidates.
+            return _exactly(nothing())
+        if allowed is not None and (base.scores_everything or len(allowed) <= _FEW):
+            return _exactly(scan_rows(query, base.vectors, base.keys, allowed, want, self.metric))
+        if base.scores_everything:
+            return _exactly(self._from_all(base, query, want))
+        usable: Usable | None = None
+        if allowed is not None:
+            usable = partial(contains, allowed)
+        elif len(self.dead):
+            usable = self._is_live
+        rows, scores, places = ranked(
+            base, query, want, usable, lambda k: self._all_rows(base, query, k, allowed)
+        )
+        return base.keys[rows], scores, places
+
+    def _is_live(self, rows: Rows) -> NDArray[np.bool_]:
+        return np.asarray(~contains(self.dead, rows))
+
+    def _all_rows(self, base: Generation, query: Floats, k: int, allowed: Rows | None) -> Found:
+        """Return the rows of the k best of the base by looking at all of them."""
+        numbers = np.arange(len(base.vectors), dtype=np.int64)
+        if allowed is not None:
+            return scan_rows(query, base.vectors, numbers, allowed, k, self.metric)
+        return scan(query, base.vectors, numbers, k, self.metric, skip=self.dead)
+
+    def _from_all(self, base: Generation, query: Floats, want: int) -> Found:
+        """Return the best live rows of a base that ScaNN scores whole, as if we had."""
         fetch = max(_FEWEST, 1 << (want + _SPARE - 1).bit_length())
         while fetch <= self._base_count // 4:
-            rows, scores = (each[0] for each in base.search(query[None], fetch))
-            live = (rows >= 0) & ~contains(self.dead, rows)
+            rows, scores = base.nearest(query, fetch)
+            live = self._is_live(rows)
             if live.sum() >= want and self._settled(base, query, scores, scores[live][want - 1]):
                 return base.keys[rows[live][:want]], scores[live][:want]
             fetch *= 2
@@ -226,9 +255,18 @@ class LiveIndex:
         """Whether no row left out can equal the last one kept.
 
         ScaNN's rounding decides what is at the end of its answer, so what is kept must be
-        clearly better than that. A tree promises no exactness, and is not asked again.
+        clearly better than that.
         """
-        if not base.scores_everything:
-            return True
         end = gap(float(last), float(scores[-1]), self.metric)
         return end > slack(query, base.manifest.longest, self.metric)
+
+
+def _exactly(found: Found) -> Ranking:
+    return (*found, found[1])
+
+
+def _merged(based: Ranking, added: Found, want: int) -> Found:
+    """Return the best of both by place, ties by lower key."""
+    keys, scores, places = joined(based, _exactly(added))
+    chosen = order(places, keys)[:want]
+    return keys[chosen], scores[chosen]

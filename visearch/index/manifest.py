@@ -16,7 +16,7 @@ from visearch.errors import GenerationCorrupt
 from visearch.index.scoring import METRICS
 from visearch.records import Metric
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 
 _LARGEST = 1 << 20

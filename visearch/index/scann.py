@@ -1,104 +1,28 @@
-"""One ScaNN searcher over an immutable array: build, save, load, search.
+"""Building a ScaNN searcher over an immutable array, as cheap as its promise allows.
 
 Up to a limit ScaNN scores every vector; above it a partition tree, anisotropic 4-bit codes and
-exact reordering (Guo et al. 2020, arXiv:1908.10396), with spilling for dot products (SOAR, Sun
-et al. 2023, arXiv:2404.00774). ScaNN is never given document ids: it would pickle them.
+reordering by 8-bit ones (Guo et al. 2020, arXiv:1908.10396), with spilling for dot products
+(SOAR, Sun et al. 2023, arXiv:2404.00774).
 """
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from math import isqrt, sqrt
-from pathlib import Path, PurePosixPath
+from dataclasses import replace
+from functools import partial
+from math import isqrt
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from visearch.index.recall import NEIGHBOURS, Sample
-from visearch.index.scoring import (
-    Floats,
-    Rows,
-    check_count,
-    check_metric,
-    check_shape,
-    squared_norms,
-)
-from visearch.records import Metric
+from visearch.index.scoring import Floats, check_metric, check_shape
+from visearch.index.searcher import Searcher, SearcherSettings
+from visearch.records import TARGET_RECALL, Metric
 
 BRUTE_FORCE_LIMIT = 20_000
 """Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
-
-TARGET_RECALL = 0.99
-"""Recall@10 a tree must show on the sample: 0.98 is the promise, the rest its sampling error."""
-
+_SAMPLING_ERROR = 0.01
+"""A tree must show that much more on the sample than is promised: the sample may be lucky."""
 _SMALLEST_TREE = 256  # fewer points than this cannot train 16 codes a block and some leaves
-_DATASET = "dataset.npy"
-_ASSETS = "scann_assets.pbtxt"
-_SETTINGS = "searcher.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearcherSettings:
-    """How a searcher was built; ``leaves`` is 0 where it scores everything.
-
-    ``recall`` is recall@10 against exact search at build, on rows of the array that were not
-    allowed to find themselves.
-    """
-
-    metric: Metric
-    count: int
-    dimension: int
-    leaves: int = 0
-    leaves_to_search: int = 0
-    reorder: int = 0
-    recall: float = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Searcher:
-    """A ScaNN searcher (``raw``); any number of threads may search it at once."""
-
-    raw: Any
-    settings: SearcherSettings
-
-    def search(self, queries: NDArray[Any], k: int) -> tuple[Rows, Floats]:
-        """Return rows int64 [q, k'] and scores float32 [q, k'], k' = min(k, n), best first.
-
-        ``queries`` is float32 [q, d]. A place ScaNN could not fill holds row -1 and score -inf.
-        Scores carry ScaNN's own rounding: compare them within 1e-5, or score the rows again.
-
-        Raises ValueError for a wrong dtype or shape, k < 1 or a query that is not finite (or,
-        for ``cosine``, not a unit vector): ScaNN would answer row 0 to a NaN.
-        """
-        settings = self.settings
-        check_count(k)
-        check_shape(queries, settings.dimension)
-        squared_norms(queries, settings.metric)
-        k = min(k, settings.count)
-        if len(queries) == 0:  # ScaNN refuses an empty batch
-            return np.empty((0, k), np.int64), np.empty((0, k), np.float32)
-        leaves, reorder = _effort(settings, k)
-        rows, distances = self.raw.search_batched(np.ascontiguousarray(queries), k, reorder, leaves)
-        return _tidy(rows, distances, settings)
-
-    def save(self, folder: Path, *, dataset: str = _DATASET) -> None:
-        """Write the searcher into an existing folder that can be moved as a whole.
-
-        ``dataset`` is where, relative to ``folder``, the vectors will lie as a .npy file; by
-        default ScaNN's own copy, inside it. Naming another saves writing them twice.
-        """
-        self.raw.serialize(str(folder), True)  # True: paths relative to the folder
-        if dataset != _DATASET:
-            assets = folder / _ASSETS
-            text = assets.read_text(encoding="utf-8")
-            assets.write_text(text.replace(f'"{_DATASET}"', f'"{dataset}"'), encoding="utf-8")
-            (folder / _DATASET).unlink()
-        text = json.dumps(asdict(self.settings), indent=1, sort_keys=True)
-        (folder / _SETTINGS).write_text(text, encoding="utf-8")
 
 
 def build(
@@ -106,13 +30,14 @@ def build(
     metric: Metric,
     *,
     brute_force_limit: int = BRUTE_FORCE_LIMIT,
+    target_recall: float = TARGET_RECALL,
     threads: int = 1,
 ) -> Searcher:
     """Build a searcher over vectors float32 [n, d], n ≥ 1, with ``threads`` threads.
 
     The settings tried go from cheap to costly, ending at an exhaustive search, until recall@10
-    reaches ``TARGET_RECALL``; the first that does is kept. Training is not reproducible: ScaNN
-    takes no seed.
+    reaches ``target_recall`` with a margin for the sampling error; the first that does is
+    kept. Training is not reproducible: ScaNN takes no seed.
 
     Raises ValueError for another dtype or shape, no vectors, values that are not finite or, for
     ``cosine``, not unit vectors.
@@ -121,38 +46,13 @@ def build(
     check_shape(vectors)
     if len(vectors) == 0:
         raise ValueError("a searcher needs at least one vector")
-    settings = SearcherSettings(metric=metric, count=len(vectors), dimension=vectors.shape[1])
+    settings = SearcherSettings(
+        metric=metric, count=len(vectors), dimension=vectors.shape[1], target=target_recall
+    )
     if len(vectors) > max(brute_force_limit, _SMALLEST_TREE):
         settings = replace(settings, leaves=isqrt(len(vectors)))
     sample = Sample(vectors, metric)  # before training: it checks every vector
-    return _tune(_train(vectors, settings, threads), settings, sample)
-
-
-def load(folder: Path) -> Searcher:
-    """Load what ``save`` wrote, wherever the folder is now.
-
-    Raises ValueError if a file is missing, a path leads elsewhere, or ScaNN refuses the files.
-    ScaNN's own loader is avoided: it would unpickle a document id file lying in the folder.
-    """
-    from scann.scann_ops.py import scann_ops_pybind
-
-    try:
-        settings = SearcherSettings(**json.loads((folder / _SETTINGS).read_text("utf-8")))
-        assets = (folder / _ASSETS).read_text("utf-8")
-    except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"not a saved searcher: {error}") from error
-    _check_assets(folder, assets)
-    try:
-        raw = scann_ops_pybind.scann_pybind.ScannNumpy(str(folder), assets)
-    except RuntimeError as error:
-        raise ValueError(f"ScaNN refuses the saved searcher: {error}") from error
-    return Searcher(scann_ops_pybind.ScannSearcher(raw), settings)
-
-
-def _check_assets(folder: Path, assets: str) -> None:
-    for name in re.findall(r'asset_path:\s*"([^"]*)"', assets):
-        if PurePosixPath(name).is_absolute() or not (folder / name).is_file():
-            raise ValueError(f"saved searcher names {name!r}, which is not one of its files")
+    return _tune(_train(vectors, settings, threads), settings, vectors, sample)
 
 
 def _train(vectors: Floats, settings: SearcherSettings, threads: int) -> Any:
@@ -168,7 +68,9 @@ def _train(vectors: Floats, settings: SearcherSettings, threads: int) -> Any:
     spill = {"soar_lambda": 1.5} if dot else {}
     builder.tree(settings.leaves, 10, training_sample_size=100_000, **spill)
     builder.score_ah(2, anisotropic_quantization_threshold=0.2 if dot else float("nan"))
-    return builder.reorder(100).build()
+    from scann.scann_ops.py.scann_builder import ReorderType
+
+    return builder.reorder(100, quantize=ReorderType.INT8).build()
 
 
 def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
@@ -176,40 +78,20 @@ def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
     if not settings.leaves:
         yield settings
         return
-    leaves, reorder = 5, 50
+    leaves, reorder = 2, 30
     while leaves < settings.leaves or reorder < settings.count:
         yield replace(settings, leaves_to_search=leaves, reorder=reorder)
-        leaves, reorder = min(leaves * 2, settings.leaves), min(reorder * 3 // 2, settings.count)
+        leaves = min(leaves * 3 // 2, settings.leaves)
+        reorder = min(reorder * 5 // 4, settings.count)
     yield replace(settings, leaves_to_search=settings.leaves, reorder=settings.count)
 
 
-def _tune(raw: Any, settings: SearcherSettings, sample: Sample) -> Searcher:
-    chosen = Searcher(raw, settings)
+def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample) -> Searcher:
+    chosen, curve = settings, []
     for step in _ladder(settings):
-        recall = sample.recall(Searcher(raw, step).search)
-        chosen = Searcher(raw, replace(step, recall=recall))
-        if recall >= TARGET_RECALL:
+        recall = sample.recall(partial(Searcher(raw, step).search, vectors=vectors))
+        chosen = replace(step, recall=recall)
+        curve.append([step.leaves_to_search, step.reorder, round(recall, 4)])
+        if recall >= min(1.0, settings.target + _SAMPLING_ERROR):
             break
-    return chosen
-
-
-def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
-    """Return (leaves to search, candidates to reorder) for k neighbours; -1 means unused."""
-    if not settings.leaves:
-        return -1, -1
-    # The ladder was climbed at ten neighbours. A longer list reaches into more leaves, and the
-    # codes that chose the candidates err more often where neighbours lie close together.
-    longer = max(1.0, k / NEIGHBOURS)
-    leaves = int(settings.leaves_to_search * longer)
-    reorder = max(int(settings.reorder * sqrt(longer)), 6 * k)
-    return min(leaves, settings.leaves), min(reorder, settings.count)
-
-
-def _tidy(rows: Any, distances: Any, settings: SearcherSettings) -> tuple[Rows, Floats]:
-    # ScaNN pads a short answer with row 0 and distance NaN.
-    missing = np.isnan(distances) | (rows >= settings.count)
-    tidy = np.where(missing, -1, rows.astype(np.int64))
-    scores = distances
-    if settings.metric == "euclidean":  # squared, and by rounding sometimes below zero
-        scores = 0.0 - np.sqrt(np.maximum(distances, 0))
-    return tidy, np.where(missing, -np.inf, scores).astype(np.float32)
+    return Searcher(raw, replace(chosen, curve=curve))

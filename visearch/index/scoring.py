@@ -8,7 +8,8 @@ leaves the index, from its own two vectors alone.
 
 from __future__ import annotations
 
-from typing import Any
+from math import isfinite, sqrt
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,29 @@ from visearch.records import Metric
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Keys = NDArray[np.int64]
+
+
+class Vectors(Protocol):
+    """float32 [n, d]: an array, or a file that is read like one."""
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """float32."""
+
+    @property
+    def ndim(self) -> int:
+        """Two."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, d)."""
+
+    def __len__(self) -> int:
+        """Return n."""
+
+    def __getitem__(self, rows: Any, /) -> Any:
+        """Return rows of a slice or of int64 [r] as an array."""
+
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
@@ -33,7 +57,7 @@ def check_metric(metric: Metric) -> None:
         raise ValueError(f"metric must be one of {METRICS}, not {metric!r}")
 
 
-def check_shape(vectors: NDArray[Any], dimension: int | None = None) -> None:
+def check_shape(vectors: NDArray[Any] | Vectors, dimension: int | None = None) -> None:
     """Raise ValueError unless ``vectors`` is float32 [n, dimension], dimension ≥ 1."""
     if vectors.dtype != np.float32 or vectors.ndim != 2 or vectors.shape[1] == 0:
         raise ValueError(f"vectors must be float32 [n, d], not {vectors.dtype} {vectors.shape}")
@@ -81,12 +105,14 @@ def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
         raise ValueError(f"a query must be float32 [d], not {query.dtype} {query.shape}")
     check_shape(query[None], dimension)
     row = np.ascontiguousarray(query)
-    squared_norms(row[None], metric)
+    square = float(np.dot(row, row))
+    if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > UNIT_TOLERANCE):
+        squared_norms(row[None], metric)  # says what is wrong
     return row
 
 
 def rescore(query: Floats, vectors: Floats, metric: Metric) -> Floats:
-    """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d].
+    """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d], or one each [n, d].
 
     Computed in float64 and rounded once. Each score depends on its own row only, never on
     how many rows are scored together, so base, delta and oracle agree bit for bit.

@@ -3,129 +3,168 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 import structlog
 
 from visearch.errors import Conflict, NotFound
 from visearch.ids import new_id
 from visearch.index.generation import write
-from visearch.index.manifest import Manifest
+from visearch.index.manifest import FORMAT, Manifest
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import ACTIVE, Catalog
-from visearch.store import catalogs, changes
-from visearch.store.schema import generations, imports
+from visearch.indexing.refused import look_again
+from visearch.records import Catalog
+from visearch.scratch import scratch
+from visearch.store import catalogs, changes, generations, imports, reindexes
+from visearch.store.blobs import generation_place
+from visearch.store.reindexes import Reindex
+from visearch.store.schema import generations as generations_table
 
 log = structlog.get_logger(__name__)
 
-ABANDONED_S = 6 * 3600
+LACKING = 0.01
+"""Share of a catalog's pictures that another encoder may still lack when its index is built."""
 
 
 def compact_all(pipeline: Pipeline) -> list[str]:
-    """Build a generation for every catalog that is due; returns the names published.
+    """Build a generation for every catalog that is due, of the encoder it has and of those
+    that are kept up for it; returns the names published.
 
     A catalog that cannot be built does not keep the others waiting.
     """
-    with pipeline.database.read() as connection:
-        due = [c for c in catalogs.everything(connection) if is_due(pipeline, connection, c)]
+    look_again(pipeline)
     published = []
-    for catalog in due:
+    for catalog, reindex in _due(pipeline):
         try:
-            if compact(pipeline, catalog):
+            if compact(pipeline, catalog, reindex):
                 published.append(catalog.name)
         except Exception:  # whatever is wrong with one catalog, the others go on
             log.exception("compaction_failed", catalog=catalog.name)
     return published
 
 
-def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:
-    """Tell whether enough has changed since the catalog's generation.
+def _due(pipeline: Pipeline) -> list[tuple[Catalog, Reindex | None]]:
+    with pipeline.database.read() as connection:
+        every: list[tuple[Catalog, Reindex | None]] = [
+            (catalog, None) for catalog in catalogs.everything(connection)
+        ]
+        every += [
+            (reindexes.prospect(connection, catalog, reindex), reindex)
+            for catalog, reindex in reindexes.kept_up(connection)
+            if reindex.total - reindex.done <= LACKING * reindex.total
+        ]
+        return [pair for pair in every if is_due(pipeline, connection, pair[0])]
 
-    While an import runs, changes may pile up to what exhaustive search takes in its
+
+def is_due(pipeline: Pipeline, connection: sa.Connection, catalog: Catalog) -> bool:
+    """Tell whether enough has changed since the last build, or what it has cannot be kept.
+
+    After a rollback only what came after the generation that was left counts: it is not built
+    again at once. While an import runs, changes may pile up to what exhaustive search takes in its
     stride: building again and again would cost more than it saves.
     """
     settings = pipeline.settings
-    based_on, size = _base(connection, catalog)
-    changed = changes.changes_between(connection, catalog, based_on)
+    base = catalogs.generation(connection, catalog)
+    if not _can_be_kept(catalog, base):
+        return True
+    built, size = (generations.last_built(connection, catalog), base.size) if base else (0, 0)
+    changed = changes.changes_between(connection, catalog, built)
     if changed < settings.compact_min or changed < settings.compact_ratio * size:
         return False
-    return changed >= settings.brute_force_limit or not _importing(connection, catalog)
+    return changed >= settings.brute_force_limit or not imports.any_active(connection, catalog.pk)
 
 
-def _base(connection: sa.Connection, catalog: Catalog) -> tuple[int, int]:
-    row = connection.execute(
-        sa.select(generations.c.revision, generations.c.count.label("size")).where(
-            generations.c.id == catalog.generation
-        )
-    ).one_or_none()
-    return (row.revision, row.size) if row else (0, 0)
+def _can_be_kept(catalog: Catalog, base: sa.Row[Any] | None) -> bool:
+    if base is None:
+        return catalog.generation is None
+    kept = (FORMAT, catalog.target_recall, None)
+    return (base.format, base.target_recall, base.refused_at) == kept
 
 
-def _importing(connection: sa.Connection, catalog: Catalog) -> bool:
-    query = sa.select(imports.c.pk).where(
-        imports.c.catalog_pk == catalog.pk, imports.c.status.in_(ACTIVE)
-    )
-    return connection.execute(query.limit(1)).first() is not None
-
-
-def compact(pipeline: Pipeline, catalog: Catalog) -> bool:
+def compact(pipeline: Pipeline, catalog: Catalog, reindex: Reindex | None = None) -> bool:
     """Build, verify and publish one generation; False if there was nothing to build or
     another builder was first.
+
+    With a ``reindex``, ``catalog`` is its prospect, and the generation will be its.
     """
     with pipeline.database.read() as connection:
-        catalog = catalogs.get(connection, catalog.name)
-        stored = changes.live_at(connection, catalog, catalog.revision)
-    if not len(stored.keys):
+        if reindex is None:
+            catalog = catalogs.get(connection, catalog.name)
+        shards = [
+            changes.live_at(connection, catalog, catalog.revision, shard)
+            for shard in range(catalog.shards)
+        ]
+    if not any(len(stored.keys) for stored in shards):
         return False
-    vectors = changes.load_vectors(pipeline.blobs, stored, catalog.dimension)
     name = new_id()
-    workshop = pipeline.settings.home / "cache" / "build"
-    workshop.mkdir(parents=True, exist_ok=True)
-    _clear(workshop)
-    scratch = Path(tempfile.mkdtemp(dir=workshop))
-    try:
-        manifest = write(
-            scratch / name,
-            vectors,
-            stored.keys,
-            id=name,
-            catalog=catalog.pk,
-            revision=catalog.revision,
-            fingerprint=catalog.fingerprint,
-            metric=catalog.metric,
-            brute_force_limit=pipeline.settings.brute_force_limit,
-        )
-        pipeline.blobs.put_folder(f"generations/{name}", scratch / name)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    return _publish(pipeline, catalog, name, manifest)
+    with scratch(pipeline.settings.home / "cache" / "build") as workbench:
+        manifests = [
+            _build(pipeline, catalog, stored, workbench, generation_place(name, catalog.shards, i))
+            for i, stored in enumerate(shards)
+        ]
+    return _publish(pipeline, catalog, reindex, name, manifests)
 
 
-def _clear(workshop: Path) -> None:
-    """Remove what a killed builder left; a builder at work on this machine is younger."""
-    for left in workshop.iterdir():
-        if left.stat().st_mtime < time.time() - ABANDONED_S:
-            shutil.rmtree(left, ignore_errors=True)
+def _build(
+    pipeline: Pipeline, catalog: Catalog, stored: changes.Stored, workbench: Path, place: str
+) -> Manifest:
+    """Build one shard and put it into its place.
+
+    Its embeddings are gathered in a file; in memory is ScaNN's copy of them, of one shard.
+    """
+    folder = workbench / place
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    gathered = np.lib.format.open_memmap(
+        workbench / "vectors.npy", "w+", np.float32, (len(stored.keys), catalog.dimension)
+    )
+    manifest = write(
+        folder,
+        changes.load_vectors(pipeline.blobs, stored, catalog.dimension, gathered),
+        stored.keys,
+        id=Path(place).parts[1],
+        catalog=catalog.pk,
+        revision=catalog.revision,
+        fingerprint=catalog.fingerprint,
+        metric=catalog.metric,
+        brute_force_limit=pipeline.settings.brute_force_limit,
+        target_recall=catalog.target_recall,
+    )
+    pipeline.blobs.put_folder(place, folder)
+    shutil.rmtree(folder)
+    return manifest
 
 
-def _publish(pipeline: Pipeline, catalog: Catalog, name: str, manifest: Manifest) -> bool:
+def _publish(
+    pipeline: Pipeline,
+    catalog: Catalog,
+    reindex: Reindex | None,
+    name: str,
+    manifests: list[Manifest],
+) -> bool:
+    recalls = [manifest.recall for manifest in manifests if manifest.recall is not None]
     try:
         with pipeline.database.write() as connection:
             connection.execute(
-                sa.insert(generations).values(
+                sa.insert(generations_table).values(
                     id=name,
                     catalog_pk=catalog.pk,
                     revision=catalog.revision,
                     fingerprint=catalog.fingerprint,
-                    count=manifest.count,
-                    recall=manifest.recall,
+                    count=sum(manifest.count for manifest in manifests),
+                    recall=min(recalls),
+                    target_recall=catalog.target_recall,
+                    format=FORMAT,
                     created_at=time.time(),
                 )
             )
-            catalogs.swap_generation(connection, catalog.pk, catalog.generation, name)
+            if reindex is None:
+                catalogs.swap_generation(connection, catalog, name)
+            else:
+                reindexes.swap_generation(connection, reindex, name)
     except (Conflict, NotFound):
         pipeline.blobs.delete_folder(f"generations/{name}")
         return False

@@ -54,10 +54,10 @@ def decode_chunk(pipeline: Pipeline, import_id: str, chunk: int, attempt: int, w
             return
         rows = ledger.chunk_items(connection, record.pk, chunk)
         catalog = catalogs.get(connection, record.catalog)
-    preprocess = resolve(catalog.encoder).preprocess
+    spec = resolve(catalog.encoder)
     fetched = _fetch(pipeline, record, rows)
-    results = [_use(pipeline, preprocess, data) for data in fetched]
-    _commit(pipeline, record, chunk, attempt, rows, results)
+    results = [_use(pipeline, spec.preprocess, data) for data in fetched]
+    _commit(pipeline, record, chunk, attempt, rows, results, spec.fingerprint)
     pipeline.flush()
 
 
@@ -105,13 +105,15 @@ def _commit(
     attempt: int,
     rows: Sequence[sa.Row[Any]],
     results: Sequence[_Decoded | VisearchError],
+    fingerprint: str,
 ) -> None:
     good = [r.pixels for r in results if isinstance(r, _Decoded)]
     # Not under a digest: equal pictures of two imports must not share what is deleted once.
     pixels = f"{record.id}-{chunk}-{attempt}" if good else None
     if pixels:
         pipeline.blobs.put(f"pixels/{pixels}", np.stack(good).tobytes())
-    if not _hand_on(pipeline, record, chunk, attempt, rows, results, pixels) and pixels:
+    made = {"pixels": pixels, "fingerprint": fingerprint} if pixels else {}
+    if not _hand_on(pipeline, record, chunk, attempt, rows, results, made) and pixels:
         pipeline.blobs.delete(f"pixels/{pixels}")
 
 
@@ -122,15 +124,18 @@ def _hand_on(
     attempt: int,
     rows: Sequence[sa.Row[Any]],
     results: Sequence[_Decoded | VisearchError],
-    pixels: str | None,
+    made: dict[str, str],
 ) -> bool:
-    """Write the results into the ledger; False if another attempt has taken over."""
+    """Write the results into the ledger; False if another attempt has taken over.
+
+    ``made`` is what the next stage needs; nothing, if no picture can be used.
+    """
     changes = [_change(row.item, attempt, r) for row, r in zip(rows, results, strict=True)]
     with pipeline.database.write() as connection:
         progress.take_locks(connection, record.pk)
         state = (
-            {"state": "waiting", "stage": chunks.EMBED, "attempt": 1, "pixels": pixels}
-            if pixels
+            {"state": "waiting", "stage": chunks.EMBED, "attempt": 1, **made}
+            if made
             else {"state": "done"}
         )
         if not chunks.finish(connection, record.pk, chunk, chunks.DECODE, attempt, **state):
@@ -140,7 +145,7 @@ def _hand_on(
         decoded = sum(isinstance(r, _Decoded) for r in results)
         failed = len(rows) - decoded
         imports.count(connection, record.pk, fetched=fetched, decoded=decoded, failed=failed)
-        if pixels:
+        if made:
             chunks.send(connection, record.pk, [chunk])
         progress.advance(connection, record.pk, pipeline.settings)
     return True

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,10 +13,11 @@ from visearch.encoders.spec import check
 from visearch.ids import new_id
 from visearch.index.scoring import are_unit
 from visearch.indexing import progress
+from visearch.indexing.describe import Existing, describe, replace_older
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import ACTIVE, Attributes, Import
+from visearch.records import ACTIVE, Import
 from visearch.store import catalogs, changes, chunks, imports, ledger
-from visearch.store.schema import images, products
+from visearch.store.schema import embeddings, images
 
 SEARCHABLE = {"status": "searchable"}
 SUPERSEDED = {
@@ -62,6 +61,8 @@ def embed_chunk(
 ) -> None:
     """Embed a decoded chunk and make its pictures searchable in one transaction.
 
+    If the catalog has got another encoder meanwhile, the chunk is decoded again for it.
+
     Raises:
         EncoderMismatch: the encoder at hand is not the one the catalog was made with.
     """
@@ -72,6 +73,9 @@ def embed_chunk(
             return
         rows = ledger.chunk_items(connection, record.pk, chunk)
         catalog = catalogs.get(connection, record.catalog)
+    if claimed.fingerprint not in (None, catalog.fingerprint):
+        _start_over(pipeline, record, chunk, attempt, claimed.pixels)
+        return
     encoder = open_encoder(catalog.encoder)
     check(catalog, encoder.fingerprint)
     data = np.frombuffer(pipeline.blobs.get(f"pixels/{claimed.pixels}"), np.uint8)
@@ -79,30 +83,38 @@ def embed_chunk(
     usable = are_unit(vectors)
     segment = changes.put_segment(pipeline.blobs, vectors)
     with pipeline.database.write() as connection:
-        committed = _commit(pipeline, connection, record, chunk, attempt, rows, segment, usable)
-    if not committed:
+        vectors_at = _Vectors(encoder.fingerprint, segment, usable)
+        done = _commit(pipeline, connection, record, chunk, attempt, rows, vectors_at)
+    if done is None:
+        _start_over(pipeline, record, chunk, attempt, claimed.pixels)
+        return
+    if not done:
         return  # another attempt has taken over, and needs the pixels
     pipeline.blobs.delete(f"pixels/{claimed.pixels}")
     pipeline.flush()
     pipeline.announce(record.catalog_pk)
 
 
-@dataclass
-class _Existing:
-    pk: int
-    images_version: int
+def _start_over(pipeline: Pipeline, record: Import, chunk: int, attempt: int, pixels: str) -> None:
+    """Send a chunk back to be decoded for the encoder that its catalog has now."""
+    with pipeline.database.write() as connection:
+        progress.take_locks(connection, record.pk)
+        again = {"state": "waiting", "stage": chunks.DECODE, "attempt": 1, "pixels": None}
+        if not chunks.finish(connection, record.pk, chunk, chunks.EMBED, attempt, **again):
+            return
+        rows = len(ledger.chunk_items(connection, record.pk, chunk))
+        imports.count(connection, record.pk, fetched=-rows, decoded=-rows)
+        progress.advance(connection, record.pk, pipeline.settings)
+    pipeline.blobs.delete(f"pixels/{pixels}")
+    pipeline.flush()
 
 
-class _Text(NamedTuple):
-    """What a row says about its product; of several rows the first that says it decides."""
+class _Vectors(NamedTuple):
+    """Where a chunk's vectors lie, of which encoder they are, and which say something."""
 
-    title: str | None
-    url: str | None
-    attributes: Attributes
-
-    def completed_by(self, later: _Text) -> _Text:
-        attributes = {**later.attributes, **self.attributes}
-        return _Text(self.title or later.title, self.url or later.url, attributes)
+    fingerprint: str
+    segment: str
+    usable: npt.NDArray[np.bool_]
 
 
 def _commit(
@@ -112,22 +124,24 @@ def _commit(
     chunk: int,
     attempt: int,
     rows: Sequence[sa.Row[Any]],
-    segment: str,
-    usable: npt.NDArray[np.bool_],
-) -> bool:
+    vectors: _Vectors,
+) -> bool | None:
+    """Make the chunk searchable; False if its attempt is over, None if its encoder is."""
     # First of all: it numbers the commit and serialises writers of one catalog.
     revision = catalogs.next_revision(connection, record.catalog_pk)
+    if catalogs.get(connection, record.catalog).fingerprint != vectors.fingerprint:
+        return None
     if not chunks.finish(
         connection, record.pk, chunk, chunks.EMBED, attempt, state="done", pixels=None
     ):
         return False
     if imports.lock(connection, record.pk).status not in ACTIVE:
         return True
-    good = [(at, row) for at, row in enumerate(rows) if usable[at]]
-    existing = _describe(connection, record, [row for _, row in good])
+    good = [(at, row) for at, row in enumerate(rows) if vectors.usable[at]]
+    existing = describe(connection, record, [row for _, row in good])
     fresh = [(at, row) for at, row in good if row.product_id in existing]
-    _replace_older(connection, record, [existing[row.product_id] for _, row in fresh], revision)
-    _insert_images(connection, record, revision, segment, fresh, existing)
+    replace_older(connection, record, [existing[row.product_id] for _, row in fresh], revision)
+    _insert_images(connection, record, revision, vectors, fresh, existing)
     fates = dict.fromkeys((row.item for row in rows), NO_EMBEDDING)
     fates |= dict.fromkeys((row.item for _, row in good), SUPERSEDED)
     fates |= dict.fromkeys((row.item for _, row in fresh), SEARCHABLE)
@@ -136,93 +150,13 @@ def _commit(
     return True
 
 
-def _describe(
-    connection: sa.Connection, record: Import, rows: Sequence[sa.Row[Any]]
-) -> dict[str, _Existing]:
-    """Insert or update the chunk's products; leaves out those written later than this import."""
-    wanted: dict[str, _Text] = {}
-    for row in rows:
-        text = _Text(row.title, row.url, row.attributes)
-        first = wanted.get(row.product_id)
-        wanted[row.product_id] = first.completed_by(text) if first else text
-    query = sa.select(products).where(
-        products.c.catalog_pk == record.catalog_pk, products.c.external_id.in_(wanted)
-    )
-    found = {row.external_id: row for row in connection.execute(query)}
-    outdated = record.accepted < catalogs.replaced(connection, record.catalog_pk)
-    out = {}
-    for product_id, text in wanted.items():
-        old = found.get(product_id)
-        if old is None and not outdated:
-            out[product_id] = _insert_product(connection, record, product_id, text)
-        elif old is not None and old.images_version <= record.accepted:
-            _update_product(connection, record, text, old)
-            out[product_id] = _Existing(old.pk, old.images_version)
-    return out
-
-
-def _insert_product(
-    connection: sa.Connection, record: Import, product_id: str, text: _Text
-) -> _Existing:
-    result = connection.execute(
-        sa.insert(products).values(
-            catalog_pk=record.catalog_pk,
-            external_id=product_id,
-            **text._asdict(),
-            meta_version=record.accepted,
-            field_versions={},
-            images_version=record.accepted,
-            deleted=False,
-            updated_at=time.time(),
-        )
-    )
-    (pk,) = result.inserted_primary_key or (0,)
-    return _Existing(pk, record.accepted)
-
-
-def _update_product(
-    connection: sa.Connection, record: Import, text: _Text, old: sa.Row[Any]
-) -> None:
-    if old.images_version == record.accepted:  # a chunk of this import was here before
-        text = _Text(old.title, old.url, old.attributes).completed_by(text)
-    changes = {
-        name: value
-        for name, value in text._asdict().items()
-        if old.field_versions.get(name, 0) <= record.accepted
-    }
-    connection.execute(
-        sa.update(products)
-        .where(products.c.pk == old.pk)
-        .values(
-            **changes,
-            meta_version=max(old.meta_version, record.accepted),
-            images_version=record.accepted,
-            deleted=False,
-            updated_at=time.time(),
-        )
-    )
-
-
-def _replace_older(
-    connection: sa.Connection, record: Import, kept: Sequence[_Existing], revision: int
-) -> None:
-    """The first picture of a newer write takes the place of all the older ones."""
-    outdated = [p.pk for p in kept if p.images_version < record.accepted]
-    if outdated:
-        connection.execute(
-            sa.update(images)
-            .where(images.c.product_pk.in_(outdated), images.c.removed.is_(None))
-            .values(removed=revision)
-        )
-
-
 def _insert_images(
     connection: sa.Connection,
     record: Import,
     revision: int,
-    segment: str,
+    vectors: _Vectors,
     fresh: Sequence[tuple[int, sa.Row[Any]]],
-    existing: dict[str, _Existing],
+    existing: dict[str, Existing],
 ) -> None:
     new = [
         {
@@ -232,14 +166,19 @@ def _insert_images(
             "position": row.position,
             "sha256": row.sha256,
             "thumbnail": row.thumbnail,
-            "segment": segment,
-            "row": at,
             "added": revision,
         }
-        for at, row in fresh
+        for _, row in fresh
     ]
-    if new:
-        connection.execute(sa.insert(images), new)
+    if not new:
+        return
+    known = sa.insert(images).returning(images.c.pk, sort_by_parameter_order=True)
+    keys = connection.execute(known, new).scalars().all()
+    common = {"fingerprint": vectors.fingerprint, "segment": vectors.segment}
+    connection.execute(
+        sa.insert(embeddings),
+        [{"image_pk": key, "row": at, **common} for key, (at, _) in zip(keys, fresh, strict=True)],
+    )
 
 
 def _settle(

@@ -6,14 +6,19 @@ import time
 import uuid
 
 import sqlalchemy as sa
+import structlog
 
 from visearch.indexing.pipeline import Pipeline
-from visearch.records import ACTIVE, TERMINAL_IMPORT
+from visearch.records import ACTIVE, TERMINAL_IMPORT, Catalog
 from visearch.store import catalogs as catalog_rows
+from visearch.store import embeddings, reindexes
 from visearch.store.schema import catalogs, generations, images, imports
+
+log = structlog.get_logger(__name__)
 
 UPLOADS_KEPT_S = 7 * 24 * 3600
 UPLOADING_S = 24 * 3600
+BUILDING_S = 24 * 3600
 DELETED_KEPT_S = 3600
 
 
@@ -24,22 +29,36 @@ def purge(pipeline: Pipeline) -> None:
     with pipeline.database.read() as connection:
         live = catalog_rows.everything(connection)
     for catalog in live:
-        _purge_generations(pipeline, catalog.pk, catalog.generation)
+        _purge_encoders(pipeline, catalog)
+        _purge_generations(pipeline, catalog)
+    _purge_orphans(pipeline)
     _purge_uploads(pipeline)
     _purge_scratch(pipeline)
     _purge_catalogs(pipeline)
 
 
-def _purge_generations(pipeline: Pipeline, catalog_pk: int, current: str | None) -> None:
+def _purge_encoders(pipeline: Pipeline, catalog: Catalog) -> None:
+    """Give up the way back when its time is over, and the embeddings that nobody needs."""
+    before = time.time() - pipeline.settings.rollback_days * 24 * 3600
+    with pipeline.database.write() as connection:
+        reindexes.end_former(connection, catalog, before)
+        used = reindexes.kept_fingerprints(connection, catalog)
+        embeddings.forget_unused(connection, catalog, used)
+
+
+def _purge_generations(pipeline: Pipeline, catalog: Catalog) -> None:
     with pipeline.database.read() as connection:
         rows = connection.execute(
             sa.select(generations)
-            .where(generations.c.catalog_pk == catalog_pk)
+            .where(generations.c.catalog_pk == catalog.pk)
             .order_by(generations.c.id.desc())
         ).all()
-    kept = rows[: pipeline.settings.generations_kept]
-    for row in rows[len(kept) :]:
-        if row.id == current:
+        in_use = {catalog.generation, *reindexes.generations_of(connection, catalog)}
+    sound = [row for row in rows if row.refused_at is None]
+    newest = {row.id for row in sound[: pipeline.settings.generations_kept]}
+    kept = [row for row in rows if row.id in newest | in_use]
+    for row in rows:
+        if row in kept:
             continue
         with pipeline.database.write() as connection:
             connection.execute(sa.delete(generations).where(generations.c.id == row.id))
@@ -49,9 +68,25 @@ def _purge_generations(pipeline: Pipeline, catalog_pk: int, current: str | None)
         with pipeline.database.write() as connection:
             connection.execute(
                 sa.delete(images).where(
-                    images.c.catalog_pk == catalog_pk, images.c.removed <= oldest
+                    images.c.catalog_pk == catalog.pk, images.c.removed <= oldest
                 )
             )
+
+
+def _purge_orphans(pipeline: Pipeline) -> None:
+    """Remove generations that nobody knows: their builder was killed before it published them.
+
+    A generation's id tells when its build began. One that takes longer than ``BUILDING_S`` may
+    lose files under its hands; what it then publishes is refused, and built anew.
+    """
+    folders = pipeline.blobs.folders("generations")
+    with pipeline.database.read() as connection:
+        known = {*connection.execute(sa.select(generations.c.id)).scalars()}
+    for name in folders:
+        if name not in known and _age_s(name) > BUILDING_S:
+            pipeline.blobs.delete_folder(f"generations/{name}")
+            log.info("orphan_removed", generation=name)
+    pipeline.blobs.keep_copies("generations", known)
 
 
 def _purge_uploads(pipeline: Pipeline) -> None:
@@ -90,8 +125,8 @@ def _import_of(blob: str) -> str:
     return blob.partition("/")[2][:36]
 
 
-def _age_s(import_id: str) -> float:
-    return time.time() - (uuid.UUID(import_id).int >> 80) / 1e3
+def _age_s(name: str) -> float:
+    return time.time() - (uuid.UUID(name).int >> 80) / 1e3
 
 
 def _purge_catalogs(pipeline: Pipeline) -> None:

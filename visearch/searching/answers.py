@@ -17,9 +17,13 @@ def answer_body(answer: Answer, queue_ms: float, total_ms: float) -> dict[str, A
     return {
         "results": [asdict(hit) for hit in answer.hits],
         "total": answer.total,
+        "facets": {
+            field: [asdict(value) for value in values] for field, values in answer.facets.items()
+        },
         "timings_ms": {"queue": round(queue_ms, 3), **parts, "total": round(total_ms, 3)},
-        "index": {"generation": answer.catalog.generation, "fresh_to": answer.fresh_to.isoformat()},
+        "index": {"generation": answer.generation, "fresh_to": answer.fresh_to.isoformat()},
         "encoder": answer.catalog.fingerprint,
+        "shards": {"asked": answer.asked, "answered": answer.answered},
     }
 
 

@@ -1,14 +1,18 @@
 """The live index of every catalog, in memory, kept in step with the database.
 
-One thread refreshes; searching threads read whole snapshots and take no lock.
+One thread refreshes; searching threads read whole snapshots and take no lock. A large generation is
+opened beside them, while the one before goes on following the changes.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -16,28 +20,66 @@ from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound
 from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog, now
-from visearch.store import catalogs, changes
-from visearch.store.blobs import Blobs
+from visearch.store import catalogs, changes, generations
+from visearch.store.blobs import Blobs, generation_place
 from visearch.store.database import Database
 
 log = structlog.get_logger(__name__)
 
+PATIENCE_S = 0.25
+"""So long a refresh waits for new generations to open; what takes longer comes with a later one."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One catalog as of one moment: every change committed before ``fresh_to`` is in it."""
+    """One catalog as of one moment: every change committed before ``fresh_to`` is in it.
+
+    ``parts`` are the indexes of the shards that this process holds, by shard.
+    """
 
     catalog: Catalog
-    index: LiveIndex
+    parts: dict[int, LiveIndex]
     fresh_to: datetime
+
+    @property
+    def generation(self) -> str | None:
+        """The generation that is served; where the catalog's was refused, another one or none."""
+        bases = {part.base.manifest.id if part.base else None for part in self.parts.values()}
+        wrong = bases - {self.catalog.generation}
+        return min(wrong, key=str) if wrong else self.catalog.generation
+
+    def described(self) -> dict[str, Any]:
+        """Return what is served, as JSON; a refused generation shows as another one."""
+        return {
+            "generation": self.generation,
+            "delta": sum(part.delta_size for part in self.parts.values()),
+            "tombstones": sum(part.tombstones for part in self.parts.values()),
+            "fresh_to": self.fresh_to.isoformat(),
+            "shards": sorted(self.parts),
+        }
 
 
 class Indexes:
-    """Holds a :class:`Snapshot` per live catalog."""
+    """Holds a :class:`Snapshot` per live catalog, of the shards ``held`` (None: of all).
 
-    def __init__(self, database: Database, blobs: Blobs) -> None:
-        self._database, self._blobs = database, blobs
+    ``prepare(spec)`` is called before a catalog is served by another encoder than before.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blobs: Blobs,
+        prepare: Callable[[str], object] = str,
+        held: frozenset[int] | None = None,
+    ) -> None:
+        self._database, self._blobs, self._prepare = database, blobs, prepare
+        self._held = held
         self._snapshots: dict[str, Snapshot] = {}
+        self._served: set[str | None] = set()
+        self._opener = ThreadPoolExecutor(1, thread_name_prefix="generations")
+        self._opening: dict[str, Future[Generation]] = {}
+        self._refused: set[str] = set()
+        self._patient_until = 0.0
         self._refreshing = threading.Lock()
 
     def get(self, name: str) -> Snapshot:
@@ -61,10 +103,15 @@ class Indexes:
         """Return every snapshot held."""
         return list(self._snapshots.values())
 
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Return what is served of each catalog, as JSON: its generation, its changes, its age."""
+        return {snapshot.catalog.name: snapshot.described() for snapshot in self.all()}
+
     def refresh(self) -> None:
         """Bring every catalog up to the database; a broken one keeps its last snapshot."""
         with self._refreshing:
             at = now()
+            self._patient_until = time.monotonic() + PATIENCE_S
             with self._database.read() as connection:
                 live = catalogs.everything(connection)
             fresh = {}
@@ -76,56 +123,118 @@ class Indexes:
                     if (old := self._snapshots.get(catalog.name)) is not None:
                         fresh[catalog.name] = old
             self._snapshots = fresh
+            self._forget_copies({catalog.generation for catalog in live})
+
+    def _forget_copies(self, served: set[str | None]) -> None:
+        if served != self._served:
+            self._served = served
+            self._blobs.keep_copies("generations", {name for name in served if name})
 
     def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
         old = self._snapshots.get(catalog.name)
-        if old is None or old.catalog.pk != catalog.pk:
-            return Snapshot(catalog, self._load(catalog), at)
-        if old.catalog.generation != catalog.generation:
-            return Snapshot(catalog, self._load(catalog, old), at)
-        if old.index.revision < catalog.revision:
-            return Snapshot(catalog, self._catch_up(catalog, old.index), at)
-        return Snapshot(catalog, old.index, at)
+        same = old is not None and old.catalog.pk == catalog.pk
+        if old is not None and same and old.catalog.fingerprint != catalog.fingerprint:
+            self._prepare(catalog.encoder)
+        shards = range(catalog.shards)
+        held = shards if self._held is None else sorted(self._held.intersection(shards))
+        parts = {shard: self._part(catalog, shard, old if same else None) for shard in held}
+        return Snapshot(catalog, parts, at)
 
-    def _load(self, catalog: Catalog, old: Snapshot | None = None) -> LiveIndex:
-        """Open the catalog's generation and replay what came after it.
+    def _part(self, catalog: Catalog, shard: int, old: Snapshot | None) -> LiveIndex:
+        if old is None or old.catalog.fingerprint != catalog.fingerprint:
+            return load_index(self._database, self._blobs, catalog, shard)
+        index = old.parts[shard]
+        base = self._next_base(catalog, shard, index)
+        if base is not None:
+            index = LiveIndex.on(base)
+        if index.revision < catalog.revision:
+            return _catch_up(self._database, self._blobs, catalog, shard, index)
+        return index
 
-        A generation that fails its checks is refused: the old snapshot goes on, or the
-        whole catalog is searched exhaustively from its stored embeddings.
-        """
-        if catalog.generation is None:
-            return self._catch_up(catalog, LiveIndex.empty(catalog.dimension, catalog.metric))
+    def _next_base(self, catalog: Catalog, shard: int, index: LiveIndex) -> Generation | None:
+        """Return the catalog's generation if another one is served and it is open by now."""
+        served = index.base.manifest.id if index.base else None
+        if catalog.generation in (None, served):
+            return None
+        place = _place(catalog, shard)
+        if place in self._refused:
+            return None
+        if place not in self._opening:
+            self._opening[place] = self._opener.submit(_open, self._blobs, catalog, shard)
         try:
-            base = LiveIndex.on(self._open(catalog))
+            base = self._opening[place].result(max(0.0, self._patient_until - time.monotonic()))
+        except TimeoutError:
+            return None
         except (GenerationCorrupt, NotFound) as error:
-            log.error(
-                "generation_refused",
-                catalog=catalog.name,
-                generation=catalog.generation,
-                error=error.detail,
-            )
-            index = old.index if old else LiveIndex.empty(catalog.dimension, catalog.metric)
-            return self._catch_up(catalog, index)
-        return self._catch_up(catalog, base)
+            self._refused.add(place)
+            _refuse(self._database, catalog, shard, error)
+            base = None
+        except Exception:
+            del self._opening[place]  # the next refresh tries again
+            raise
+        del self._opening[place]
+        return base
 
-    def _open(self, catalog: Catalog) -> Generation:
-        prefix = f"generations/{catalog.generation}"
-        try:
-            return open_generation(
-                self._blobs.local_folder(prefix), fingerprint=catalog.fingerprint
-            )
-        except GenerationCorrupt:
-            if not self._blobs.forget_copy(prefix):
-                raise
-        # Only our copy may be damaged: fetch it once more.
-        return open_generation(self._blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
 
-    def _catch_up(self, catalog: Catalog, index: LiveIndex) -> LiveIndex:
-        with self._database.read() as connection:
-            added = changes.added_since(connection, catalog, index.revision)
-            removed = changes.removed_since(connection, catalog, index.revision)
-        vectors = changes.load_vectors(self._blobs, added, catalog.dimension)
-        return index.apply(added.keys, vectors, removed, catalog.revision)
+def load_index(database: Database, blobs: Blobs, catalog: Catalog, shard: int) -> LiveIndex:
+    """Open a shard of the catalog's generation and replay what came after it.
+
+    A generation that fails its checks is refused, and the builder told: the whole shard is
+    searched exhaustively from its stored embeddings.
+    """
+    empty = LiveIndex.empty(catalog.dimension, catalog.metric)
+    if catalog.generation is None:
+        return _catch_up(database, blobs, catalog, shard, empty)
+    try:
+        index = LiveIndex.on(_open(blobs, catalog, shard))
+    except (GenerationCorrupt, NotFound) as error:
+        _refuse(database, catalog, shard, error)
+        index = empty
+    return _catch_up(database, blobs, catalog, shard, index)
+
+
+def _refuse(
+    database: Database, catalog: Catalog, shard: int, reason: GenerationCorrupt | NotFound
+) -> None:
+    name = catalog.generation or ""
+    log.error(
+        "generation_refused",
+        catalog=catalog.name,
+        generation=name,
+        shard=shard,
+        error=reason.detail,
+    )
+    try:
+        with database.write() as connection:
+            generations.refuse(connection, name)
+    except DependencyUnavailable as error:  # searching goes on where nothing can be written
+        log.warning("refusal_not_told", catalog=catalog.name, error=error.detail)
+
+
+def _place(catalog: Catalog, shard: int) -> str:
+    assert catalog.generation is not None
+    return generation_place(catalog.generation, catalog.shards, shard)
+
+
+def _open(blobs: Blobs, catalog: Catalog, shard: int) -> Generation:
+    prefix = _place(catalog, shard)
+    try:
+        return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
+    except GenerationCorrupt:
+        if not blobs.forget_copy(prefix):
+            raise
+    # Only our copy may be damaged: fetch it once more.
+    return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
+
+
+def _catch_up(
+    database: Database, blobs: Blobs, catalog: Catalog, shard: int, index: LiveIndex
+) -> LiveIndex:
+    with database.read() as connection:
+        added = changes.added_since(connection, catalog, index.revision, shard)
+        removed = changes.removed_since(connection, catalog, index.revision, shard)
+    vectors = changes.load_vectors(blobs, added, catalog.dimension)
+    return index.apply(added.keys, vectors, removed, catalog.revision)
 
 
 def keep_fresh(

@@ -12,17 +12,26 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from visearch.contract import SearchQuery
+from visearch.contract import SearchQuery, ShardQuery
 from visearch.encoders.spec import check, resolve
-from visearch.errors import InvalidRequest, SearchExpired
+from visearch.errors import DependencyUnavailable, InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
-from visearch.index.live import LiveIndex
 from visearch.index.scoring import are_unit
-from visearch.records import Catalog, Hit, Neighbour
+from visearch.records import Catalog, FacetValue, Hit, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
+from visearch.searching.shards import (
+    Part,
+    Scatter,
+    allowed_keys,
+    ask_nobody,
+    joined,
+    pack,
+    search_part,
+)
 from visearch.store import changes, products
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+from visearch.store.facets import count_values
 
 Vector = npt.NDArray[np.float32]
 
@@ -61,19 +70,39 @@ class Answer:
     catalog: Catalog
     hits: list[Hit]
     total: int
+    facets: dict[str, list[FacetValue]]
     revision: int
+    generation: str | None
     fresh_to: datetime
     timings: Timings
+    asked: int
+    answered: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard of the catalog has answered."""
+        return self.answered == self.asked
 
 
 class SearchService:
-    """Answers searches from live indexes."""
+    """Answers searches from live indexes; ``scatter`` reaches the shards not held here.
+
+    ``within_s`` is how long others may take.
+    """
 
     def __init__(
-        self, database: Database, blobs: Blobs, indexes: Indexes, embed: Embed, limits: Limits
+        self,
+        database: Database,
+        blobs: Blobs,
+        indexes: Indexes,
+        embed: Embed,
+        limits: Limits,
+        scatter: Scatter = ask_nobody,
+        within_s: float = 0.0,
     ) -> None:
         self._database, self._blobs = database, blobs
         self._indexes, self._embed, self._limits = indexes, embed, limits
+        self._scatter, self._within_s = scatter, within_s
         self._decoding = threading.BoundedSemaphore(CONCURRENT_DECODES)
 
     def search(self, query: SearchQuery, picture: bytes | None, within_s: float) -> Answer:
@@ -84,21 +113,30 @@ class SearchService:
             ImageError: the picture cannot be used.
             InvalidRequest: the box or the filter is malformed.
             NotFound: no such catalog or product.
+            DependencyUnavailable: no shard answered.
             EncoderMismatch: the catalog's encoder has changed under it.
         """
         timings, end = Timings(), time.monotonic() + within_s
         snapshot = self._indexes.get(query["catalog"])
         vector = self._vector(snapshot.catalog, query, picture, timings, end)
         with timings.part("search"):
-            allowed = self._allowed(snapshot.catalog, query)
-        hits = self._find(snapshot, query, vector, allowed, timings)
+            allowed = allowed_keys(self._database, snapshot.catalog, query["filter"])
+        hits, parts = self._find(snapshot, query, vector, allowed, timings)
+        with timings.part("hydrate"), self._database.read() as connection:
+            facets = count_values(
+                connection, snapshot.catalog, query["facets"], query["filter"] or {}
+            )
         return Answer(
+            facets=facets,
             hits=[replace(hit, rank=query["offset"] + i + 1) for i, hit in enumerate(hits)],
             catalog=snapshot.catalog,
-            total=snapshot.index.size if allowed is None else len(allowed),
-            revision=snapshot.index.revision,
-            fresh_to=snapshot.fresh_to,
+            total=sum(part.size for part in parts) if allowed is None else len(allowed),
+            revision=min(part.revision for part in parts),
+            generation=snapshot.generation,
+            fresh_to=min(part.fresh_to for part in parts),
             timings=timings,
+            asked=snapshot.catalog.shards,
+            answered=len(parts),
         )
 
     def _vector(
@@ -136,12 +174,6 @@ class SearchService:
         finally:
             self._decoding.release()
 
-    def _allowed(self, catalog: Catalog, query: SearchQuery) -> npt.NDArray[np.int64] | None:
-        if not query["filter"]:
-            return None
-        with self._database.read() as connection:
-            return changes.filtered(connection, catalog, query["filter"])
-
     def _find(
         self,
         snapshot: Snapshot,
@@ -149,37 +181,63 @@ class SearchService:
         vector: Vector,
         allowed: npt.NDArray[np.int64] | None,
         timings: Timings,
-    ) -> list[Hit]:
+    ) -> tuple[list[Hit], list[Part]]:
         """Fetch neighbours until the page is full, growing the reach while it is not."""
+        if not are_unit(vector[None])[0]:
+            raise InvalidRequest("the picture has no usable embedding; try another one")
         wanted = query["offset"] + query["limit"]
         reach = wanted * (GROUP_OVERFETCH if query["group"] else 1)
+        shards = set(range(snapshot.catalog.shards))
         while True:
             with timings.part("search"):
-                neighbours = self._neighbours(snapshot.index, vector, reach, allowed, query)
+                parts = self._parts(snapshot, shards, vector, reach, allowed, query)
+                neighbours = _close_enough(joined(parts, reach), snapshot.catalog, query)
             with timings.part("hydrate"), self._database.read() as connection:
                 found = products.hydrate(connection, snapshot.catalog, neighbours)
             hits = [hit for _, hit in found]
             if query["group"]:
                 hits = _best_of_each(hits)
             if len(hits) >= wanted or len(neighbours) < reach:
-                return hits[query["offset"] : wanted]
+                return hits[query["offset"] : wanted], parts
             reach *= 2
+            shards = {part.shard for part in parts}  # who was late once is not waited for again
 
-    @staticmethod
-    def _neighbours(
-        index: LiveIndex,
+    def _parts(
+        self,
+        snapshot: Snapshot,
+        shards: set[int],
         vector: Vector,
         k: int,
         allowed: npt.NDArray[np.int64] | None,
         query: SearchQuery,
-    ) -> list[Neighbour]:
-        if not are_unit(vector[None])[0]:
-            raise InvalidRequest("the picture has no usable embedding; try another one")
-        found = index.search(vector, k, allowed=allowed)
-        if index.metric == "cosine":  # rounding may take two unit vectors a little beyond 1
-            found = [replace(n, score=min(max(n.score, -1.0), 1.0)) for n in found]
-        least = query["min_score"]
-        return found if least is None else [n for n in found if n.score >= least]
+    ) -> list[Part]:
+        """Search shards: those held here, and by asking the others."""
+        catalog, elsewhere = snapshot.catalog, sorted(shards - snapshot.parts.keys())
+        gathered: list[Part] = []
+        if elsewhere:
+            asked = ShardQuery(
+                catalog=catalog.name,
+                fingerprint=catalog.fingerprint,
+                vector=pack(vector),
+                k=k,
+                filter=query["filter"],
+            )
+            gathered = self._scatter(catalog, elsewhere, asked, self._within_s)
+        held = sorted(shards & snapshot.parts.keys())
+        gathered += [search_part(snapshot, shard, vector, k, allowed) for shard in held]
+        if not gathered:
+            raise DependencyUnavailable(
+                f"none of the {catalog.shards} shards of {catalog.name!r} answered; start shard "
+                "workers"
+            )
+        return gathered
+
+
+def _close_enough(found: list[Neighbour], catalog: Catalog, query: SearchQuery) -> list[Neighbour]:
+    if catalog.metric == "cosine":  # rounding may take two unit vectors a little beyond 1
+        found = [n._replace(score=min(max(n.score, -1.0), 1.0)) for n in found]
+    least = query["min_score"]
+    return found if least is None else [n for n in found if n.score >= least]
 
 
 def _best_of_each(hits: list[Hit]) -> list[Hit]:

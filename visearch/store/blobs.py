@@ -5,7 +5,7 @@
     uploads/<import id>    import files, until a week after the import's end
     pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
-    generations/<id>/…     index generations
+    generations/<id>/…     index generations, a folder for each shard if there are several
 
 Content under a digest is immutable, so writing it twice is harmless.
 """
@@ -15,10 +15,9 @@ from __future__ import annotations
 import hashlib
 import io
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
@@ -27,8 +26,14 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
 from visearch.errors import DependencyUnavailable, NotFound
+from visearch.scratch import scratch
 
 READ_AHEAD = 1 << 20
+
+
+def generation_place(generation: str, shards: int, shard: int) -> str:
+    """Return the folder of one shard of an index generation."""
+    return f"generations/{generation}" if shards == 1 else f"generations/{generation}/{shard}"
 
 
 class Blobs:
@@ -105,6 +110,12 @@ class Blobs:
                 for entry in batch:
                     yield entry["path"]
 
+    def folders(self, prefix: str) -> set[str]:
+        """Return the names of the folders below ``prefix/``, of empty and half-written ones too."""
+        with _answering():
+            found = obstore.list_with_delimiter(self._store, f"{prefix}/")["common_prefixes"]
+        return {PurePosixPath(path).name for path in found}
+
     def put_folder(self, prefix: str, folder: Path) -> None:
         """Store every file below ``folder`` under ``prefix/``; ``manifest.json`` last.
 
@@ -138,13 +149,22 @@ class Blobs:
         shutil.rmtree(target)
         return True
 
+    def keep_copies(self, prefix: str, names: Collection[str]) -> None:
+        """Drop the local copies of remote folders below ``prefix`` that have no such name.
+
+        Whoever has files of theirs open can go on reading them.
+        """
+        copies = self._cache / prefix
+        for copy in copies.iterdir() if copies.is_dir() else ():
+            if copy.name not in names:
+                shutil.rmtree(copy, ignore_errors=True)
+
     def _download(self, prefix: str, target: Path) -> None:
-        self._cache.mkdir(parents=True, exist_ok=True)
-        part = Path(tempfile.mkdtemp(dir=self._cache, prefix="part-"))
-        try:
-            names = list(self.list(prefix))
-            if not names:
-                raise NotFound(f"no blob folder {prefix}")
+        names = list(self.list(prefix))
+        if not names:
+            raise NotFound(f"no blob folder {prefix}")
+        with scratch(self._cache / "downloads") as folder:
+            part = folder / "part"
             for name in names:
                 path = part / name.removeprefix(f"{prefix}/")
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -152,8 +172,6 @@ class Blobs:
                     shutil.copyfileobj(source, out, READ_AHEAD)
             target.parent.mkdir(parents=True, exist_ok=True)
             part.rename(target)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
 
     def delete_folder(self, prefix: str) -> None:
         """Delete every blob below ``prefix/``, and its local copy."""

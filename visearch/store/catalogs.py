@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.errors import Conflict, InvalidRequest, NotFound
-from visearch.records import Catalog
-from visearch.store.schema import catalogs
+from visearch.records import TARGET_RECALL, Catalog
+from visearch.store.schema import catalogs, generations
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _LIVE = catalogs.c.deleted_at.is_(None)
@@ -28,6 +28,8 @@ def _record(row: sa.Row[Any]) -> Catalog:
         dimension=row.dimension,
         revision=row.revision,
         generation=row.generation,
+        target_recall=row.target_recall,
+        shards=row.shards,
         created_at=datetime.fromtimestamp(row.created_at, UTC),
     )
 
@@ -76,6 +78,8 @@ def create(
     encoder: str,
     fingerprint: str,
     dimension: int,
+    target_recall: float = TARGET_RECALL,
+    shards: int = 1,
 ) -> Catalog:
     """Insert a catalog; raises InvalidRequest for a bad name."""
     connection.execute(
@@ -86,6 +90,8 @@ def create(
             encoder=encoder,
             fingerprint=fingerprint,
             dimension=dimension,
+            target_recall=target_recall,
+            shards=shards,
             revision=0,
             accepted=0,
             replaced=0,
@@ -95,9 +101,9 @@ def create(
     return get(connection, name)
 
 
-def update(connection: sa.Connection, catalog: Catalog, *, title: str) -> None:
-    """Change the title, the only part of a catalog that may change in place."""
-    connection.execute(sa.update(catalogs).where(catalogs.c.pk == catalog.pk).values(title=title))
+def update(connection: sa.Connection, catalog: Catalog, **changes: str | float) -> None:
+    """Change ``title`` or ``target_recall``, the parts of a catalog that may change in place."""
+    connection.execute(sa.update(catalogs).where(catalogs.c.pk == catalog.pk).values(**changes))
 
 
 def delete(connection: sa.Connection, catalog: Catalog) -> None:
@@ -154,10 +160,8 @@ def _increment(connection: sa.Connection, catalog_pk: int, column: sa.Column[int
     return int(value)
 
 
-def swap_generation(
-    connection: sa.Connection, catalog_pk: int, before: str | None, after: str
-) -> None:
-    """Point the catalog at another generation, if it still points at ``before``.
+def swap_generation(connection: sa.Connection, catalog: Catalog, after: str) -> None:
+    """Point the catalog at another generation, if its encoder and its pointer are unchanged.
 
     Raises:
         Conflict: someone else published first.
@@ -165,11 +169,19 @@ def swap_generation(
     changed = connection.execute(
         sa.update(catalogs)
         .where(
-            catalogs.c.pk == catalog_pk,
+            catalogs.c.pk == catalog.pk,
             _LIVE,
-            catalogs.c.generation.is_not_distinct_from(before),
+            catalogs.c.fingerprint == catalog.fingerprint,
+            catalogs.c.generation.is_not_distinct_from(catalog.generation),
         )
         .values(generation=after)
     ).rowcount
     if changed != 1:
         raise Conflict("another index generation was published first")
+
+
+def generation(connection: sa.Connection, catalog: Catalog) -> sa.Row[Any] | None:
+    """Return the row of the generation that the catalog points at; its count as ``size``."""
+    # A row has a method called count.
+    query = sa.select(generations, generations.c.count.label("size"))
+    return connection.execute(query.where(generations.c.id == catalog.generation)).one_or_none()

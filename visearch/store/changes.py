@@ -1,4 +1,8 @@
-"""The index's view of the database: what changed above a revision, what lives at one."""
+"""The index's view of the database: what changed above a revision, what lives at one.
+
+A catalog stands for one encoder, ``catalog.fingerprint``: only its vectors are seen. Without a
+shard, those of all shards.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from visearch.errors import NotFound
 from visearch.records import Catalog
 from visearch.store.blobs import Blobs
 from visearch.store.filters import attribute_conditions
-from visearch.store.schema import images, products
+from visearch.store.schema import embeddings, images, products
 
 Keys = npt.NDArray[np.int64]
 Vectors = npt.NDArray[np.float32]
@@ -28,8 +32,15 @@ class Stored:
     segments: Sequence[str]
     rows: npt.NDArray[np.int64]
 
+    def at(self, places: npt.NDArray[np.intp]) -> Stored:
+        """Return the embeddings at these places, int [p]."""
+        segments = [self.segments[i] for i in places.tolist()]
+        return Stored(self.keys[places], segments, self.rows[places])
 
-def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
+
+def added_since(
+    connection: sa.Connection, catalog: Catalog, revision: int, shard: int | None = None
+) -> Stored:
     """Return the live pictures added above ``revision``, oldest first.
 
     Nothing above ``catalog.revision``: what commits after that was read comes with the
@@ -37,30 +48,35 @@ def added_since(connection: sa.Connection, catalog: Catalog, revision: int) -> S
     """
     return _stored(
         connection,
-        images.c.catalog_pk == catalog.pk,
+        catalog,
         images.c.added > revision,
         images.c.added <= catalog.revision,
         images.c.removed.is_(None),
+        *_of_shard(catalog, shard),
     )
 
 
-def removed_since(connection: sa.Connection, catalog: Catalog, revision: int) -> Keys:
+def removed_since(connection: sa.Connection, catalog: Catalog, revision: int, shard: int) -> Keys:
     """Return the keys of pictures known at ``revision`` and removed above it."""
     query = sa.select(images.c.pk).where(
         images.c.catalog_pk == catalog.pk,
         images.c.removed > revision,
         images.c.added <= revision,
+        *_of_shard(catalog, shard),
     )
     return np.asarray(connection.execute(query).scalars().all(), np.int64)
 
 
-def live_at(connection: sa.Connection, catalog: Catalog, revision: int) -> Stored:
+def live_at(
+    connection: sa.Connection, catalog: Catalog, revision: int, shard: int | None = None
+) -> Stored:
     """Return the pictures that were live at ``revision``, oldest first."""
     return _stored(
         connection,
-        images.c.catalog_pk == catalog.pk,
+        catalog,
         images.c.added <= revision,
         sa.or_(images.c.removed.is_(None), images.c.removed > revision),
+        *_of_shard(catalog, shard),
     )
 
 
@@ -94,7 +110,7 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
     """Return where the first picture's embedding of a product lies; raises NotFound."""
     stored = _stored(
         connection,
-        images.c.catalog_pk == catalog.pk,
+        catalog,
         images.c.removed.is_(None),
         images.c.product_pk.in_(
             sa.select(products.c.pk).where(
@@ -108,17 +124,34 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
     return Stored(stored.keys[:1], stored.segments[:1], stored.rows[:1])
 
 
+def _of_shard(catalog: Catalog, shard: int | None) -> list[sa.ColumnElement[bool]]:
+    if shard is None or catalog.shards == 1:
+        return []
+    return [images.c.pk % catalog.shards == shard]
+
+
 def _stored(
     connection: sa.Connection,
+    catalog: Catalog,
     *conditions: sa.ColumnElement[bool],
     order: Sequence[sa.Column[int]] = (images.c.pk,),
 ) -> Stored:
-    columns = sa.select(images.c.pk, images.c.segment, images.c.row)
-    found = connection.execute(columns.where(*conditions).order_by(*order)).all()
+    """Return where the catalog's encoder's vectors of pictures lie; some may have none."""
+    rows = connection.execute(
+        sa.select(images.c.pk, embeddings.c.segment, embeddings.c.row)
+        .join(embeddings, embeddings.c.image_pk == images.c.pk)
+        .where(
+            images.c.catalog_pk == catalog.pk,
+            embeddings.c.fingerprint == catalog.fingerprint,
+            embeddings.c.segment.is_not(None),
+            *conditions,
+        )
+        .order_by(*order)
+    ).all()
     return Stored(
-        np.asarray([row.pk for row in found], np.int64),
-        [row.segment for row in found],
-        np.asarray([row.row for row in found], np.int64),
+        np.asarray([row.pk for row in rows], np.int64),
+        [row.segment for row in rows],
+        np.asarray([row.row for row in rows], np.int64),
     )
 
 
@@ -127,9 +160,12 @@ def put_segment(blobs: Blobs, vectors: Vectors) -> str:
     return blobs.put_digest("segments", np.ascontiguousarray(vectors, "<f4").tobytes())
 
 
-def load_vectors(blobs: Blobs, stored: Stored, dimension: int) -> Vectors:
-    """Gather embeddings float32 [n, dimension]; reads each segment once."""
-    out = np.empty((len(stored.keys), dimension), np.float32)
+def load_vectors(
+    blobs: Blobs, stored: Stored, dimension: int, out: Vectors | None = None
+) -> Vectors:
+    """Gather embeddings float32 [n, dimension], into ``out`` if given; reads each segment once."""
+    if out is None:
+        out = np.empty((len(stored.keys), dimension), np.float32)
     for segment, places in _by_segment(stored):
         data = np.frombuffer(blobs.get(f"segments/{segment}"), "<f4").reshape(-1, dimension)
         out[places] = data[stored.rows[places]]

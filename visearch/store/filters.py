@@ -48,9 +48,7 @@ def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.Text
 
 def _condition(dialect: str, position: int, field: str, wanted: Any) -> sa.TextClause:
     tests, values = _tests(dialect, field, wanted)
-    _check_text(field, field)
-    if '"' in field:
-        raise _invalid(field, "a field name cannot contain a quotation mark")
+    check_field(field)
     # SQLite compares with the key as the stored JSON spells it: escaped.
     path = f"$.{json.dumps(field)}" if dialect == "sqlite" else field
     text = _MEMBERS[dialect].format(test=" OR ".join(tests) or "1 = 0")
@@ -58,6 +56,13 @@ def _condition(dialect: str, position: int, field: str, wanted: Any) -> sa.TextC
     text = text.replace(":path", f":f{position}_path").replace(":v_", f":f{position}_v_")
     bound = {f"f{position}_{name}": value for name, value in values.items()}
     return sa.text(f"EXISTS ({text})").bindparams(**bound, **{f"f{position}_path": path})
+
+
+def check_field(field: str) -> None:
+    """Raise InvalidRequest if no attribute can be looked up by this name."""
+    _check_text(field, field)
+    if '"' in field:
+        raise _invalid(field, "a field name cannot contain a quotation mark")
 
 
 def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, Any]]:

@@ -102,6 +102,14 @@ def page(connection: sa.Connection, catalog: Catalog, before: str, limit: int) -
     ]
 
 
+def any_active(connection: sa.Connection, catalog_pk: int) -> bool:
+    """Tell whether an import is changing the catalog."""
+    query = sa.select(imports.c.pk).where(
+        imports.c.catalog_pk == catalog_pk, imports.c.status.in_(ACTIVE)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
 def lock(connection: sa.Connection, import_pk: int) -> sa.Row[Any]:
     """Return the import's row, locked until the commit."""
     return connection.execute(

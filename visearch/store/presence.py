@@ -10,6 +10,7 @@ import time
 from typing import Any, cast
 
 import structlog
+from redis.client import PubSub
 
 from visearch.contract import CHANGED_CHANNEL
 from visearch.errors import DependencyUnavailable
@@ -77,3 +78,20 @@ def announce_change(client: Client, catalog_pk: int) -> None:
             client.publish(CHANGED_CHANNEL, str(catalog_pk))
     except DependencyUnavailable as error:
         log.warning("change_not_announced", error=error.detail)
+
+
+def await_change(events: PubSub, seconds: float) -> None:
+    """Return when a change is announced, or after ``seconds``.
+
+    Takes all announcements there are: one look finds every change, and who looked once for
+    each would fall behind where they come faster than looks are done.
+
+    Raises:
+        DependencyUnavailable: Redis does not answer.
+    """
+    with answering():
+        if not events.subscribed:
+            events.subscribe(CHANGED_CHANNEL)
+        told = events.get_message(timeout=seconds)
+        while told is not None:
+            told = events.get_message(timeout=0.0)

@@ -5,6 +5,9 @@
                  imports 1─n chunks             units of work, claimed by workers
     outbox                                      messages that must reach a queue
     generations                                 published index generations
+    images 1─n embeddings                       a picture's vector, by encoder
+    catalogs 1─n reindexes                      on the way to another encoder, or back
+    images n─n images by duplicates             pictures that look the same
 
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
 changes search results increments it first and so holds the row's lock until its commit:
@@ -52,6 +55,12 @@ catalogs = sa.Table(
     # Acceptance number of the last import that replaced the whole catalog; 0: none did.
     sa.Column("replaced", BigInt, nullable=False),
     sa.Column("generation", sa.Text),
+    # Recall@10 that the index promises.
+    sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
+    # In how many parts the index is held; fixed.
+    sa.Column("shards", sa.Integer, nullable=False, server_default="1"),
+    # Up to which revision pictures were compared with all others (see ``duplicates``).
+    sa.Column("compared", BigInt, nullable=False, server_default="0"),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
 )
@@ -92,9 +101,6 @@ images = sa.Table(
     sa.Column("position", sa.Integer, nullable=False),
     sa.Column("sha256", sa.String(64), nullable=False),
     sa.Column("thumbnail", sa.String(64), nullable=False),
-    # The embedding: row ``row`` of the segment blob named ``segment``.
-    sa.Column("segment", sa.String(64), nullable=False),
-    sa.Column("row", sa.Integer, nullable=False),
     sa.Column("added", BigInt, nullable=False),
     sa.Column("removed", BigInt),
 )
@@ -102,6 +108,54 @@ sa.Index("ix_images_added", images.c.catalog_pk, images.c.added)
 sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
 sa.Index("ix_images_product", images.c.product_pk)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
+
+# A picture's vector from the encoder ``fingerprint``: row ``row`` of the segment blob named
+# ``segment``; null where that encoder has nothing to say about the picture.
+embeddings = sa.Table(
+    "embeddings",
+    metadata,
+    _ref("image_pk", "images.pk"),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("segment", sa.String(64)),
+    sa.Column("row", sa.Integer),
+    sa.PrimaryKeyConstraint("image_pk", "fingerprint"),
+)
+
+# A catalog's way to another encoder, or back to its former one.
+reindexes = sa.Table(
+    "reindexes",
+    metadata,
+    _pk(),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    _ref("catalog_pk", "catalogs.pk"),
+    sa.Column("encoder", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("dimension", sa.Integer, nullable=False),
+    sa.Column("activate", sa.String(16), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("generation", sa.Text),
+    sa.Column("comparison", sa.JSON),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_detail", sa.Text),
+    # Until when the worker that embeds for it holds off the others.
+    sa.Column("leased_until", Time, nullable=False),
+    sa.Column("created_at", Time, nullable=False),
+    sa.Column("finished_at", Time),
+)
+sa.Index("ix_reindexes_catalog", reindexes.c.catalog_pk, reindexes.c.status)
+
+# Pictures of two products that look the same; ``first`` < ``second``.
+duplicates = sa.Table(
+    "duplicates",
+    metadata,
+    _ref("catalog_pk", "catalogs.pk"),
+    _ref("first", "images.pk"),
+    _ref("second", "images.pk"),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.PrimaryKeyConstraint("first", "second"),
+)
+sa.Index("ix_duplicates_score", duplicates.c.catalog_pk, duplicates.c.score)
+sa.Index("ix_duplicates_second", duplicates.c.second)
 
 imports = sa.Table(
     "imports",
@@ -167,6 +221,8 @@ chunks = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("worker", sa.Text),
     sa.Column("pixels", sa.String(64)),
+    # Of the encoder for which the pixels were made.
+    sa.Column("fingerprint", sa.Text),
     sa.Column("changed_at", Time, nullable=False),
     sa.PrimaryKeyConstraint("import_pk", "chunk"),
 )
@@ -191,6 +247,11 @@ generations = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("recall", sa.Float),
+    sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
+    # The layout of its files: another one's cannot be opened any more.
+    sa.Column("format", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Time, nullable=False),
+    # When a worker could not open it; null again once the builder has found it sound.
+    sa.Column("refused_at", Time),
 )
 sa.Index("ix_generations_catalog", generations.c.catalog_pk, generations.c.id)

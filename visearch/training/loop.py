@@ -22,7 +22,13 @@ from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset
 from visearch.training.network import Arrays, Network
 from visearch.training.recipe import Kind, Recipe
-from visearch.training.start import load_teacher, new_model, start_from
+from visearch.training.start import (
+    fill_branch,
+    lineage,
+    load_teacher,
+    new_model,
+    start_from,
+)
 from visearch.training.state import State, restore, run_digest, save
 from visearch.training.step import make_step, optimizer
 from visearch.training.terms import Memory, rivals
@@ -55,11 +61,16 @@ def train(
     if not len(data):
         raise InvalidRequest("there is no picture to train on: all are held out or left out")
     model = new_model(recipe)
-    start = recipe.start
-    fresh = start_from(model, start, recipe, data) if start else _all_names(model)
+    fresh = start_from(model, recipe, data) if recipe.start else _all_names(model)
+    if recipe.branch:
+        filled = fill_branch(model, recipe, data)
+        fresh = {name for name in fresh if not name.startswith(filled)}
     widths = model.widths | {"all": registry.dimension(model.config)}
     _require_fit(recipe, model, widths)
     network = Network(model, recipe.frozen)
+    if not recipe.steps:
+        _write(out, recipe, network, {**network.weights, **network.rest})
+        return
     teacher = load_teacher(recipe, model)
     transform = optimizer(recipe, frozenset(fresh))
     state = _first_state(network, widths, recipe, data, transform)
@@ -193,9 +204,8 @@ def _write(out: Path, recipe: Recipe, network: Network, arrays: Arrays) -> None:
     model = network.model(weights, rest)
     dimension = registry.dimension(model.config)
     notes = asdict(recipe) | {
-        name: {"architecture": each.architecture, "weights": each.weights.name}
-        for name, each in (("start", recipe.start), ("teacher", recipe.teacher))
-        if each
+        name: {"architecture": each.architecture, "weights": each.weights.name, **lineage(each)}
+        for name, each in recipe.networks.items()
     }
     metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)
     try:

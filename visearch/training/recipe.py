@@ -58,7 +58,7 @@ class Pretrained:
 
     ``classes`` is how many the checkpoint tells apart (None: as the architecture's published
     ones, 0: none). A teacher's pictures are normalised by its own ``mean`` and ``std``
-    (None: the recipe's).
+    (None: the recipe's). ``into`` is the submodule that a branch becomes.
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -68,11 +68,14 @@ class Pretrained:
     classes: Count | None = None
     mean: Triple | None = None
     std: Deviations | None = None
+    into: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The numbers of a run; ``batch`` counts pictures, each seen in two views.
+
+    Without ``steps`` nothing is trained: the pretrained networks are put together.
 
     ``embedding`` is its length, for architectures that leave it open (None: the features).
     The terms are averaged over the first ``lengths`` numbers of it, beside all of it, so
@@ -82,10 +85,10 @@ class Recipe:
     of ``frozen`` stay as they are. Pixels are normalised by ``mean`` and ``std`` (RGB, on a
     0..1 scale): those of the network that is started from. ``strength`` 0..1 scales how
     coarse the changes of the second view are; ``mixtures`` pictures per batch are collages
-    of others, for the teacher's terms alone. What ``start`` does not fill learns at
-    ``head_learning_rate``. ``average`` is the decay of the exponential moving average that
-    becomes the result; ``keep_start`` blends that share of the starting weights into it
-    (Wortsman et al. 2022, arXiv:2109.01903).
+    of others, for the teacher's terms alone. ``branch`` fills a submodule of what ``start``
+    left; what neither fills learns at ``head_learning_rate``. ``average`` is the decay of the
+    exponential moving average that becomes the result; ``keep_start`` blends that share of the
+    starting weights into it (Wortsman et al. 2022, arXiv:2109.01903).
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -98,7 +101,7 @@ class Recipe:
     mean: Triple = _HALF
     std: Deviations = _HALF
     batch: Annotated[int, Field(ge=2)] = 64
-    steps: Positive = 1000
+    steps: Count = 1000
     warmup: Count = 100
     learning_rate: Rate = 3e-4
     head_learning_rate: Rate = 3e-3
@@ -115,7 +118,14 @@ class Recipe:
     seed: Count = 0
     terms: tuple[Term, ...] = ()
     start: Pretrained | None = None
+    branch: Pretrained | None = None
     teacher: Pretrained | None = None
+
+    @property
+    def networks(self) -> dict[str, Pretrained]:
+        """The pretrained networks that the recipe names, by their role."""
+        roles = {"start": self.start, "branch": self.branch, "teacher": self.teacher}
+        return {role: network for role, network in roles.items() if network}
 
     @property
     def preprocess(self) -> Preprocess:

@@ -16,10 +16,13 @@ from visearch.training.data import Source
 from visearch.training.recipe import LABELLED, Recipe
 
 
-def read(path: Path, data: Path, start: Path | None = None) -> tuple[Recipe, list[Source]]:
+def read(
+    path: Path, data: Path, start: Path | None = None, branch: Path | None = None
+) -> tuple[Recipe, list[Source]]:
     """Read a recipe whose files lie in the folder ``data``.
 
-    ``start`` is the checkpoint of ``[start]``, for recipes that leave it open.
+    ``start`` and ``branch`` are the checkpoints of ``[start]`` and ``[branch]``, for recipes
+    that leave them open.
 
     Raises:
         InvalidRequest: not TOML, an unknown key, a value out of range, a missing file.
@@ -30,7 +33,7 @@ def read(path: Path, data: Path, start: Path | None = None) -> tuple[Recipe, lis
         del body["source"]
         if not isinstance(body.get("recipe"), dict):
             raise InvalidRequest(f"{path} has no [recipe]")
-        recipe = _recipe(body, data, start)
+        recipe = _recipe(body, data, {"start": start, "branch": branch, "teacher": None})
     _check(path, recipe, sources)
     return recipe, sources
 
@@ -68,13 +71,13 @@ def _said(error: Any) -> str:
     return f"unknown key {place}" if "unexpected" in error["type"] else f"{place}: {error['msg']}"
 
 
-def _recipe(body: dict[str, Any], data: Path, start: Path | None) -> Recipe:
+def _recipe(body: dict[str, Any], data: Path, weights: dict[str, Path | None]) -> Recipe:
     parts: dict[str, Any] = dict(body.pop("recipe"))
-    for name, given in (("start", start), ("teacher", None)):
+    for name, given in weights.items():
         if name in body:
             parts[name] = _pretrained(name, body.pop(name), given, data)
         elif given:
-            raise InvalidRequest("the recipe starts from random weights; it has no [start]")
+            raise InvalidRequest(f"the recipe has no [{name}] that could take --{name}")
     parts["terms"] = body.pop("term", [])
     if body:
         raise InvalidRequest(f"the recipe has unknown parts: {', '.join(sorted(body))}")
@@ -82,30 +85,40 @@ def _recipe(body: dict[str, Any], data: Path, start: Path | None) -> Recipe:
 
 
 def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
-    start = recipe.start
+    networks = recipe.networks
+    learned_from = [network for role, network in networks.items() if role != "teacher"]
     shares = [source.share for source in sources if source.share is not None]
     free = len(shares) < len(sources)
     levels = {len(source.levels) for source in sources}
-    networks = [each.architecture for each in (start, recipe.teacher) if each]
     wrong = [
         (f"unknown architecture {name!r}", name not in VARIANTS)
-        for name in dict.fromkeys([recipe.architecture, *networks])
+        for name in dict.fromkeys(
+            [recipe.architecture, *(network.architecture for network in networks.values())]
+        )
     ]
     wrong += [
-        ("it has no [[term]]", not recipe.terms),
+        ("it has no [[term]]", recipe.steps > 0 and not recipe.terms),
         ("all sources must list as many levels (a level may be empty: [])", len(levels) > 1),
         ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
         ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
         ("two terms of one kind look at one level and part", _twice(recipe)),
         ("train_size must be at most size", (recipe.train_size or 0) > recipe.size),
-        ("mean and std of [start] belong to [recipe]", bool(start and (start.mean or start.std))),
+        (
+            "mean and std of [start] and [branch] belong to [recipe]",
+            any(network.mean or network.std for network in learned_from),
+        ),
+        (
+            "[branch], and it alone, needs `into`, the name of a submodule",
+            any(bool(network.into) != (role == "branch") for role, network in networks.items()),
+        ),
         ("the shares of the sources are more than all", sum(shares) > 1 + 1e-9),
         ("the shares leave nothing to the other sources", free and sum(shares) > 1 - 1e-9),
         (
             "mixtures are for the term teacher_features",
             recipe.mixtures > 0 and not _imitates(recipe),
         ),
-        ("warmup must be less than steps", recipe.warmup >= recipe.steps),
+        ("warmup must be less than steps", 0 < recipe.steps <= recipe.warmup),
+        ("it has nothing to start from, and no steps", not recipe.steps and not recipe.start),
         ("full_size_steps must be at most steps", recipe.full_size_steps > recipe.steps),
     ]
     if problems := [text for text, is_wrong in wrong if is_wrong]:
@@ -131,7 +144,8 @@ def _level_missing(recipe: Recipe, levels: int) -> bool:
 
 def _pretrained(name: str, entry: dict[str, Any], given: Path | None, data: Path) -> dict[str, Any]:
     if (given is None) == ("weights" not in entry):
-        ways = "in the recipe or by --start, not by both" if name == "start" else "in the recipe"
+        option = f"in the recipe or by --{name}, not by both"
+        ways = "in the recipe" if name == "teacher" else option
         raise InvalidRequest(f"[{name}] needs its weights, {ways}")
     return entry | {"weights": given or _file(data / entry["weights"])}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,7 @@ from visearch.encoders import registry
 from visearch.encoders.header import read_metadata
 from visearch.encoders.model import Model
 from visearch.encoders.runtimes.flax_export import load
-from visearch.encoders.spec import METADATA_KEY, resolve
+from visearch.encoders.spec import METADATA_KEY, read_notes, resolve
 from visearch.errors import InvalidRequest, WeightsMismatch
 from visearch.images import decode
 from visearch.training.data import Dataset
@@ -55,8 +57,8 @@ def load_teacher(recipe: Recipe, student: Model) -> Model | None:
     return teacher
 
 
-def start_from(model: Model, pretrained: Pretrained, recipe: Recipe, data: Dataset) -> set[str]:
-    """Copy into ``model`` what the pretrained network has in the same place and shape.
+def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
+    """Copy into ``model`` what the recipe's start has in the same place and shape.
 
     Projections to an embedding that it does not have start as the principal directions of
     its features on pictures of ``data``. Returns the names of the parameters that only
@@ -65,22 +67,57 @@ def start_from(model: Model, pretrained: Pretrained, recipe: Recipe, data: Datas
     Raises:
         InvalidRequest: the networks have nothing in common.
     """
-    donor = _open(pretrained)
-    theirs = dict(nnx.to_flat_state(nnx.state(donor, (nnx.Param, nnx.BatchStat))))
-    ours = dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
+    assert recipe.start is not None
+    donor = _open(recipe.start)
+    filled = _copy(model, donor)
+    if not filled:
+        raise InvalidRequest(f"{recipe.architecture} shares no weights with {donor.config}")
+    fresh = _arrays(model).keys() - filled
+    names = {parameter_name(path) for path in fresh}
+    if model.config.embedding is None or not fresh:
+        return names
+    started = model.start_heads(lambda: _principal_directions(donor.features, recipe, data))
+    return {name for name in names if not name.startswith(started)}
+
+
+def fill_branch(model: Model, recipe: Recipe, data: Dataset) -> tuple[str, ...]:
+    """Copy a network into the submodule that the recipe's branch names.
+
+    If it has an embedding, what follows in ``model`` starts as the best directions of that.
+    Returns the names (or their beginnings) of the parameters filled.
+
+    Raises:
+        InvalidRequest: there is no such submodule, or it is another network.
+    """
+    branch = recipe.branch
+    assert branch is not None
+    donor = _open(branch)
+    filled = _copy(model, donor, branch.into)
+    own = {path for path in _arrays(model) if path[0] == branch.into}
+    if not own or own != filled:
+        raise InvalidRequest(f"no part of the network called {branch.into!r} is a {donor.config}")
+    names = (f"{branch.into}/",)
+    if donor.config.embedding is None:
+        return names
+    best = _principal_directions(lambda x: donor.embed(model.branch_input(x)), recipe, data)
+    return (*names, *model.start_branch(donor.head.kernel[...] @ best))
+
+
+def _arrays(model: Model) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
+    return dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
+
+
+def _copy(model: Model, donor: Model, into: str = "") -> set[tuple[Any, ...]]:
+    """Copy what has one place and shape; returns the places in ``model``."""
+    prefix = (into,) if into else ()
+    theirs = {(*prefix, *path): variable for path, variable in _arrays(donor).items()}
     common = {
         path
-        for path, variable in ours.items()
+        for path, variable in _arrays(model).items()
         if path in theirs and theirs[path].shape == variable.shape
     }
-    if not common:
-        raise InvalidRequest(f"{recipe.architecture} shares no weights with {donor.config}")
     nnx.update(model, nnx.from_flat_state([(path, theirs[path]) for path in common]))
-    fresh = {parameter_name(path) for path in ours.keys() - common}
-    if model.config.embedding is None or not fresh:
-        return fresh
-    filled = model.start_heads(_principal_directions(donor, recipe, data))
-    return {name for name in fresh if not name.startswith(filled)}
+    return common
 
 
 def _open(pretrained: Pretrained) -> Model:
@@ -95,6 +132,13 @@ def _open(pretrained: Pretrained) -> Model:
     return registry.load_model(pretrained.architecture, pretrained.weights, **overrides)
 
 
+def lineage(pretrained: Pretrained) -> dict[str, Any]:
+    """Return the recipe that a network of ours says it was trained by, as ``recipe``."""
+    if not _is_ours(pretrained.weights):
+        return {}
+    return {"recipe": read_notes(pretrained.weights).get("recipe")}
+
+
 def _is_ours(path: Path) -> bool:
     try:
         return METADATA_KEY in read_metadata(path)
@@ -102,18 +146,18 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _principal_directions(donor: Model, recipe: Recipe, data: Dataset) -> jax.Array:
-    """Return float32 [C, C]: directions of the donor's features, strongest first.
+def _principal_directions(
+    embed: Callable[[jax.Array], jax.Array], recipe: Recipe, data: Dataset
+) -> jax.Array:
+    """Return float32 [C, C]: directions of what ``embed`` gives, strongest first.
 
     Not centred, so that cosines change least; scaled so that features of mean length
     have length 1.
     """
-    graph, state = nnx.split(donor)
 
     @jax.jit
     def run(x: jax.Array) -> jax.Array:
-        x = pixels_to_input(x, recipe.size, recipe.mean, recipe.std)
-        return nnx.merge(graph, state).features(x)
+        return embed(pixels_to_input(x, recipe.size, recipe.mean, recipe.std))
 
     rng = np.random.default_rng([recipe.seed, 2])
     rows = rng.permutation(len(data))[:_PROJECTION_SAMPLE]

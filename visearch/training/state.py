@@ -37,10 +37,9 @@ class State(NamedTuple):
 def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
     """Name a run by all that decides its result: equal runs end equally, on like devices."""
     said = asdict(recipe) | {"shares": sorted(shares.items()), "devices": jax.device_count()}
-    for name, network in (("start", recipe.start), ("teacher", recipe.teacher)):
-        if network:  # the file counts, not where it lies
-            weights = hashlib.sha256(network.weights.read_bytes()).hexdigest()
-            said[name] = asdict(network) | {"weights": weights}
+    for name, network in recipe.networks.items():  # the file counts, not where it lies
+        weights = hashlib.sha256(network.weights.read_bytes()).hexdigest()
+        said[name] = asdict(network) | {"weights": weights}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for picture in data.pictures:
         digest.update(hashlib.sha256(picture).digest())

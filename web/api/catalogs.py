@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
@@ -11,7 +13,7 @@ from visearch import records
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, InvalidRequest, NotFound
 from visearch.indexing.progress import remove_catalog
-from visearch.store import catalogs, products
+from visearch.store import catalogs, generations, products
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
 from web.services import services
@@ -45,7 +47,7 @@ def list_catalogs(query: Page) -> Response:
     responses={200: schemas.Catalog, 201: schemas.Catalog, **problems(409, 422)},
 )
 def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
-    """Create the catalog, or change its title; metric and encoder cannot change."""
+    """Create the catalog, or change title or recall; the rest cannot change."""
     with services().database.write() as connection:
         try:
             known = catalogs.get(connection, path.catalog)
@@ -54,8 +56,9 @@ def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
             headers = {"Location": f"/v1/catalogs/{created.name}"}
             return reply(_catalog(connection, created), 201, **headers)
         _refuse_change(known, body)
-        if body.title is not None:
-            catalogs.update(connection, known, title=body.title)
+        changes = body.model_dump(include={"title", "target_recall"}, exclude_none=True)
+        if changes:
+            catalogs.update(connection, known, **changes)
         return reply(_catalog(connection, catalogs.get(connection, path.catalog)))
 
 
@@ -74,11 +77,13 @@ def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings)
         encoder=spec_name,
         fingerprint=spec.fingerprint,
         dimension=spec.dimension,
+        target_recall=body.target_recall or records.TARGET_RECALL,
+        shards=body.shards or 1,
     )
 
 
 def _refuse_change(known: records.Catalog, body: schemas.CatalogSettings) -> None:
-    for field in ("metric", "encoder"):
+    for field in ("metric", "encoder", "shards"):
         wanted, has = getattr(body, field), getattr(known, field)
         if wanted is not None and wanted != has:
             raise Conflict(
@@ -105,6 +110,21 @@ def delete_catalog(path: CatalogPath) -> Response:
     return Response(status=204)
 
 
+@api.post(
+    "/<string:catalog>/index/rollback",
+    summary="Go back to the former index",
+    responses={200: schemas.Catalog, **problems(404, 409)},
+)
+def roll_back_index(path: CatalogPath) -> Response:
+    """Search with the index generation before this one; what changed since is replayed."""
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        catalogs.swap_generation(connection, catalog, generations.former(connection, catalog))
+        shown = _catalog(connection, catalogs.get(connection, path.catalog))
+    services().announce(catalog.pk)
+    return reply(shown)
+
+
 def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Catalog:
     n_products, n_images = products.count(connection, catalog.pk)
     return schemas.Catalog(
@@ -113,7 +133,23 @@ def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Cat
         metric=catalog.metric,
         encoder=catalog.encoder,
         fingerprint=catalog.fingerprint,
+        target_recall=catalog.target_recall,
+        shards=catalog.shards,
         created_at=catalog.created_at,
         products=n_products,
         images=n_images,
+        index=_generation(connection, catalog),
+    )
+
+
+def _generation(connection: sa.Connection, catalog: records.Catalog) -> schemas.Generation | None:
+    row = catalogs.generation(connection, catalog)
+    if row is None:
+        return None
+    return schemas.Generation(
+        id=row.id,
+        count=row.size,
+        recall=row.recall,
+        target_recall=row.target_recall,
+        created_at=datetime.fromtimestamp(row.created_at, UTC),
     )

@@ -67,9 +67,9 @@ def decode_cursor(cursor: str | None) -> str:
     try:
         key = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
-        raise _bad_cursor() from error
+        raise bad_cursor() from error
     if "\0" in key:
-        raise _bad_cursor()
+        raise bad_cursor()
     return key
 
 
@@ -77,11 +77,12 @@ def decode_number_cursor(cursor: str | None) -> int:
     """Return the number a page starts after, -1 for the first; raises InvalidRequest."""
     key = decode_cursor(cursor) or "-1"
     if not _NUMBER.fullmatch(key):
-        raise _bad_cursor()
+        raise bad_cursor()
     return int(key)
 
 
-def _bad_cursor() -> InvalidRequest:
+def bad_cursor() -> InvalidRequest:
+    """Return the error of a cursor that is not ours."""
     detail = "the cursor is not one we gave; start again without it"
     return InvalidRequest(detail, (("cursor", detail),))
 

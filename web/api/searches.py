@@ -16,7 +16,7 @@ from visearch.errors import DependencyUnavailable, ImageCorrupt, ImageTooLarge, 
 from visearch.ids import new_id
 from visearch.records import Catalog
 from visearch.store import catalogs
-from visearch.store.filters import attribute_conditions
+from visearch.store.filters import attribute_conditions, check_field
 from visearch.store.jobs import SearchRecord, answer_key
 from web.api import schemas
 from web.api.common import (
@@ -46,9 +46,10 @@ _FORM: dict[str, Any] = {
         "filter": {"type": "string", "description": "JSON object"},
         "min_score": {"type": "number"},
         "group": {"type": "boolean", "default": False},
+        "facets": {"type": "string", "description": "JSON list of attribute names"},
     },
 }
-_JSON_FIELDS = ("box", "filter")
+_JSON_FIELDS = ("box", "filter", "facets")
 
 
 class SearchPath(BaseModel):
@@ -69,6 +70,8 @@ def create_search() -> Response:
     with services().database.read() as connection:
         catalog = catalogs.get(connection, options.catalog)
         attribute_conditions(connection.dialect.name, options.filter or {})
+        for field in options.facets:
+            check_field(field)
     query = _query(options, product)
     digest = hashlib.sha256(picture or b"").hexdigest()
     key = answer_key(catalog, catalog.revision, query, digest)
@@ -118,6 +121,7 @@ def _query(options: schemas.SearchOptions, product: str | None) -> SearchQuery:
         filter=options.filter,
         min_score=options.min_score,
         group=options.group,
+        facets=options.facets,
     )
     if product is not None:
         query["product"] = product
@@ -227,9 +231,11 @@ def _search(record: SearchRecord) -> schemas.Search:
         cached=bool(record.body.get("cached")),
         results=_hits(record),
         total=record.body.get("total"),
+        facets=record.body.get("facets"),
         timings_ms=record.body.get("timings_ms"),
         index=record.body.get("index"),
         encoder=record.body.get("encoder"),
+        shards=record.body.get("shards"),
         error=_error(record),
     )
 

@@ -70,10 +70,17 @@ function tags(attributes) {
 /** One sentence about a finished search. */
 export function summary(search) {
   const found = search.results.length;
-  if (!found) return "No product was found. Try another picture or catalog.";
+  if (!found) return `No product was found. Try another picture or catalog${missing(search)}.`;
   const looked = search.total === null ? "" : ` out of ${count(search.total, "picture")}`;
   const time = search.timings_ms ? `, found in ${milliseconds(search.timings_ms.total)}` : "";
-  return `${count(found, "product")}${looked}${search.cached ? ", kept from an earlier search" : time}`;
+  const how = search.cached ? ", kept from an earlier search" : time;
+  return `${count(found, "product")}${looked}${how}${missing(search)}`;
+}
+
+/** What is said when a part of the catalog did not answer in time. */
+function missing({ shards }) {
+  if (!shards || shards.answered === shards.asked) return "";
+  return `. Only ${shards.answered} of ${shards.asked} parts of the catalog answered`;
 }
 
 /** Explain the score and the time. */

@@ -36,7 +36,7 @@ def test_a_twin_that_was_just_started_is_exported() -> None:
     """Zeros among constant weights: a flag of XLA once made vectors at random of them."""
     model = MobileNetTwin(CONFIG, rngs=nnx.Rngs(0))
     directions = np.linalg.qr(np.random.default_rng(0).normal(size=(1280, 1280)))[0]
-    model.start_heads(jnp.asarray(directions, jnp.float32) * 1e3)
+    model.start_heads(lambda: jnp.asarray(directions, jnp.float32) * 1e3)
     model.eval()
     graph, pixels, wanted = flax_export.of_model(model, PREPROCESS, 256)
     assert np.abs(np.linalg.norm(wanted, axis=1) - 1).max() < 1e-3

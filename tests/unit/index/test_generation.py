@@ -46,7 +46,7 @@ def test_what_is_written_is_found(tmp_path, metric):
     assert opened.manifest == manifest and opened.scores_everything
     assert (manifest.count, manifest.dimension, manifest.recall) == (900, 12, 1.0)
     np.testing.assert_array_equal(opened.keys, np.sort(keys))
-    np.testing.assert_array_equal(opened.vectors, vectors[np.argsort(keys)])
+    np.testing.assert_array_equal(opened.vectors[:], vectors[np.argsort(keys)])
     expected = exact_search(queries, opened.vectors, 7, metric)
     for one, other in zip(opened.search(queries, 7), expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -56,13 +56,26 @@ def test_what_is_written_is_found(tmp_path, metric):
     np.testing.assert_array_equal(opened.keys[rows[[0, 3]]], asked[[0, 3]])
 
 
-def test_vectors_are_mapped_read_only_and_stored_once(tree):
+def test_vectors_are_read_from_one_file(tree, monkeypatch):
     opened = open_generation(tree, fingerprint=FINGERPRINT)
-    assert isinstance(opened.vectors, np.memmap)
-    for array in (opened.vectors, opened.keys):
-        with pytest.raises(ValueError):
+    whole = np.load(tree / "vectors.npy")
+    assert opened.vectors.shape == whole.shape == (600, 6)
+    for rows in (np.array([5]), np.array([590, 3, 3]), np.arange(599, 0, -7), np.empty(0, int)):
+        np.testing.assert_array_equal(opened.vectors[rows], whole[rows])
+    for span in (slice(None), slice(10, 20), slice(590, 999), slice(7, 3)):
+        np.testing.assert_array_equal(opened.vectors[span], whole[span])
+    for array in (opened.vectors[:3], opened.keys):
+        with pytest.raises(ValueError, match="read-only"):
             array[0] = 1
-    assert not (tree / "scann" / "dataset.npy").exists()
+    assert not list(tree.rglob("dataset.npy"))  # ScaNN keeps no copy
+
+
+def test_a_file_of_vectors_that_shrank_is_noticed(copy):
+    opened = open_generation(copy, fingerprint=FINGERPRINT)
+    with (copy / "vectors.npy").open("r+b") as file:
+        file.truncate(500 * 24)
+    with pytest.raises(OSError, match="ended early"):
+        opened.vectors[np.array([550])]
 
 
 def test_a_tree_is_served_from_another_place(copy, tree):
@@ -139,8 +152,8 @@ def test_truncated_missing_longer_linked_and_foreign_files_are_refused(copy):
 def test_no_folder_and_an_unknown_format_are_refused(copy, monkeypatch):
     with pytest.raises(GenerationCorrupt, match="nowhere"):
         open_generation(copy.parent / "nowhere", fingerprint=FINGERPRINT)
-    monkeypatch.setattr("visearch.index.manifest.FORMAT", 2)
-    with pytest.raises(GenerationCorrupt, match="format 1 is not 2"):
+    monkeypatch.setattr("visearch.index.manifest.FORMAT", 3)
+    with pytest.raises(GenerationCorrupt, match="format 2 is not 3"):
         open_generation(copy, fingerprint=FINGERPRINT)
 
 

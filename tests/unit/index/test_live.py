@@ -93,7 +93,7 @@ def test_a_small_base_is_exact_where_scann_rounds(tmp_path, metric):
     index = based(tmp_path / "g", vectors, np.arange(len(vectors)), metric)
     rows, scores = exact_search(query[None], vectors, 10, metric)
     assert len(set(scores[0].tolist())) == 1 and rows[0].tolist() == list(range(10))
-    approximate = set(index.base.searcher.search(query[None], 32)[0][0].tolist())
+    approximate = set(index.base.searcher.raw.search(query, 32)[0].tolist())
     assert not approximate >= set(range(10))  # or this test shows nothing
     assert images(index.search(query, 10)) == list(range(10))
 
@@ -117,6 +117,35 @@ def test_a_tree_gives_as_many_as_asked(tmp_path, metric):
     for k in (1, 10, 100, 700, 2999, 3000, 5000):
         found = images(index.search(query, k))
         assert len(found) == len(set(found)) == min(k, 3000)
+
+
+def test_pages_of_a_tree_never_repeat_or_skip(tmp_path, metric):
+    """Whatever the size of the pages: a page never depends on how far the ranking went."""
+    index = based(tmp_path / "g", cloud(6, 3000, D, metric), np.arange(3000), metric, 500)
+    index = removed(added(index, np.arange(3000, 3400), cloud(7, 400, D, metric)), *range(0, 900))
+    for seed, allowed in ((8, None), (9, np.arange(0, 3400, 2)), (10, np.arange(1000))):
+        query = cloud(seed, 1, D, metric)[0]
+        whole = index.search(query, 3400, allowed=allowed)
+        for size in (7, 13, 100, 1000):
+            pages = [
+                index.search(query, size, offset=start, allowed=allowed)
+                for start in range(0, len(whole), size)
+            ]
+            assert list(itertools.chain(*pages)) == whole
+
+
+@pytest.mark.parametrize("share", [0.5, 0.02])
+def test_many_allowed_are_found_among_a_tree(tmp_path, metric, share, monkeypatch):
+    monkeypatch.setattr("visearch.index.live._FEW", 10)
+    vectors = cloud(6, 3000, D, metric)
+    index = based(tmp_path / "g", vectors, np.arange(3000), metric, 500)
+    random = np.random.default_rng(np.random.SeedSequence(3))
+    allowed = np.flatnonzero(random.random(3000) < share)
+    queries = cloud(11, 50, D, metric)
+    rows, _ = exact_search(queries, vectors[allowed], 10, metric)
+    found = [images(index.search(query, 10, allowed=allowed)) for query in queries]
+    shares = [np.isin(allowed[row], one).mean() for row, one in zip(rows, found, strict=True)]
+    assert np.mean(shares) >= 0.98
 
 
 def test_adding_again_and_removing_the_unknown_change_nothing(tmp_path, metric):

@@ -82,6 +82,28 @@ def test_a_remote_folder_is_copied_once(tmp_path: Path) -> None:
         remote.local_folder("generations/none")
 
 
+def test_copies_of_what_is_no_longer_named_are_dropped(tmp_path: Path) -> None:
+    remote = Blobs("memory:///", tmp_path / "cache")
+    remote.keep_copies("generations", ())
+    for name in ("old", "new"):
+        remote.put(f"generations/{name}/manifest.json", b"{}")
+        remote.local_folder(f"generations/{name}")
+    remote.keep_copies("generations", {"new", "elsewhere"})
+    assert [p.name for p in (tmp_path / "cache" / "generations").iterdir()] == ["new"]
+    assert remote.folders("generations") == {"new", "old"}
+
+
+def test_folders_are_seen_before_they_are_whole(blobs: Blobs, tmp_path: Path) -> None:
+    assert blobs.folders("generations") == set()
+    blobs.put("generations/whole/scann/x", b"x")
+    half = tmp_path / "a b%41" / "generations" / "half"
+    half.mkdir()
+    (half / "vectors.npy#1").write_bytes(b"as a killed writer leaves it")
+    assert blobs.folders("generations") == {"half", "whole"}
+    blobs.delete_folder("generations/half")
+    assert not half.exists()
+
+
 def test_a_zip_can_be_read_through_ranges(tmp_path: Path) -> None:
     remote = Blobs("memory:///", tmp_path / "cache")
     path = tmp_path / "a.zip"

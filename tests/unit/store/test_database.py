@@ -120,11 +120,13 @@ def test_the_outbox_sends_in_order_and_keeps_what_failed(database: Database) -> 
 
 
 def test_a_generation_swap_is_won_once(database: Database) -> None:
-    pk = add_catalog(database)
+    add_catalog(database)
+    with database.read() as connection:
+        catalog = catalogs.get(connection, "shop")
     with database.write() as connection:
-        catalogs.swap_generation(connection, pk, None, "g1")
+        catalogs.swap_generation(connection, catalog, "g1")
     with pytest.raises(Exception, match="published first"), database.write() as connection:
-        catalogs.swap_generation(connection, pk, None, "g2")
+        catalogs.swap_generation(connection, catalog, "g2")
     with database.read() as connection:
         assert catalogs.get(connection, "shop").generation == "g1"
 

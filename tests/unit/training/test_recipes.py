@@ -12,6 +12,7 @@ from visearch.training import recipe_file as recipes
 
 ROOT = Path(__file__).parents[3]
 RECIPES = ROOT / "recipes"
+WAYS = ("start", "branch")
 DOCUMENTATION = ROOT / "docs" / "training.md"
 GOOD = """
 [recipe]
@@ -80,8 +81,9 @@ def test_the_shipped_recipes_are_valid(shared: Path, tmp_path: Path) -> None:
     found = sorted(RECIPES.glob("*.toml"))
     assert found
     for path in found:
-        start = tmp_path / "stage.safetensors" if "--start" in path.read_text() else None
-        recipes.read(path, shared, start)
+        given = tmp_path / "stage.safetensors"
+        start, branch = (given if f"--{way}" in path.read_text() else None for way in WAYS)
+        recipes.read(path, shared, start, branch)
 
 
 def test_the_recipe_of_the_documentation_is_valid(data: Path) -> None:
@@ -93,8 +95,16 @@ def test_the_recipe_of_the_documentation_is_valid(data: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_the_start_is_given_once(given: bool, data: Path) -> None:
-    start = '[start]\narchitecture = "resnet18"\n' + ('weights = "a.zip"\n' if given else "")
-    (data / "r.toml").write_text(GOOD + start)
+@pytest.mark.parametrize("way", ["start", "branch"])
+def test_a_checkpoint_is_given_once(way: str, given: bool, data: Path) -> None:
+    table = f'[{way}]\narchitecture = "resnet18"\n' + ('weights = "a.zip"\n' if given else "")
+    (data / "r.toml").write_text(GOOD + table)
     with pytest.raises(InvalidRequest, match="not by both"):
-        recipes.read(data / "r.toml", data, data / "a.zip" if given else None)
+        recipes.read(data / "r.toml", data, **{way: data / "a.zip" if given else None})
+
+
+def test_a_branch_says_where_it_belongs(data: Path) -> None:
+    table = '[branch]\narchitecture = "resnet18"\nweights = "a.zip"\n'
+    (data / "r.toml").write_text(GOOD + table)
+    with pytest.raises(InvalidRequest, match="needs `into`"):
+        recipes.read(data / "r.toml", data)

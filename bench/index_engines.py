@@ -1,0 +1,290 @@
+"""The engines of ``index.py``: ours, bare ScaNN, hnswlib, two of faiss; one thread each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib.util import find_spec
+from math import isqrt
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from visearch.index import LiveIndex, open_generation, write
+from visearch.index.searcher import Searcher
+
+BUILD_THREADS = 2
+Effort = tuple[int, ...]
+_PACKAGES = {"scann": "scann", "hnswlib": "hnswlib", "faiss-hnsw": "faiss", "faiss-ivfpq": "faiss"}
+
+
+def require(name: str) -> None:
+    """Stop with a sentence if the engine is not installed."""
+    package = _PACKAGES.get(name, "scann")
+    if find_spec(package) is None:
+        wheel = "faiss-cpu" if package == "faiss" else package
+        raise SystemExit(f"the engine {name} is not installed here; run `pip install {wheel}`")
+
+
+class Engine(Protocol):
+    """One index over unit vectors by dot product."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take a folder for files."""
+
+    def build(self, base: np.ndarray) -> None:
+        """Build over float32 [n, d] and save."""
+
+    def open(self) -> None:
+        """Load what was saved, if the engine serves from files."""
+
+    def efforts(self) -> Iterable[Effort]:
+        """Return the settings to try, cheapest first."""
+
+    def set(self, effort: Effort) -> None:
+        """Choose one."""
+
+    def single(self, query: np.ndarray, k: int) -> Any:
+        """Search one query, float32 [d]."""
+
+    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
+        """Search float32 [q, d]; returns rows int64 [q, k]."""
+
+    def bytes_on_disk(self) -> int:
+        """Return the size of what was saved."""
+
+
+_LADDER = (
+    (2, 20),
+    (5, 30),
+    (10, 50),
+    (15, 80),
+    (16, 85),
+    (20, 100),
+    (40, 150),
+    (60, 205),
+    (70, 250),
+    (100, 300),
+    (160, 400),
+)
+
+
+class _Ours:
+    """A generation as workers open it, searched through a ``LiveIndex``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "generation"
+
+    def build(self, base: np.ndarray) -> None:
+        write(
+            self._folder,
+            base,
+            np.arange(len(base), dtype=np.int64),
+            id="bench",
+            catalog=1,
+            revision=1,
+            fingerprint="bench",
+            metric="cosine",
+            threads=BUILD_THREADS,
+        )
+
+    def open(self) -> None:
+        self._generation = open_generation(self._folder, fingerprint="bench")
+        self._index = LiveIndex.on(self._generation)
+
+    def efforts(self) -> Iterable[Effort]:
+        searcher = self._generation.searcher
+        assert searcher is not None
+        leaves = searcher.settings.leaves
+        return [effort for effort in _LADDER if effort[0] <= leaves] if leaves else [(0, 0)]
+
+    def set(self, effort: Effort) -> None:
+        searcher = self._generation.searcher
+        assert searcher is not None
+        settings = replace(searcher.settings, leaves_to_search=effort[0], reorder=effort[1])
+        self._chosen = replace(self._generation, searcher=Searcher(searcher.raw, settings))
+        self._index = LiveIndex.on(self._chosen)
+
+    def single(self, query: np.ndarray, k: int) -> Any:
+        return self._index.search(query, k)
+
+    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
+        rows, _ = self._chosen.search(queries, k)
+        return self._chosen.keys[rows]
+
+    def bytes_on_disk(self) -> int:
+        return _size(self._folder)
+
+
+class _BareScann:
+    """ScaNN's own builder, tree and reordering as ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "scann"
+
+    def build(self, base: np.ndarray) -> None:
+        from scann.scann_ops.py import scann_ops_pybind
+
+        leaves = isqrt(len(base)) if len(base) > 20_000 else 0
+        builder = scann_ops_pybind.builder(base, 10, "dot_product")
+        builder.set_n_training_threads(BUILD_THREADS)
+        if leaves:
+            builder.tree(leaves, 10, training_sample_size=100_000, soar_lambda=1.5)
+            builder.score_ah(2, anisotropic_quantization_threshold=0.2)
+            raw = builder.reorder(100).build()
+        else:
+            raw = builder.score_brute_force().build()
+        self._folder.mkdir()
+        raw.serialize(str(self._folder))
+
+    def open(self) -> None:
+        from scann.scann_ops.py import scann_ops_pybind
+
+        self._raw = scann_ops_pybind.load_searcher(str(self._folder))
+        self._leaves = isqrt(self._raw.size()) if self._raw.size() > 20_000 else 0
+
+    def efforts(self) -> Iterable[Effort]:
+        if not self._leaves:
+            return [(-1, -1)]
+        return [effort for effort in _LADDER if effort[0] <= self._leaves]
+
+    def set(self, effort: Effort) -> None:
+        self._effort = effort
+
+    def single(self, query: np.ndarray, k: int) -> Any:
+        leaves, reorder = self._effort
+        return self._raw.search(query, k, reorder, leaves)
+
+    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
+        leaves, reorder = self._effort
+        rows, _ = self._raw.search_batched(queries, k, reorder, leaves)
+        return rows.astype(np.int64)
+
+    def bytes_on_disk(self) -> int:
+        return _size(self._folder)
+
+
+class _Hnswlib:
+    """hnswlib with 16 links a point."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "hnswlib.bin"
+
+    def build(self, base: np.ndarray) -> None:
+        import hnswlib
+
+        index = hnswlib.Index(space="ip", dim=base.shape[1])
+        index.init_index(len(base), M=16, ef_construction=200, random_seed=0)
+        index.set_num_threads(BUILD_THREADS)
+        for start in range(0, len(base), 65_536):
+            some = np.array(base[start : start + 65_536])
+            index.add_items(some, np.arange(start, start + len(some)))
+        index.save_index(str(self._file))
+        np.save(self._file.with_suffix(".npy"), base.shape[1])
+
+    def open(self) -> None:
+        import hnswlib
+
+        dimension = int(np.load(self._file.with_suffix(".npy")))
+        self._index = hnswlib.Index(space="ip", dim=dimension)
+        self._index.load_index(str(self._file))
+        self._index.set_num_threads(1)
+
+    def efforts(self) -> Iterable[Effort]:
+        return [(10,), (15,), (20,), (30,), (50,), (80,), (120,), (200,), (400,)]
+
+    def set(self, effort: Effort) -> None:
+        self._index.set_ef(effort[0])
+
+    def single(self, query: np.ndarray, k: int) -> Any:
+        return self._index.knn_query(query, k)
+
+    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
+        rows, _ = self._index.knn_query(queries, k)
+        return rows.astype(np.int64)
+
+    def bytes_on_disk(self) -> int:
+        return self._file.stat().st_size
+
+
+class _Faiss:
+    """What the two of faiss share."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / f"{type(self).__name__}.faiss"
+
+    def factory(self, count: int, dimension: int) -> str:
+        """Return faiss' description of the index."""
+        raise NotImplementedError
+
+    def build(self, base: np.ndarray) -> None:
+        import faiss
+
+        faiss.omp_set_num_threads(BUILD_THREADS)
+        count, dimension = base.shape
+        description = self.factory(count, dimension)
+        index = faiss.index_factory(dimension, description, faiss.METRIC_INNER_PRODUCT)
+        rng = np.random.default_rng(0)
+        index.train(base[np.sort(rng.permutation(count)[:200_000])])
+        for start in range(0, count, 65_536):
+            index.add(np.array(base[start : start + 65_536]))
+        faiss.write_index(index, str(self._file))
+
+    def open(self) -> None:
+        import faiss
+
+        faiss.omp_set_num_threads(1)
+        self._index = faiss.read_index(str(self._file))
+
+    def single(self, query: np.ndarray, k: int) -> Any:
+        return self._index.search(query[None], k)
+
+    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
+        _, rows = self._index.search(queries, k)
+        return np.asarray(rows, np.int64)
+
+    def bytes_on_disk(self) -> int:
+        return self._file.stat().st_size
+
+
+class _FaissHnsw(_Faiss):
+    """faiss' HNSW with 32 links a point."""
+
+    def factory(self, count: int, dimension: int) -> str:
+        return "HNSW32"
+
+    def efforts(self) -> Iterable[Effort]:
+        return [(10,), (16,), (24,), (32,), (48,), (64,), (96,), (128,), (256,)]
+
+    def set(self, effort: Effort) -> None:
+        self._index.hnsw.efSearch = effort[0]
+
+
+class _FaissIvfPq(_Faiss):
+    """Inverted lists, 4-bit product codes by fast scan, exact reordering."""
+
+    def factory(self, count: int, dimension: int) -> str:
+        return f"IVF{isqrt(count)},PQ{dimension // 2}x4fs,RFlat"
+
+    def efforts(self) -> Iterable[Effort]:
+        return [(n, f) for n in (2, 5, 10, 20, 40, 80) for f in (5, 10, 20)]
+
+    def set(self, effort: Effort) -> None:
+        import faiss
+
+        probes, self._index.k_factor = effort
+        faiss.extract_index_ivf(self._index).nprobe = probes
+
+
+ENGINES: dict[str, type[Engine]] = {
+    "ours": _Ours,
+    "scann": _BareScann,
+    "hnswlib": _Hnswlib,
+    "faiss-hnsw": _FaissHnsw,
+    "faiss-ivfpq": _FaissIvfPq,
+}
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

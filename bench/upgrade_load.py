@@ -1,0 +1,150 @@
+"""The load of the upgrade benchmark: shoppers who search, a shopkeeper who changes products."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from own_system import OwnSystem
+from serve import search
+
+EVERY_S = 2.0
+"""Between two changes of the shopkeeper."""
+
+Query = tuple[set[str], bytes]
+"""The products that are right answers, and the picture's bytes."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One search: its query's number, when it began (monotonic), seconds, and what came."""
+
+    query: int
+    began: float
+    seconds: float
+    encoder: str
+    found: list[dict[str, Any]]
+
+    def is_right(self, queries: list[Query]) -> bool:
+        """Tell whether the first hit is a right one."""
+        return bool(self.found) and self.found[0]["product_id"] in queries[self.query][0]
+
+
+def late(answers: list[Answer], encoder: str) -> int:
+    """Count the answers of others that began after ``encoder`` had given its first.
+
+    There is one search worker: once it has exchanged encoders, it has.
+    """
+    first = min(each.began + each.seconds for each in answers if each.encoder == encoder)
+    return sum(each.encoder != encoder and each.began > first for each in answers)
+
+
+class Shoppers:
+    """Clients that search without rest until they are told to stop."""
+
+    def __init__(self, system: OwnSystem, catalog: str, queries: list[Query]) -> None:
+        self._system, self._catalog, self._queries = system, catalog, queries
+        self.answers: list[Answer] = []
+        self.failed: list[str] = []
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self, clients: int) -> None:
+        """Begin."""
+        self._threads = [threading.Thread(target=self._shop, args=(n,)) for n in range(clients)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """End when the searches under way are answered."""
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _shop(self, number: int) -> None:
+        turn = number * 37
+        with self._system.client() as client:
+            while not self._over.is_set():
+                turn += 1
+                query, began = turn % len(self._queries), time.monotonic()
+                # Bytes after a JPEG's end change its digest, not its pixels: no cached answer.
+                picture = self._queries[query][1] + f"{number}.{turn}".encode()
+                try:
+                    record = search(client, self._catalog, picture, 10)
+                except httpx.HTTPError as error:
+                    self.failed.append(repr(error))
+                    continue
+                if record["status"] != "succeeded":
+                    self.failed.append(f"{record['status']}: {record['error']}")
+                    continue
+                seconds = time.monotonic() - began
+                self.answers.append(
+                    Answer(query, began, seconds, record["encoder"], record["results"])
+                )
+
+
+class Shopkeeper:
+    """Adds products and deletes others, now and then; knows what must be there."""
+
+    def __init__(
+        self, system: OwnSystem, catalog: str, spare: dict[str, bytes], doomed: list[str]
+    ) -> None:
+        self._system, self._catalog = system, catalog
+        self._spare, self._doomed = list(spare.items()), list(doomed)
+        self.added: dict[str, bytes] = {}
+        self.deleted: dict[str, float] = {}
+        self.refused: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._keep)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End when the last change is through."""
+        self._over.set()
+        self._thread.join()
+
+    def _keep(self) -> None:
+        with self._system.client() as client:
+            while self._spare and self._doomed and not self._over.wait(EVERY_S):
+                try:
+                    self._change(client)
+                except httpx.HTTPError as error:
+                    self.refused.append(repr(error))
+
+    def _change(self, client: httpx.Client) -> None:
+        """Add a product, wait until it is through, and delete another."""
+        where = f"/v1/catalogs/{self._catalog}"
+        name, picture = self._spare.pop()
+        answer = client.put(f"{where}/products/{name}", files={"image": ("p.jpg", picture)})
+        record = answer.raise_for_status().json()
+        while record["finished_at"] is None:
+            time.sleep(0.2)  # between two polls
+            record = client.get(f"{where}/imports/{record['id']}").raise_for_status().json()
+        self.added[name] = picture
+        gone = self._doomed.pop()
+        client.delete(f"{where}/products/{gone}").raise_for_status()
+        self.deleted[gone] = time.monotonic()
+
+    def lost(self) -> list[str]:
+        """Name the added products that their own picture does not find."""
+        with self._system.client() as client:
+            answers = {n: search(client, self._catalog, p, 20) for n, p in self.added.items()}
+        return [
+            name
+            for name, answer in answers.items()
+            if name not in {hit["product_id"] for hit in answer["results"]}
+        ]
+
+    def undead(self, answers: list[Answer]) -> int:
+        """Count the hits that were deleted before their search began."""
+        return sum(
+            self.deleted.get(hit["product_id"], answer.began) < answer.began
+            for answer in answers
+            for hit in answer.found
+        )

@@ -1,0 +1,182 @@
+"""Another encoder for a catalog, while it is searched and changed; and the way back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from system import System, archive, eventually, picture
+
+from visearch.encoders import registry
+from visearch.encoders.spec import metadata_for
+from visearch.encoders.weights import save_safetensors, to_tensors
+from visearch.images import Preprocess
+
+N = 90
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A system that builds generations of few pictures."""
+    settings = {"compact_min": "40", "compact_ratio": "0.5", "reindex_share": "1.0"}
+    running = System(tmp_path_factory.mktemp("reindex") / "home", **settings).start()
+    yield running
+    assert running.stop() == 0, running.output()
+
+
+@pytest.fixture(scope="module")
+def encoders(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Two other encoders: a good one, the half of the bundled one, and one that knows nothing."""
+    half, blank = (
+        tmp_path_factory.mktemp("encoders") / f"{n}.safetensors" for n in ("half", "blank")
+    )
+    made = system.cli("weights", "cut", "bundled", "--dimension", "128", "--out", str(half))
+    assert made.returncode == 0, made.stderr
+    preprocess = Preprocess(size=32, fit="stretch", mean=(0.5,) * 3, std=(0.5,) * 3)
+    network = registry.build("resnet_compact", seed=1)
+    network.head.kernel[:, 2:] = 0.0  # two numbers say something
+    save_safetensors(blank, to_tensors(network), metadata_for("resnet_compact", 256, preprocess))
+    return {"half": f"file:{half}", "blank": f"file:{blank}"}
+
+
+def begin(system: System, catalog: str, **body: Any) -> dict[str, Any]:
+    answer = system.http.post(f"/v1/catalogs/{catalog}/reindex", json=body)
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["Location"].endswith(answer.json()["id"])
+    return dict(answer.json())
+
+
+def state(system: System, reindex: dict[str, Any]) -> dict[str, Any]:
+    answer = system.http.get(f"/v1/catalogs/{reindex['catalog']}/reindex/{reindex['id']}")
+    return dict(answer.raise_for_status().json())
+
+
+def reached(system: System, reindex: dict[str, Any], status: str) -> dict[str, Any]:
+    """Wait for a status; returns the reindex."""
+
+    def look() -> dict[str, Any] | None:
+        now = state(system, reindex)
+        assert now["status"] != "failed", now
+        return now if now["status"] == status else None
+
+    return eventually(look, seconds=90, what=f"the reindex being {status}")
+
+
+def put(system: System, catalog: str, product: str, seed: int) -> None:
+    """Write a product with one picture and wait until it is through."""
+    files = {"image": ("p.jpg", picture(seed)), "product": (None, "{}", "application/json")}
+    answer = system.http.put(f"/v1/catalogs/{catalog}/products/{product}", files=files)
+    assert answer.status_code == 202, answer.text
+    assert system.finish(answer.json())["counts"]["searchable"] == 1
+
+
+def first(system: System, catalog: str, seed: int) -> tuple[str, str]:
+    """Return the first product found, and the encoder that found it."""
+    found = system.search(picture(seed), catalog)
+    assert found["status"] == "succeeded", found
+    return found["results"][0]["product_id"], found["encoder"]
+
+
+class Shoppers:
+    """Search all the time; what fails, or finds another product, is kept."""
+
+    def __init__(self, system: System, catalog: str) -> None:
+        self._system, self._catalog = system, catalog
+        self.wrong: list[Any] = []
+        self.encoders: list[str] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._search)
+
+    def __enter__(self) -> Shoppers:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _search(self) -> None:
+        seed = 0
+        while not self._over.is_set():
+            seed = (seed + 1) % 40
+            try:
+                product, encoder = first(self._system, self._catalog, seed)
+            except Exception as error:
+                self.wrong.append(error)
+                continue
+            self.encoders.append(encoder)
+            if product != f"p{seed}":
+                self.wrong.append((seed, product))
+
+
+def test_an_upgrade_and_its_rollback(system: System, encoders: dict[str, str]) -> None:
+    system.create_catalog("shop")
+    files = [(f"p{i}.jpg", picture(i)) for i in range(N)]
+    system.finish(system.upload("shop", archive(files)))
+    _, before = first(system, "shop", 3)
+
+    with Shoppers(system, "shop") as shoppers:
+        reindex = begin(system, "shop", encoder=encoders["half"])
+        put(system, "shop", "late", 1000)
+        system.http.delete("/v1/catalogs/shop/products/p80").raise_for_status()
+        done = reached(system, reindex, "active")
+        eventually(lambda: first(system, "shop", 3)[1] == done["fingerprint"], what="the switch")
+        put(system, "shop", "later", 1001)
+    assert not shoppers.wrong
+    order = list(dict.fromkeys(shoppers.encoders))
+    assert order == [before, done["fingerprint"]], "every answer is of one encoder or the other"
+    assert done["counts"]["images"] == done["counts"]["embedded"] >= N
+    comparison = done["comparison"]
+    assert comparison["queries"] >= 80 and comparison["overlap_at_10"] > 0.3
+    own = comparison["own_first"]
+    assert own["old"] > 0.5 and abs(own["new"] - own["old"]) < 0.2
+    for product, seed in (("p3", 3), ("late", 1000), ("later", 1001)):
+        assert first(system, "shop", seed) == (product, done["fingerprint"])
+    assert first(system, "shop", 80)[0] != "p80"
+
+    with Shoppers(system, "shop") as shoppers:
+        answer = system.http.post("/v1/catalogs/shop/rollback")
+        assert answer.status_code == 202, answer.text
+        back = reached(system, answer.json(), "active")
+        eventually(lambda: first(system, "shop", 3)[1] == before, what="the way back")
+    assert back["fingerprint"] == before and not shoppers.wrong
+    for product, seed in (("p3", 3), ("late", 1000), ("later", 1001)):
+        assert first(system, "shop", seed) == (product, before)
+    assert first(system, "shop", 80)[0] != "p80"
+    assert system.http.get("/v1/catalogs/shop").json()["encoder"] == "bundled"
+
+
+def test_a_worse_encoder_waits_for_a_word(system: System, encoders: dict[str, str]) -> None:
+    system.create_catalog("held")
+    files = [(f"p{i}.jpg", picture(i)) for i in range(N)]
+    system.finish(system.upload("held", archive(files)))
+    reindex = begin(system, "held", encoder=encoders["blank"])
+    held = eventually(
+        lambda: (now := state(system, reindex))["code"] == "held" and now, seconds=90, what="held"
+    )
+    assert held["status"] == "ready" and "own product first" in held["detail"]
+    assert first(system, "held", 3) == ("p3", system.search(picture(4), "held")["encoder"])
+    answer = system.http.post(f"/v1/catalogs/held/reindex/{reindex['id']}/activate")
+    assert answer.status_code == 202
+    done = reached(system, reindex, "active")
+    eventually(lambda: first(system, "held", 3)[1] == done["fingerprint"], what="the switch")
+
+
+def test_what_cannot_be_done_is_refused(system: System, encoders: dict[str, str]) -> None:
+    system.create_catalog("refused")
+    where = "/v1/catalogs/refused"
+    assert system.http.post(f"{where}/reindex", json={}).status_code == 409  # has it already
+    assert system.http.post(f"{where}/rollback").status_code == 409
+    unknown = system.http.post(f"{where}/reindex", json={"encoder": "file:/nowhere"})
+    assert unknown.status_code == 422 and "nowhere" in unknown.json()["detail"]
+    reindex = begin(system, "refused", encoder=encoders["half"], activate="manual")
+    again = system.http.post(f"{where}/reindex", json={"encoder": encoders["blank"]})
+    assert again.status_code == 409 and reindex["id"] in again.json()["detail"]
+    one = f"{where}/reindex/{reindex['id']}"
+    assert system.http.delete(one).status_code == 204
+    assert state(system, reindex)["status"] == "cancelled"
+    assert system.http.delete(one).status_code == 409
+    assert system.http.post(f"{one}/activate").status_code == 409
+    assert system.http.get(f"{where}/reindex/none").status_code == 404

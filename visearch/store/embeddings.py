@@ -1,0 +1,59 @@
+"""Embeddings by encoder: which pictures lack theirs, and where they come to lie."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from visearch.records import Catalog
+from visearch.store.inserts import insert_new
+from visearch.store.schema import embeddings, images
+
+
+def lacking(catalog_pk: int, fingerprint: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions of a live picture that the encoder has not embedded yet."""
+    has = sa.exists().where(
+        embeddings.c.image_pk == images.c.pk, embeddings.c.fingerprint == fingerprint
+    )
+    return (images.c.catalog_pk == catalog_pk, images.c.removed.is_(None), ~has)
+
+
+def missing(
+    connection: sa.Connection, catalog_pk: int, fingerprint: str, limit: int
+) -> list[sa.Row[Any]]:
+    """Return up to ``limit`` live pictures (pk, sha256) without an embedding, oldest first."""
+    query = sa.select(images.c.pk, images.c.sha256).where(*lacking(catalog_pk, fingerprint))
+    return list(connection.execute(query.order_by(images.c.pk).limit(limit)))
+
+
+def note(
+    connection: sa.Connection,
+    fingerprint: str,
+    segment: str,
+    rows: Mapping[int, int | None],
+) -> None:
+    """Keep embeddings: picture → its row of the segment; None where it has no embedding."""
+    known = connection.execute(sa.select(images.c.pk).where(images.c.pk.in_(rows))).scalars()
+    values = [
+        {
+            "image_pk": key,
+            "fingerprint": fingerprint,
+            "segment": None if rows[key] is None else segment,
+            "row": rows[key],
+        }
+        for key in known  # without those that were purged meanwhile
+    ]
+    insert_new(connection, embeddings, values)
+
+
+def forget_unused(connection: sa.Connection, catalog: Catalog, used: Collection[str]) -> None:
+    """Delete the embeddings of encoders other than the catalog's own and the ``used`` ones."""
+    mine = sa.select(images.c.pk).where(images.c.catalog_pk == catalog.pk)
+    connection.execute(
+        sa.delete(embeddings).where(
+            embeddings.c.image_pk.in_(mine),
+            embeddings.c.fingerprint.not_in({catalog.fingerprint, *used}),
+        )
+    )

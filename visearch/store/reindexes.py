@@ -1,0 +1,264 @@
+"""Reindexes: rows, and the exchange of one encoder for another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from visearch.errors import Conflict, NotFound
+from visearch.ids import new_id
+from visearch.records import Catalog
+from visearch.store import catalogs as catalog_rows
+from visearch.store.embeddings import lacking
+from visearch.store.schema import catalogs, images, reindexes
+
+Activate = Literal["auto", "manual", "now"]
+"""When it is ready: if nothing got worse; not by itself; in any case, for somebody said so."""
+RUNNING, READY, ACTIVE, FORMER = "running", "ready", "active", "former"
+SUPERSEDED, CANCELLED, FAILED = "superseded", "cancelled", "failed"
+KEPT_UP = (RUNNING, READY, FORMER)
+"""While a reindex is in one of these, its encoder gets a vector of every new picture, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reindex:
+    """A catalog's way to another encoder, or back to its former one.
+
+    ``done`` of ``total`` live pictures have their embedding. ``comparison`` is what golden
+    queries showed, once it is made.
+    """
+
+    pk: int
+    id: str
+    catalog_pk: int
+    encoder: str
+    fingerprint: str
+    dimension: int
+    activate: Activate
+    status: str
+    generation: str | None
+    comparison: dict[str, Any] | None
+    error_code: str | None
+    error_detail: str | None
+    created_at: datetime
+    finished_at: datetime | None
+    done: int
+    total: int
+
+
+def create(
+    connection: sa.Connection,
+    catalog: Catalog,
+    *,
+    encoder: str,
+    fingerprint: str,
+    dimension: int,
+    activate: Activate,
+) -> Reindex:
+    """Begin a reindex.
+
+    Raises:
+        Conflict: one is under way, or the catalog has this encoder already.
+    """
+    catalog_rows.lock(connection, catalog.pk)
+    if fingerprint == catalog.fingerprint:
+        raise Conflict(f"catalog {catalog.name!r} has the encoder {fingerprint} already")
+    mine = reindexes.c.catalog_pk == catalog.pk
+    under_way = sa.select(reindexes.c.id).where(mine, reindexes.c.status.in_((RUNNING, READY)))
+    if (other := connection.execute(under_way).scalar_one_or_none()) is not None:
+        raise Conflict(f"reindex {other} is under way; activate or cancel it first")
+    name = new_id()
+    row = {"encoder": encoder, "fingerprint": fingerprint, "dimension": dimension}
+    _insert(connection, catalog.pk, id=name, activate=activate, status=RUNNING, **row)
+    return get(connection, catalog, name)
+
+
+def _insert(connection: sa.Connection, catalog_pk: int, **values: Any) -> None:
+    common = {"catalog_pk": catalog_pk, "leased_until": 0.0, "created_at": time.time()}
+    connection.execute(sa.insert(reindexes).values(**common, **values))
+
+
+def get(connection: sa.Connection, catalog: Catalog, reindex_id: str) -> Reindex:
+    """Return one reindex of a catalog; raises NotFound."""
+    found = _read(connection, reindexes.c.catalog_pk == catalog.pk, reindexes.c.id == reindex_id)
+    if not found:
+        raise NotFound(f"catalog {catalog.name!r} has no reindex {reindex_id!r}")
+    return found[0]
+
+
+def former(connection: sa.Connection, catalog: Catalog) -> Reindex:
+    """Return the way back to the encoder before; raises Conflict if there is none."""
+    found = _read(connection, reindexes.c.catalog_pk == catalog.pk, reindexes.c.status == FORMER)
+    if not found:
+        raise Conflict(f"catalog {catalog.name!r} has no former encoder to go back to")
+    return found[-1]
+
+
+def kept_up(connection: sa.Connection) -> list[tuple[Catalog, Reindex]]:
+    """Return the live catalogs' reindexes that need a vector of every picture."""
+    by_pk = {catalog.pk: catalog for catalog in catalog_rows.everything(connection)}
+    found = _read(connection, reindexes.c.status.in_(KEPT_UP))
+    return [(by_pk[each.catalog_pk], each) for each in found if each.catalog_pk in by_pk]
+
+
+def prospect(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> Catalog:
+    """Return the catalog as it would be with the reindex's encoder.
+
+    Its revision is the last one at which no picture lacks its embedding.
+    """
+    conditions = lacking(reindex.catalog_pk, reindex.fingerprint)
+    first = connection.execute(
+        sa.select(sa.func.min(images.c.added)).where(*conditions)
+    ).scalar_one()
+    return replace(
+        catalog,
+        encoder=reindex.encoder,
+        fingerprint=reindex.fingerprint,
+        dimension=reindex.dimension,
+        generation=reindex.generation,
+        revision=catalog.revision if first is None else first - 1,
+    )
+
+
+def change(connection: sa.Connection, reindex: Reindex, **values: Any) -> bool:
+    """Change columns of a reindex that is still kept up; False if it is not."""
+    changed = connection.execute(
+        sa.update(reindexes)
+        .where(reindexes.c.pk == reindex.pk, reindexes.c.status.in_(KEPT_UP))
+        .values(**values)
+    ).rowcount
+    return changed == 1
+
+
+def lease(connection: sa.Connection, reindex: Reindex, seconds: float) -> bool:
+    """Hold other workers off a reindex for so long; False if one of them holds it."""
+    at = time.time()
+    free = reindexes.c.leased_until < at
+    changed = connection.execute(
+        sa.update(reindexes)
+        .where(reindexes.c.pk == reindex.pk, free)
+        .values(leased_until=at + seconds)
+    ).rowcount
+    return changed == 1
+
+
+def swap_generation(connection: sa.Connection, reindex: Reindex, after: str) -> None:
+    """Point a reindex that is kept up at another generation, if its pointer is unchanged.
+
+    Raises:
+        Conflict: someone else published first, or it has ended.
+    """
+    changed = connection.execute(
+        sa.update(reindexes)
+        .where(
+            reindexes.c.pk == reindex.pk,
+            reindexes.c.status.in_(KEPT_UP),
+            reindexes.c.generation.is_not_distinct_from(reindex.generation),
+        )
+        .values(generation=after)
+    ).rowcount
+    if changed != 1:
+        raise Conflict("another index generation was published first")
+
+
+def exchange(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> bool:
+    """Give the catalog the reindex's encoder and generation; what it had becomes the way back.
+
+    False, and nothing is changed, while a picture lacks its embedding.
+
+    Raises:
+        Conflict: the reindex has ended.
+        NotFound: the catalog was deleted.
+    """
+    catalog_rows.next_revision(connection, catalog.pk)  # holds off every other writer
+    before, reindex = (
+        catalog_rows.get(connection, catalog.name),
+        get(connection, catalog, reindex.id),
+    )
+    if reindex.status not in (READY, FORMER):
+        raise Conflict(f"reindex {reindex.id} is {reindex.status}; only a ready one can be used")
+    if reindex.done < reindex.total:
+        return False
+    mine = reindexes.c.catalog_pk == catalog.pk
+    for old in (ACTIVE, FORMER):
+        others = (mine, reindexes.c.status == old, reindexes.c.pk != reindex.pk)
+        connection.execute(sa.update(reindexes).where(*others).values(status=SUPERSEDED))
+    change(connection, reindex, status=ACTIVE, finished_at=time.time())
+    _insert(
+        connection,
+        catalog.pk,
+        id=new_id(),
+        encoder=before.encoder,
+        fingerprint=before.fingerprint,
+        dimension=before.dimension,
+        generation=before.generation,
+        activate="manual",
+        status=FORMER,
+    )
+    connection.execute(
+        sa.update(catalogs)
+        .where(catalogs.c.pk == catalog.pk)
+        .values(
+            encoder=reindex.encoder,
+            fingerprint=reindex.fingerprint,
+            dimension=reindex.dimension,
+            generation=reindex.generation,
+        )
+    )
+    return True
+
+
+def generations_of(connection: sa.Connection, catalog: Catalog) -> list[str]:
+    """Return the generations that the catalog's kept up encoders point at."""
+    query = sa.select(reindexes.c.generation).where(
+        reindexes.c.catalog_pk == catalog.pk,
+        reindexes.c.status.in_(KEPT_UP),
+        reindexes.c.generation.is_not(None),
+    )
+    return list(connection.execute(query).scalars())
+
+
+def kept_fingerprints(connection: sa.Connection, catalog: Catalog) -> list[str]:
+    """Return the encoders that are kept up for a catalog beside its own."""
+    query = sa.select(reindexes.c.fingerprint).where(
+        reindexes.c.catalog_pk == catalog.pk, reindexes.c.status.in_(KEPT_UP)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def end_former(connection: sa.Connection, catalog: Catalog, before: float) -> None:
+    """Give up the way back to an encoder that was left before that time."""
+    connection.execute(
+        sa.update(reindexes)
+        .where(
+            reindexes.c.catalog_pk == catalog.pk,
+            reindexes.c.status == FORMER,
+            reindexes.c.created_at < before,
+        )
+        .values(status=SUPERSEDED)
+    )
+
+
+def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Reindex]:
+    query = sa.select(reindexes).where(*conditions).order_by(reindexes.c.pk)
+    return [_record(connection, row) for row in connection.execute(query).mappings().all()]
+
+
+def _record(connection: sa.Connection, row: sa.RowMapping) -> Reindex:
+    values = {name: value for name, value in row.items() if name != "leased_until"}
+    finished = row["finished_at"]
+    values["created_at"] = datetime.fromtimestamp(row["created_at"], UTC)
+    values["finished_at"] = datetime.fromtimestamp(finished, UTC) if finished else None
+    reindex = Reindex(**values, done=0, total=0)
+    count = sa.select(sa.func.count()).select_from(images)
+    live = (images.c.catalog_pk == reindex.catalog_pk, images.c.removed.is_(None))
+    total = connection.execute(count.where(*live)).scalar_one()
+    if reindex.status == ACTIVE:
+        return replace(reindex, done=total, total=total)
+    conditions = lacking(reindex.catalog_pk, reindex.fingerprint)
+    left = connection.execute(count.where(*conditions)).scalar_one()
+    return replace(reindex, done=total - left, total=total)

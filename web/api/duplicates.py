@@ -1,0 +1,67 @@
+"""Near-duplicates: pictures of different products that look the same."""
+
+from __future__ import annotations
+
+import math
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+from pydantic import Field
+
+from visearch.records import Hit
+from visearch.store import catalogs, duplicates
+from web.api import schemas
+from web.api.catalogs import CatalogPath
+from web.api.common import Page, bad_cursor, decode_cursor, paged, problems, reply
+from web.services import services
+
+api = APIBlueprint("duplicates", __name__, url_prefix="/v1/catalogs/<string:catalog>/duplicates")
+
+
+class DuplicateQuery(Page):
+    """A page of pairs that are at least so alike."""
+
+    min_score: float = Field(0.97, ge=duplicates.LEAST_SCORE, le=1)
+
+
+@api.get(
+    "",
+    summary="List near-duplicates",
+    responses={200: schemas.DuplicateList, **problems(404, 422)},
+)
+def list_duplicates(path: CatalogPath, query: DuplicateQuery) -> Response:
+    """Return pairs of pictures of different products, the most alike first."""
+    after = _checked(decode_cursor(query.cursor))
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        complete = duplicates.compared(connection, catalog) >= catalog.revision
+        found = duplicates.page(connection, catalog, query.min_score, after, query.limit + 1)
+    page, cursor = paged(found, query.limit, lambda pair: pair.key)
+    items = [
+        schemas.Duplicate(score=pair.score, products=(_shown(pair.hits[0]), _shown(pair.hits[1])))
+        for pair in page
+    ]
+    return reply(schemas.DuplicateList(items=items, next_cursor=cursor, complete=complete))
+
+
+def _checked(after: str) -> str:
+    if not after:
+        return after
+    try:
+        score, first, second = after.split(",")
+        if math.isfinite(float(score)) and int(first) < 2**63 and int(second) < 2**63:
+            return after
+    except ValueError:
+        pass
+    raise bad_cursor()
+
+
+def _shown(hit: Hit) -> schemas.DuplicateSide:
+    return schemas.DuplicateSide(
+        product_id=hit.product_id,
+        image_id=hit.image_id,
+        title=hit.title,
+        image_url=f"/thumbnails/{hit.thumbnail}.jpg",
+        url=hit.url,
+        attributes=hit.attributes,
+    )

@@ -1,0 +1,130 @@
+"""Reindexes: another encoder for a catalog, without downtime, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
+
+from visearch import records
+from visearch.encoders.spec import resolve
+from visearch.errors import Conflict
+from visearch.indexing.activate import activate
+from visearch.store import catalogs, reindexes
+from visearch.store.reindexes import FORMER, READY, Reindex
+from web.api import schemas
+from web.api.catalogs import CatalogPath
+from web.api.common import problems, reply
+from web.services import services
+
+api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catalog>")
+
+
+class ReindexPath(CatalogPath):
+    """Names a reindex."""
+
+    id: str
+
+
+@api.post(
+    "/reindex",
+    summary="Begin a reindex",
+    responses={202: schemas.Reindex, **problems(404, 409, 422)},
+)
+def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
+    """Embed the catalog's pictures with another encoder in the background."""
+    name = body.encoder or services().settings.encoder
+    spec = resolve(name)
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        reindex = reindexes.create(
+            connection,
+            catalog,
+            encoder=name,
+            fingerprint=spec.fingerprint,
+            dimension=spec.dimension,
+            activate=body.activate,
+        )
+    return _accepted(catalog, reindex)
+
+
+@api.get(
+    "/reindex/<string:id>",
+    summary="Read a reindex",
+    responses={200: schemas.Reindex, **problems(404)},
+)
+def get_reindex(path: ReindexPath) -> Response:
+    """Return a reindex, its progress and how the two encoders compare."""
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        return reply(_shown(catalog, reindexes.get(connection, catalog, path.id)))
+
+
+@api.delete(
+    "/reindex/<string:id>",
+    summary="Cancel a reindex",
+    responses={204: None, **problems(404, 409)},
+)
+def delete_reindex(path: ReindexPath) -> Response:
+    """Give up a reindex that is not active; what it has embedded is purged."""
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        reindex = reindexes.get(connection, catalog, path.id)
+        if not reindexes.change(connection, reindex, status=reindexes.CANCELLED):
+            raise Conflict(f"reindex {reindex.id} is {reindex.status}; it cannot be cancelled")
+    return Response(status=204)
+
+
+@api.post(
+    "/reindex/<string:id>/activate",
+    summary="Activate a reindex",
+    responses={202: schemas.Reindex, **problems(404, 409)},
+)
+def activate_reindex(path: ReindexPath) -> Response:
+    """Search with the new encoder from now on; the former one is kept up for a rollback."""
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        reindex = reindexes.get(connection, catalog, path.id)
+    if reindex.status not in (READY, FORMER):
+        raise Conflict(f"reindex {reindex.id} is {reindex.status}; only a ready one can be used")
+    return _use(catalog, reindex)
+
+
+@api.post(
+    "/rollback",
+    summary="Go back to the former encoder",
+    responses={202: schemas.Reindex, **problems(404, 409)},
+)
+def rollback(path: CatalogPath) -> Response:
+    """Search with the encoder before this one; the way forward is kept up in turn."""
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        reindex = reindexes.former(connection, catalog)
+    return _use(catalog, reindex)
+
+
+def _use(catalog: records.Catalog, reindex: Reindex) -> Response:
+    """Activate at once, or leave it to a worker that first embeds what came in just now."""
+    if not activate(services().pipeline, catalog, reindex):
+        with services().database.write() as connection:
+            reindexes.change(connection, reindex, activate="now")
+    with services().database.read() as connection:
+        return _accepted(catalog, reindexes.get(connection, catalog, reindex.id))
+
+
+def _accepted(catalog: records.Catalog, reindex: Reindex) -> Response:
+    where = f"/v1/catalogs/{catalog.name}/reindex/{reindex.id}"
+    return reply(_shown(catalog, reindex), 202, Location=where)
+
+
+def _shown(catalog: records.Catalog, reindex: Reindex) -> schemas.Reindex:
+    more = {
+        "catalog": catalog.name,
+        "ready": reindex.status in (READY, FORMER),
+        "counts": {"images": reindex.total, "embedded": reindex.done},
+        "progress": reindex.done / reindex.total if reindex.total else 1.0,
+        "code": reindex.error_code,
+        "detail": reindex.error_detail,
+    }
+    return schemas.Reindex.model_validate(asdict(reindex) | more)

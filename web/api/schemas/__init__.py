@@ -1,0 +1,125 @@
+"""The JSON shapes of the contract, as pydantic models; unknown request fields are errors."""
+
+from web.api.schemas.base import (
+    FieldProblem as FieldProblem,
+)
+from web.api.schemas.base import (
+    Problem as Problem,
+)
+from web.api.schemas.base import (
+    Request as Request,
+)
+from web.api.schemas.catalogs import (
+    Catalog as Catalog,
+)
+from web.api.schemas.catalogs import (
+    CatalogList as CatalogList,
+)
+from web.api.schemas.catalogs import (
+    CatalogSettings as CatalogSettings,
+)
+from web.api.schemas.catalogs import (
+    Duplicate as Duplicate,
+)
+from web.api.schemas.catalogs import (
+    DuplicateList as DuplicateList,
+)
+from web.api.schemas.catalogs import (
+    DuplicateSide as DuplicateSide,
+)
+from web.api.schemas.catalogs import (
+    Generation as Generation,
+)
+from web.api.schemas.imports import (
+    Counts as Counts,
+)
+from web.api.schemas.imports import (
+    Import as Import,
+)
+from web.api.schemas.imports import (
+    ImportList as ImportList,
+)
+from web.api.schemas.imports import (
+    Item as Item,
+)
+from web.api.schemas.imports import (
+    ItemList as ItemList,
+)
+from web.api.schemas.products import (
+    NewProduct as NewProduct,
+)
+from web.api.schemas.products import (
+    Product as Product,
+)
+from web.api.schemas.products import (
+    ProductChanges as ProductChanges,
+)
+from web.api.schemas.products import (
+    ProductImage as ProductImage,
+)
+from web.api.schemas.products import (
+    ProductList as ProductList,
+)
+from web.api.schemas.products import (
+    ProductText as ProductText,
+)
+from web.api.schemas.reindexes import (
+    BeforeAndAfter as BeforeAndAfter,
+)
+from web.api.schemas.reindexes import (
+    Comparison as Comparison,
+)
+from web.api.schemas.reindexes import (
+    LabelQuality as LabelQuality,
+)
+from web.api.schemas.reindexes import (
+    NewReindex as NewReindex,
+)
+from web.api.schemas.reindexes import (
+    Reindex as Reindex,
+)
+from web.api.schemas.reindexes import (
+    ReindexCounts as ReindexCounts,
+)
+from web.api.schemas.searches import (
+    FacetValue as FacetValue,
+)
+from web.api.schemas.searches import (
+    Hit as Hit,
+)
+from web.api.schemas.searches import (
+    IndexState as IndexState,
+)
+from web.api.schemas.searches import (
+    InlineImage as InlineImage,
+)
+from web.api.schemas.searches import (
+    NewSearch as NewSearch,
+)
+from web.api.schemas.searches import (
+    ProductRef as ProductRef,
+)
+from web.api.schemas.searches import (
+    Search as Search,
+)
+from web.api.schemas.searches import (
+    SearchOptions as SearchOptions,
+)
+from web.api.schemas.searches import (
+    Shards as Shards,
+)
+from web.api.schemas.searches import (
+    Timings as Timings,
+)
+from web.api.schemas.system import (
+    CatalogState as CatalogState,
+)
+from web.api.schemas.system import (
+    Queue as Queue,
+)
+from web.api.schemas.system import (
+    System as System,
+)
+from web.api.schemas.system import (
+    Worker as Worker,
+)

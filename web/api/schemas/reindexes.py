@@ -1,0 +1,70 @@
+"""A catalog's way to another encoder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel
+
+from web.api.schemas.base import Request
+
+
+class NewReindex(Request):
+    """Another encoder for a catalog; by default the server's own."""
+
+    encoder: str | None = None
+    activate: Literal["auto", "manual"] = "auto"
+
+
+class ReindexCounts(BaseModel):
+    """Live pictures, and how many of them the encoder has embedded."""
+
+    images: int
+    embedded: int
+
+
+class BeforeAndAfter(BaseModel):
+    """A share, 0 to 1, with the old encoder and the new one; null where it is not known."""
+
+    old: float | None
+    new: float | None
+
+
+class LabelQuality(BeforeAndAfter):
+    """Of the ten nearest, how many have the query's value of an attribute."""
+
+    field: str
+
+
+class Comparison(BaseModel):
+    """Two encoders on the catalog's own pictures.
+
+    ``overlap_at_10``: of the ten nearest, how many stay. ``own_first``: how often a picture,
+    edited as a shopper would, finds its own product first.
+    """
+
+    queries: int
+    gallery: int
+    overlap_at_10: float | None
+    own_first: BeforeAndAfter | None
+    labels: list[LabelQuality]
+
+
+class Reindex(BaseModel):
+    """A catalog's way to another encoder (``former``: back to the one before)."""
+
+    id: str
+    catalog: str
+    encoder: str
+    fingerprint: str
+    activate: Literal["auto", "manual", "now"]
+    status: Literal["running", "ready", "active", "former", "superseded", "cancelled", "failed"]
+    ready: bool
+    counts: ReindexCounts
+    progress: float
+    comparison: Comparison | None
+    code: str | None
+    detail: str | None
+    created_at: datetime
+    finished_at: datetime | None
