@@ -22,6 +22,7 @@ from typing import Any
 import index_engines
 import numpy as np
 from common import machine, show
+from index_engine import Engine
 
 from visearch.index.exact import exact_search
 
@@ -89,7 +90,7 @@ def serve_engine(name: str, folder: Path, seconds: float, pipe: Any) -> None:
 
 
 def measure_effort(
-    engine: index_engines.Engine,
+    engine: Engine,
     effort: Any,
     queries: np.ndarray,
     truth: np.ndarray,

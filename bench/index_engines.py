@@ -1,4 +1,4 @@
-"""The engines of ``index.py``: ours, bare ScaNN, hnswlib, two of faiss; one thread each."""
+"""The engines of ``index.py``: ours, bare ScaNN, hnswlib, and those of faiss; one thread each."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import replace
 from importlib.util import find_spec
 from math import isqrt
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
+from index_engine import BUILD_THREADS, Effort, Engine
+from index_faiss import FaissHnsw, FaissIvfPq
 
 from visearch.index import LiveIndex, open_generation, write
 from visearch.index.searcher import Searcher
 
-BUILD_THREADS = 2
-Effort = tuple[int, ...]
 _PACKAGES = {"scann": "scann", "hnswlib": "hnswlib", "faiss-hnsw": "faiss", "faiss-ivfpq": "faiss"}
 
 
@@ -25,34 +25,6 @@ def require(name: str) -> None:
     if find_spec(package) is None:
         wheel = "faiss-cpu" if package == "faiss" else package
         raise SystemExit(f"the engine {name} is not installed here; run `pip install {wheel}`")
-
-
-class Engine(Protocol):
-    """One index over unit vectors by dot product."""
-
-    def __init__(self, folder: Path) -> None:
-        """Take a folder for files."""
-
-    def build(self, base: np.ndarray) -> None:
-        """Build over float32 [n, d] and save."""
-
-    def open(self) -> None:
-        """Load what was saved, if the engine serves from files."""
-
-    def efforts(self) -> Iterable[Effort]:
-        """Return the settings to try, cheapest first."""
-
-    def set(self, effort: Effort) -> None:
-        """Choose one."""
-
-    def single(self, query: np.ndarray, k: int) -> Any:
-        """Search one query, float32 [d]."""
-
-    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
-        """Search float32 [q, d]; returns rows int64 [q, k]."""
-
-    def bytes_on_disk(self) -> int:
-        """Return the size of what was saved."""
 
 
 _LADDER = (
@@ -208,81 +180,12 @@ class _Hnswlib:
         return self._file.stat().st_size
 
 
-class _Faiss:
-    """What the two of faiss share."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / f"{type(self).__name__}.faiss"
-
-    def factory(self, count: int, dimension: int) -> str:
-        """Return faiss' description of the index."""
-        raise NotImplementedError
-
-    def build(self, base: np.ndarray) -> None:
-        import faiss
-
-        faiss.omp_set_num_threads(BUILD_THREADS)
-        count, dimension = base.shape
-        description = self.factory(count, dimension)
-        index = faiss.index_factory(dimension, description, faiss.METRIC_INNER_PRODUCT)
-        rng = np.random.default_rng(0)
-        index.train(base[np.sort(rng.permutation(count)[:200_000])])
-        for start in range(0, count, 65_536):
-            index.add(np.array(base[start : start + 65_536]))
-        faiss.write_index(index, str(self._file))
-
-    def open(self) -> None:
-        import faiss
-
-        faiss.omp_set_num_threads(1)
-        self._index = faiss.read_index(str(self._file))
-
-    def single(self, query: np.ndarray, k: int) -> Any:
-        return self._index.search(query[None], k)
-
-    def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
-        _, rows = self._index.search(queries, k)
-        return np.asarray(rows, np.int64)
-
-    def bytes_on_disk(self) -> int:
-        return self._file.stat().st_size
-
-
-class _FaissHnsw(_Faiss):
-    """faiss' HNSW with 32 links a point."""
-
-    def factory(self, count: int, dimension: int) -> str:
-        return "HNSW32"
-
-    def efforts(self) -> Iterable[Effort]:
-        return [(10,), (16,), (24,), (32,), (48,), (64,), (96,), (128,), (256,)]
-
-    def set(self, effort: Effort) -> None:
-        self._index.hnsw.efSearch = effort[0]
-
-
-class _FaissIvfPq(_Faiss):
-    """Inverted lists, 4-bit product codes by fast scan, exact reordering."""
-
-    def factory(self, count: int, dimension: int) -> str:
-        return f"IVF{isqrt(count)},PQ{dimension // 2}x4fs,RFlat"
-
-    def efforts(self) -> Iterable[Effort]:
-        return [(n, f) for n in (2, 5, 10, 20, 40, 80) for f in (5, 10, 20)]
-
-    def set(self, effort: Effort) -> None:
-        import faiss
-
-        probes, self._index.k_factor = effort
-        faiss.extract_index_ivf(self._index).nprobe = probes
-
-
 ENGINES: dict[str, type[Engine]] = {
     "ours": _Ours,
     "scann": _BareScann,
     "hnswlib": _Hnswlib,
-    "faiss-hnsw": _FaissHnsw,
-    "faiss-ivfpq": _FaissIvfPq,
+    "faiss-hnsw": FaissHnsw,
+    "faiss-ivfpq": FaissIvfPq,
 }
 
 
