@@ -87,7 +87,7 @@ class Answer:
 class SearchService:
     """Answers searches from live indexes; ``scatter`` reaches the shards not held here.
 
-    ``within_s`` is how long others may take.
+    ``shards_within_s`` is how many seconds they may take.
     """
 
     def __init__(
@@ -98,11 +98,11 @@ class SearchService:
         embed: Embed,
         limits: Limits,
         scatter: Scatter = ask_nobody,
-        within_s: float = 0.0,
+        shards_within_s: float = 0.0,
     ) -> None:
         self._database, self._blobs = database, blobs
         self._indexes, self._embed, self._limits = indexes, embed, limits
-        self._scatter, self._within_s = scatter, within_s
+        self._scatter, self._shards_within_s = scatter, shards_within_s
         self._decoding = threading.BoundedSemaphore(CONCURRENT_DECODES)
 
     def search(self, query: SearchQuery, picture: bytes | None, within_s: float) -> Answer:
@@ -222,7 +222,7 @@ class SearchService:
                 k=k,
                 filter=query["filter"],
             )
-            gathered = self._scatter(catalog, elsewhere, asked, self._within_s)
+            gathered = self._scatter(catalog, elsewhere, asked, self._shards_within_s)
         held = sorted(shards & snapshot.parts.keys())
         gathered += [search_part(snapshot, shard, vector, k, allowed) for shard in held]
         if not gathered:
