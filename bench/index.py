@@ -5,7 +5,7 @@ in turn with the others, on one thread, one query at a time and all at once. Rec
 against an exact search by queries that are not in the index.
 
     python bench/index.py --vectors clustered --count 100000 --engines ours scann hnswlib --json
-    python bench/index.py --vectors embeddings.npy --plot curves.svg --json
+    python bench/index.py --vectors fashion.zip --curves curves.json --json
 """
 
 from __future__ import annotations
@@ -23,41 +23,12 @@ import index_engines
 import numpy as np
 from common import machine, show
 from index_engine import Engine
+from index_vectors import vectors_of
 
 from visearch.index.exact import exact_search
 
 K = 10
 TARGETS = (0.95, 0.99)
-CLUSTER_SPREAD = 0.6
-"""Length of the noise around a centre of length 1."""
-
-
-def vectors_of(options: argparse.Namespace) -> tuple[np.ndarray, np.ndarray]:
-    """Return the base, float32 [n, d], and queries, float32 [q, d], unit rows, none shared."""
-    if options.vectors == "clustered":
-        both = clustered(options.count + options.queries, options.dimension)
-    else:
-        both = np.load(options.vectors).astype(np.float32)
-        both = np.random.default_rng(0).permutation(both)[: options.count + options.queries]
-    return both[options.queries :], both[: options.queries]
-
-
-def clustered(count: int, dimension: int) -> np.ndarray:
-    """Return unit vectors around √n centres, float32 [count, dimension]."""
-    rng = np.random.default_rng(0)
-    centres = _unit(rng.standard_normal((int(count**0.5), dimension), np.float32))
-    out = np.empty((count, dimension), np.float32)
-    for start in range(0, count, 65_536):
-        rows = slice(start, min(start + 65_536, count))
-        size = rows.stop - rows.start
-        noise = _unit(rng.standard_normal((size, dimension), np.float32))
-        own = centres[rng.integers(0, len(centres), size)]
-        out[rows] = _unit(own + CLUSTER_SPREAD * noise)
-    return rng.permutation(out)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def resident_mb() -> float:
@@ -183,7 +154,9 @@ def _run(what: Any, *arguments: Any) -> None:
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Prepare the vectors and measure all engines."""
     if not (folder / "truth.npy").exists():
-        base, queries = vectors_of(options)
+        base, queries = vectors_of(
+            options.vectors, options.count, options.queries, options.dimension
+        )
         truth, _ = exact_search(queries, base, K, "cosine")
         for name, array in (("base", base), ("queries", queries), ("truth", truth)):
             np.save(folder / f"{name}.npy", array)
@@ -198,7 +171,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     results = {engine.name: engine.result() for engine in engines}
     return {
         "bench": "index",
-        "vectors": Path(options.vectors).name,
+        "vectors": [Path(name).name for name in options.vectors],
         "count": count,
         "dimension": dimension,
         "queries": options.queries,
@@ -223,7 +196,12 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vectors", default="clustered", help="`clustered`, or a .npy [n, d]")
+    parser.add_argument(
+        "--vectors",
+        nargs="+",
+        default=["clustered"],
+        help="`clustered`, a .npy [n, d], or zip archives of pictures to embed",
+    )
     parser.add_argument("--count", type=int, default=100_000)
     parser.add_argument("--dimension", type=int, default=256, help="of clustered vectors")
     parser.add_argument("--queries", type=int, default=1000)

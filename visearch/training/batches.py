@@ -52,7 +52,7 @@ class Sampler:
                 "there is no picture to train on: all are held out or left out, or the table "
                 "names none that is there"
             )
-        self._seed, self._batch = recipe.seed, recipe.batch
+        self._recipe, self._labels = recipe, data.labels
         self._members = {
             int(source): np.flatnonzero(data.sources == source)
             for source in np.unique(data.sources)
@@ -72,13 +72,32 @@ class Sampler:
 
     def _take(self, source: int, start: int, count: int) -> npt.NDArray[np.int64]:
         """Return ``count`` pictures of ``source`` from place ``start`` of its endless order."""
-        members = self._members[source]
-        epochs, places = np.divmod(np.arange(start, start + count), len(members))
+        length = len(self._members[source])
+        if self._hard(source):
+            length -= length % count
+        epochs, places = np.divmod(np.arange(start, start + count), length)
         out = np.empty(count, np.int64)
         for epoch in np.unique(epochs):
-            order = np.random.default_rng([self._seed, 0, source, int(epoch)]).permutation(members)
-            out[epochs == epoch] = order[places[epochs == epoch]]
+            out[epochs == epoch] = self._order(source, int(epoch))[places[epochs == epoch]]
         return out
+
+    def _hard(self, source: int) -> bool:
+        """Tell whether the pictures of ``source`` are dealt by kind: each batch a whole one."""
+        return self._recipe.hard_window > 1 and len(self._members[source]) >= self._counts[source]
+
+    def _order(self, source: int, epoch: int) -> npt.NDArray[np.int64]:
+        rng = np.random.default_rng([self._recipe.seed, 0, source, epoch])
+        order = rng.permutation(self._members[source])
+        if not self._hard(source):
+            return order
+        count = self._counts[source]
+        order = order[: len(order) - len(order) % count]
+        window = self._recipe.hard_window * count
+        parts = [order[at : at + window] for at in range(0, len(order), window)]
+        levels = self._labels[:, : self._recipe.hard_levels].T[::-1]  # the last key sorts first
+        alike = np.concatenate([part[np.lexsort(levels[:, part])] for part in parts])
+        dealt: npt.NDArray[np.int64] = rng.permutation(alike.reshape(-1, count)).reshape(-1)
+        return dealt
 
 
 def _quotas(sizes: dict[int, int], shares: dict[int, float], batch: int) -> dict[int, int]:
@@ -113,7 +132,10 @@ def draw(recipe: Recipe, chosen: Chosen) -> Batch:
     rng = np.random.default_rng([recipe.seed, 1, chosen.step])
     preprocess = recipe.preprocess
     images = [decode(picture, at_least=preprocess.at_least) for picture in chosen.pictures]
-    weak = [weak_view(image, rng, preprocess) for image in images]
+    if recipe.clean_view:
+        weak = [preprocess.pixels(image) for image in images]
+    else:
+        weak = [weak_view(image, rng, preprocess) for image in images]
     strong = np.stack([strong_view(image, rng, preprocess, recipe.strength) for image in images])
     mixed = [mixture(strong, rng) for _ in range(recipe.mixtures)]
     pixels = np.stack([*weak, *strong, *mixed])

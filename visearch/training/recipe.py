@@ -85,8 +85,10 @@ class Recipe:
     of ``frozen`` stay as they are. Pixels are normalised by ``mean`` and ``std`` (RGB, on a
     0..1 scale): those of the network that is started from. ``strength`` 0..1 scales how
     coarse the changes of the second view are; ``mixtures`` pictures per batch are collages
-    of others, for the teacher's terms alone. ``branch`` fills a submodule of what ``start``
-    left; what neither fills learns at ``head_learning_rate``. ``average`` is the decay of the
+    of others, for the teacher's terms alone. With ``clean_view`` the weak view is the catalog
+    picture as it is. ``hard_window`` > 1 sorts that many batches of a source by its first
+    ``hard_levels`` labels before they are dealt, so that a picture's negatives are things of its
+    own kind. ``branch`` fills a submodule of what ``start`` left; what neither fills learns at ``head_learning_rate``. ``average`` is the decay of the
     exponential moving average that becomes the result; ``keep_start`` blends that share of the
     starting weights into it (Wortsman et al. 2022, arXiv:2109.01903).
     """
@@ -115,6 +117,9 @@ class Recipe:
     full_size_steps: Count = 0
     strength: Share = 1.0
     mixtures: Count = 0
+    clean_view: bool = False
+    hard_window: Positive = 1
+    hard_levels: Positive = 1
     seed: Count = 0
     terms: tuple[Term, ...] = ()
     start: Pretrained | None = None

@@ -117,6 +117,7 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
             "mixtures are for the term teacher_features",
             recipe.mixtures > 0 and not _imitates(recipe),
         ),
+        ("hard_levels are more than the sources' levels", _unsorted(recipe, min(levels))),
         ("warmup must be less than steps", 0 < recipe.steps <= recipe.warmup),
         ("it has nothing to start from, and no steps", not recipe.steps and not recipe.start),
         ("full_size_steps must be at most steps", recipe.full_size_steps > recipe.steps),
@@ -128,6 +129,10 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
 def _twice(recipe: Recipe) -> bool:
     labelled = {t: t.level if t.kind in LABELLED else 0 for t in recipe.terms}
     return len({(t.kind, labelled[t], t.part) for t in recipe.terms}) < len(recipe.terms)
+
+
+def _unsorted(recipe: Recipe, levels: int) -> bool:
+    return recipe.hard_window > 1 and recipe.hard_levels > levels
 
 
 def _imitates(recipe: Recipe) -> bool:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visearch.errors import InvalidRequest
+from visearch.images import decode
 from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset, Source, load
 from visearch.training.recipe import Recipe
@@ -60,6 +61,31 @@ def test_an_epoch_shows_every_picture_once(sizes: list[int], batch: int, seed: i
         for at in range(0, len(mine) - size + 1, size):
             assert sorted(mine[at : at + size]) == list(range(start, start + size))
         start += size
+
+
+@given(st.integers(0, 9), st.integers(2, 6), st.integers(8, 20))
+def test_hard_windows_deal_things_of_one_kind_together(seed: int, window: int, batch: int) -> None:
+    data = dataset([400])
+    kinds = np.random.default_rng(seed).integers(0, 3, (400, 1)).astype(np.int32)
+    data = replace(data, labels=kinds, names=["a", "b", "c"])
+    recipe = Recipe(architecture="resnet18", batch=batch, seed=seed, hard_window=window)
+    sampler = Sampler(data, {}, recipe)
+    rows = [sampler.rows(step) for step in range(2 * (400 // batch))]
+    pure = sum(len(set(kinds[chosen, 0])) == 1 for chosen in rows)
+    # Of a window's batches, sorted by three kinds, at most two hold a border (or all do, of two).
+    assert pure >= len(rows) * (1 - 2 / window) - 2
+    for epoch in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+        shown = np.concatenate(epoch)
+        assert len(set(shown)) == len(shown)  # none twice in an epoch
+    assert not np.array_equal(rows[0], rows[len(rows) // 2])
+
+
+def test_the_clean_view_is_the_catalog_picture(source: Source, recipe: Recipe) -> None:
+    data = load([source]).training
+    batch = next(batches(data, Sampler(data, {}, recipe), replace(recipe, clean_view=True)))
+    for pixels, row in zip(batch.pixels, batch.rows, strict=False):
+        shown = recipe.preprocess.pixels(decode(data.pictures[row]))
+        assert np.array_equal(pixels, shown)
 
 
 def test_a_source_keeps_its_share() -> None:

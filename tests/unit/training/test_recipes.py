@@ -66,6 +66,7 @@ def test_a_recipe_is_read(data: Path) -> None:
             '[[source]]\narchive = "c.zip"\nlevels = [[]]\nshare = 1.0\n[[source]]',
             "leave nothing",
         ),
+        ("[recipe]", "[recipe]\nhard_window = 4\nhard_levels = 2", "hard_levels are more than"),
         ("archive", "holdout = 1\narchive", "holdout: Input should be less than 1"),
         ("archive", "folder = 1\narchive", "unknown key folder"),
         ('kind = "same_picture"', 'kind = "triplet"\n[[term]]\nkind = "triplet"', "two terms"),
