@@ -88,9 +88,10 @@ class Recipe:
     of others, for the teacher's terms alone. With ``clean_view`` the weak view is the catalog
     picture as it is. ``hard_window`` > 1 sorts that many batches of a source by its first
     ``hard_levels`` labels before they are dealt, so that a picture's negatives are things of its
-    own kind. ``branch`` fills a submodule of what ``start`` left; what neither fills learns at ``head_learning_rate``. ``average`` is the decay of the
-    exponential moving average that becomes the result; ``keep_start`` blends that share of the
-    starting weights into it (Wortsman et al. 2022, arXiv:2109.01903).
+    own kind. ``branch`` fills a submodule of what ``start`` left; what neither fills learns at
+    ``head_learning_rate``. ``average`` is the decay of the exponential moving average that
+    becomes the result; ``keep_start`` blends that share of the starting weights into it
+    (Wortsman et al. 2022, arXiv:2109.01903).
     """
 
     __pydantic_config__ = _STRICT_KEYS
