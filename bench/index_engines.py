@@ -27,19 +27,13 @@ def require(name: str) -> None:
         raise SystemExit(f"the engine {name} is not installed here; run `pip install {wheel}`")
 
 
-_LADDER = (
-    (2, 20),
-    (5, 30),
-    (10, 50),
-    (15, 80),
-    (16, 85),
-    (20, 100),
-    (40, 150),
-    (60, 205),
-    (70, 250),
-    (100, 300),
-    (160, 400),
-)
+_GRID = [
+    (leaves, reorder)
+    for leaves in (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 40)
+    for reorder in (30, 60, 100, 150, 200, 300, 450)
+    if reorder <= 60 * leaves
+]
+"""Leaves searched and candidates scored anew, for ours and for bare ScaNN."""
 
 
 class _Ours:
@@ -69,7 +63,7 @@ class _Ours:
         searcher = self._generation.searcher
         assert searcher is not None
         leaves = searcher.settings.leaves
-        return [effort for effort in _LADDER if effort[0] <= leaves] if leaves else [(0, 0)]
+        return [effort for effort in _GRID if effort[0] <= leaves] if leaves else [(0, 0)]
 
     def set(self, effort: Effort) -> None:
         searcher = self._generation.searcher
@@ -119,7 +113,7 @@ class _BareScann:
     def efforts(self) -> Iterable[Effort]:
         if not self._leaves:
             return [(-1, -1)]
-        return [effort for effort in _LADDER if effort[0] <= self._leaves]
+        return [effort for effort in _GRID if effort[0] <= self._leaves]
 
     def set(self, effort: Effort) -> None:
         self._effort = effort
@@ -164,7 +158,7 @@ class _Hnswlib:
         self._index.set_num_threads(1)
 
     def efforts(self) -> Iterable[Effort]:
-        return [(10,), (15,), (20,), (30,), (50,), (80,), (120,), (200,), (400,)]
+        return [(n,) for n in (10, 20, 30, 40, 50, 60, 70, 80, 100, 120, 140, 160, 200, 300)]
 
     def set(self, effort: Effort) -> None:
         self._index.set_ef(effort[0])

@@ -61,7 +61,7 @@ class FaissHnsw(_Faiss):
 
     def efforts(self) -> Iterable[Effort]:
         """Return the settings to try, cheapest first."""
-        return [(10,), (16,), (24,), (32,), (48,), (64,), (96,), (128,), (256,)]
+        return [(n,) for n in (10, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 256)]
 
     def set(self, effort: Effort) -> None:
         """Choose one."""

@@ -7,7 +7,6 @@ reordering by 8-bit ones (Guo et al. 2020, arXiv:1908.10396), with spilling for 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from math import isqrt
@@ -16,12 +15,15 @@ from typing import Any
 from visearch.index.recall import NEIGHBOURS, Sample
 from visearch.index.scoring import Floats, check_metric, check_shape
 from visearch.index.searcher import Searcher, SearcherSettings
+from visearch.index.tuning import Setting, Tree, cheapest
 from visearch.records import TARGET_RECALL, Metric
 
 BRUTE_FORCE_LIMIT = 20_000
 """Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
 _SAMPLING_ERROR = 0.01
 """A tree must show that much more on the sample than is promised: the sample may be lucky."""
+_COPIES = 2
+"""SOAR puts every point into so many leaves."""
 _SMALLEST_TREE = 256  # fewer points than this cannot train 16 codes a block and some leaves
 
 
@@ -35,9 +37,9 @@ def build(
 ) -> Searcher:
     """Build a searcher over vectors float32 [n, d], n ≥ 1, with ``threads`` threads.
 
-    The settings tried go from cheap to costly, ending at an exhaustive search, until recall@10
-    reaches ``target_recall`` with a margin for the sampling error; the first that does is
-    kept. Training is not reproducible: ScaNN takes no seed.
+    The cheapest setting is kept whose recall@10 reaches ``target_recall`` with a margin for the
+    sampling error; the last resort is an exhaustive search. Training is not reproducible: ScaNN
+    takes no seed.
 
     Raises ValueError for another dtype or shape, no vectors, values that are not finite or, for
     ``cosine``, not unit vectors.
@@ -73,25 +75,23 @@ def _train(vectors: Floats, settings: SearcherSettings, threads: int) -> Any:
     return builder.reorder(100, quantize=ReorderType.INT8).build()
 
 
-def _ladder(settings: SearcherSettings) -> Iterator[SearcherSettings]:
-    """Yield (leaves searched, candidates reordered), cheapest first, ending exhaustive."""
-    if not settings.leaves:
-        yield settings
-        return
-    leaves, reorder = 2, 30
-    while leaves < settings.leaves or reorder < settings.count:
-        yield replace(settings, leaves_to_search=leaves, reorder=reorder)
-        leaves = min(leaves * 3 // 2, settings.leaves)
-        reorder = min(reorder * 5 // 4, settings.count)
-    yield replace(settings, leaves_to_search=settings.leaves, reorder=settings.count)
-
-
 def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample) -> Searcher:
-    chosen, curve = settings, []
-    for step in _ladder(settings):
+    def measured(step: SearcherSettings) -> SearcherSettings:
         recall = sample.recall(partial(Searcher(raw, step).search, vectors=vectors))
-        chosen = replace(step, recall=recall)
         curve.append([step.leaves_to_search, step.reorder, round(recall, 4)])
-        if recall >= min(1.0, settings.target + _SAMPLING_ERROR):
-            break
-    return Searcher(raw, replace(chosen, curve=curve))
+        return replace(step, recall=recall)
+
+    def recall(setting: Setting) -> float:
+        return measured(_searching(settings, setting)).recall
+
+    curve: list[list[float]] = []
+    if not settings.leaves:
+        return Searcher(raw, replace(measured(settings), curve=curve))
+    copies = _COPIES if settings.metric == "cosine" else 1
+    aim = min(1.0, settings.target + _SAMPLING_ERROR)
+    chosen = cheapest(Tree(settings.leaves, settings.count, copies), aim, recall)
+    return Searcher(raw, replace(measured(_searching(settings, chosen)), curve=curve))
+
+
+def _searching(settings: SearcherSettings, setting: Setting) -> SearcherSettings:
+    return replace(settings, leaves_to_search=setting.leaves, reorder=setting.reorder)

@@ -31,6 +31,7 @@ from visearch.records import TARGET_RECALL, Metric
 
 FIRST = 20
 """For so many answers a tree is tuned: a page. More of them cost more effort."""
+_MORE_LEAVES = 2
 _AT_ONCE = 64
 """Queries of a batch whose candidates are read and scored together."""
 _DATASET = "dataset.npy"
@@ -44,7 +45,7 @@ class SearcherSettings:
 
     ``recall`` is recall@10 against exact search at build, on rows of the array that were not
     allowed to find themselves; ``target`` what was promised. ``curve`` are the settings that
-    were tried, each as [leaves searched, candidates reordered, recall].
+    were tried, each as [leaves searched, candidates reordered, recall], the chosen one last.
     """
 
     metric: Metric
@@ -190,13 +191,14 @@ def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
     """Return (leaves to search, candidates to reorder) for k neighbours; -1 means unused."""
     if not settings.leaves:
         return -1, -1
+    # The tree was tuned at ten neighbours and a row itself. The codes that choose the candidates
+    # err more often where neighbours lie close together, and a long list reaches into more leaves,
+    # the more so where ten are found in two or three.
+    longer = max(1.0, (k - 1) / NEIGHBOURS)
+    leaves, reorder = settings.leaves_to_search, int(settings.reorder * sqrt(longer))
     if k <= FIRST:
-        return settings.leaves_to_search, max(settings.reorder, spare(k))
-    # The ladder was climbed at ten neighbours. A longer list reaches into more leaves, and the
-    # codes that chose the candidates err more often where neighbours lie close together.
-    longer = k / NEIGHBOURS
-    leaves, reorder = int(settings.leaves_to_search * longer), int(settings.reorder * sqrt(longer))
-    reorder = max(reorder, 6 * k)
+        return leaves, min(max(reorder, spare(k)), settings.count)
+    leaves, reorder = int((leaves + _MORE_LEAVES) * longer), max(reorder, 6 * k)
     return min(leaves, settings.leaves), min(reorder, settings.count)
 
 

@@ -10,7 +10,7 @@ from clouds import cloud
 
 from visearch.index import exact_search
 from visearch.index.recall import Sample
-from visearch.index.scann import _ladder, build
+from visearch.index.scann import build
 from visearch.index.scoring import METRICS
 from visearch.index.searcher import SearcherSettings, _effort, _is_answer, load
 
@@ -168,11 +168,13 @@ def test_mistakes_are_refused():
     assert searcher.search(vectors[:0], 3, vectors)[0].shape == (0, 3)
 
 
-def test_the_ladder_ends_exhaustive():
-    tree = SearcherSettings(metric="cosine", count=30_000, dimension=4, leaves=173)
-    steps = [(step.leaves_to_search, step.reorder) for step in _ladder(tree)]
-    assert steps == sorted(set(steps)) and steps[-1] == (173, 30_000)
-    assert _effort(tree, 1_000_000) == (0, 30_000)  # leaves_to_search is not chosen yet
+def test_a_longer_list_costs_at_most_everything():
+    tree = SearcherSettings(
+        metric="cosine", count=30_000, dimension=4, leaves=173, leaves_to_search=5, reorder=90
+    )
+    assert _effort(tree, 11) == (5, 90) and _effort(tree, 20) == (5, 124)
+    assert _effort(tree, 100) == (69, 600)
+    assert _effort(tree, 1_000_000) == (173, 30_000)
 
 
 def test_recall_does_not_count_a_row_as_its_own_neighbour():

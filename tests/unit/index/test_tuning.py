@@ -1,0 +1,49 @@
+"""Tuning finds the cheapest setting, whatever shape the border of those that reach has."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visearch.index.tuning import Setting, Tree, _grid, cheapest
+
+
+@given(
+    leaves=st.integers(1, 400),
+    count=st.integers(1, 200_000),
+    copies=st.integers(1, 2),
+    a=st.floats(0.1, 50),
+    b=st.floats(1, 500),
+    aim=st.floats(0.5, 1.0),
+)
+def test_no_setting_that_reaches_is_cheaper(
+    leaves: int, count: int, copies: int, a: float, b: float, aim: float
+) -> None:
+    tree, tried = Tree(min(leaves, count), count, copies), 0
+
+    def grows(setting: Setting) -> float:
+        return (1 - 2 ** (-setting.leaves / a)) * (1 - 2 ** (-setting.reorder / b))
+
+    def recall(setting: Setting) -> float:
+        nonlocal tried
+        tried += 1
+        return grows(setting)
+
+    found = cheapest(tree, aim, recall)
+    reach = [
+        Setting(some, reorder)
+        for some in _grid(min(2, tree.leaves), tree.leaves)
+        for reorder in _grid(min(30, count), min(4_000, count))
+        if grows(Setting(some, reorder)) >= aim
+    ]
+    if reach:
+        assert grows(found) >= aim
+        assert tree.cost(found) == min(map(tree.cost, reach))
+    else:
+        assert found == (tree.leaves, count) or grows(found) >= aim
+    assert tried <= 70
+
+
+def test_what_nothing_reaches_ends_exhaustive() -> None:
+    tree = Tree(leaves=173, points=30_000, copies=2)
+    assert cheapest(tree, 0.9, lambda setting: 0.5) == (173, 30_000)

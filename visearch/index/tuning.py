@@ -1,0 +1,83 @@
+"""The cheapest setting of a tree that keeps its promise.
+
+Two settings decide what a tree finds and what that costs: how many leaves are searched, and how
+many of the candidates in them are scored anew by finer codes. Recall grows with both, so the
+settings that reach an aim have a border like a staircase, which one walk along it finds (saddleback
+search: Bird 2006, Improving Saddleback Search).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+CANDIDATE = 70
+"""Scoring a candidate anew takes as long as so many codes do (measured at 256 dimensions)."""
+
+_FEWEST_LEAVES, _FEWEST_CANDIDATES, _MOST_CANDIDATES = 2, 30, 4_000
+_STEP = 1.25
+
+
+class Setting(NamedTuple):
+    """How a tree is searched."""
+
+    leaves: int
+    reorder: int
+
+
+class Tree(NamedTuple):
+    """What is tuned: ``leaves`` over ``points``, each in ``copies`` of them."""
+
+    leaves: int
+    points: int
+    copies: int
+
+    def cost(self, setting: Setting) -> float:
+        """Return what a search costs, in the time that one code takes."""
+        codes = setting.leaves * self.copies * self.points / self.leaves
+        return codes + CANDIDATE * setting.reorder
+
+
+Recall = Callable[[Setting], float]
+
+
+def cheapest(tree: Tree, aim: float, recall: Recall) -> Setting:
+    """Return the cheapest setting whose ``recall`` is at least ``aim``.
+
+    If none of those that are usual reaches it, all leaves are searched and ever more candidates
+    scored anew; the last resort, returned unmeasured, scores every point.
+    """
+    leaves = _grid(min(_FEWEST_LEAVES, tree.leaves), tree.leaves)
+    usual = min(_MOST_CANDIDATES, tree.points)
+    reorders = _grid(min(_FEWEST_CANDIDATES, tree.points), usual)
+    best: Setting | None = None
+    while leaves and reorders:
+        setting = Setting(leaves[0], reorders[-1])
+        if best and tree.cost(Setting(leaves[0], reorders[0])) >= tree.cost(best):
+            break  # and so do all that search more leaves
+        if best and tree.cost(setting) >= tree.cost(best):
+            reorders.pop()
+        elif recall(setting) >= aim:
+            best = setting
+            reorders.pop()
+        else:
+            leaves.pop(0)
+    return best or _harder(tree, usual, aim, recall)
+
+
+def _harder(tree: Tree, usual: int, aim: float, recall: Recall) -> Setting:
+    reorder = 2 * usual
+    while reorder < tree.points:
+        setting = Setting(tree.leaves, reorder)
+        if recall(setting) >= aim:
+            return setting
+        reorder *= 2
+    return Setting(tree.leaves, tree.points)
+
+
+def _grid(first: int, last: int) -> list[int]:
+    """Return numbers from ``first`` to ``last``, each about a quarter more than the one before."""
+    numbers = [first]
+    while numbers[-1] < last:
+        numbers.append(min(last, max(numbers[-1] + 1, int(numbers[-1] * _STEP))))
+    return numbers
