@@ -204,6 +204,7 @@ class TestInt8:
         graphs = [int8.read_graph(spec.resolve(name)) for name in (quantized, f"file:{out}")]
         rounded, kept = (onnx.load_model_from_string(graph).graph for graph in graphs)
         assert _rounded_convolutions(rounded) - _rounded_convolutions(kept) == 3
+        assert spec.read_notes(out)["float32_convolutions"] == 3
 
     def test_what_does_not_survive_rounding_is_refused(
         self, small: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -40,13 +40,21 @@ def read_graph(spec: EncoderSpec) -> bytes:
     return graph
 
 
-def write(path: Path, graph: bytes, source: EncoderSpec, calibrated_on: int) -> None:
-    """Write the graph quantised from ``source``; replaces ``path`` atomically."""
+def write(path: Path, graph: bytes, source: EncoderSpec, *, calibrated_on: int, kept: int) -> None:
+    """Write the graph quantised from ``source``; replaces ``path`` atomically.
+
+    Its notes tell on how many pictures it was calibrated, and that the first ``kept``
+    convolutions stayed in float32.
+    """
     metadata = metadata_for(
         source.architecture,
         source.dimension,
         source.preprocess,
-        **{_SOURCE: source.fingerprint, "calibrated_on": calibrated_on},
+        **{
+            _SOURCE: source.fingerprint,
+            "calibrated_on": calibrated_on,
+            "float32_convolutions": kept,
+        },
     )
     part = path.with_name(path.name + ".part")
     save_file({_TENSOR: np.frombuffer(graph, np.uint8)}, part, metadata=metadata)

@@ -52,18 +52,18 @@ def quantize(spec: EncoderSpec, pixels: npt.NDArray[np.uint8], out: Path) -> flo
         raise ValueError(f"{len(pixels)} pictures are too few; give {MIN_PICTURES} or more")
     graph, _, _ = flax_export.make(spec)
     exact = OnnxRuntime(graph, threads=1).run(pixels)
-    best, best_cosine = b"", -1.0
+    best, best_cosine, best_kept = b"", -1.0, 0
     for kept in _KEPT:
         rounded = _quantized(graph, pixels, kept)
         vectors = OnnxRuntime(rounded, threads=1).run(pixels)
         cosine = float(np.mean(np.sum(exact * vectors, axis=1)))
         if cosine > best_cosine:  # not a number never is
-            best, best_cosine = rounded, cosine
+            best, best_cosine, best_kept = rounded, cosine, kept
         if cosine >= _GOOD_COSINE:
             break
     if best_cosine < MIN_COSINE:
         raise ExportError(f"int8 vectors have a mean cosine of {best_cosine:.3f} to float32's")
-    int8.write(out, best, spec, len(pixels))
+    int8.write(out, best, spec, calibrated_on=len(pixels), kept=best_kept)
     return best_cosine
 
 
