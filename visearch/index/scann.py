@@ -21,7 +21,8 @@ from visearch.records import TARGET_RECALL, Metric
 BRUTE_FORCE_LIMIT = 20_000
 """Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
 _SAMPLING_ERROR = 0.01
-"""A tree must show that much more on the sample than is promised: the sample may be lucky."""
+"""A tree must show that much more on the sample than is promised: the sample may be lucky. Where
+less than twice as much is left to gain, half of that."""
 _COPIES = 2
 """SOAR puts every point into so many leaves."""
 _SMALLEST_TREE = 256  # fewer points than this cannot train 16 codes a block and some leaves
@@ -38,8 +39,9 @@ def build(
     """Build a searcher over vectors float32 [n, d], n ≥ 1, with ``threads`` threads.
 
     The cheapest setting is kept whose recall@10 reaches ``target_recall`` with a margin for the
-    sampling error; the last resort is an exhaustive search. Training is not reproducible: ScaNN
-    takes no seed.
+    sampling error. A promise near 1 may be missed by a neighbour or two of thousands that the codes
+    hide however hard they are searched; ``settings.recall`` says so. Training is not reproducible:
+    ScaNN takes no seed.
 
     Raises ValueError for another dtype or shape, no vectors, values that are not finite or, for
     ``cosine``, not unit vectors.
@@ -88,7 +90,7 @@ def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample)
     if not settings.leaves:
         return Searcher(raw, replace(measured(settings), curve=curve))
     copies = _COPIES if settings.metric == "cosine" else 1
-    aim = min(1.0, settings.target + _SAMPLING_ERROR)
+    aim = settings.target + min(_SAMPLING_ERROR, (1 - settings.target) / 2)
     chosen = cheapest(Tree(settings.leaves, settings.count, copies), aim, recall)
     return Searcher(raw, replace(measured(_searching(settings, chosen)), curve=curve))
 

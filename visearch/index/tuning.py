@@ -42,14 +42,25 @@ Recall = Callable[[Setting], float]
 
 
 def cheapest(tree: Tree, aim: float, recall: Recall) -> Setting:
-    """Return the cheapest setting whose ``recall`` is at least ``aim``.
+    """Return the cheapest setting whose ``recall`` is at least ``aim``, if one reaches it.
 
-    If none of those that are usual reaches it, all leaves are searched and ever more candidates
-    scored anew; the last resort, returned unmeasured, scores every point.
+    If none of those that are usual does, all leaves are searched and ever more candidates scored
+    anew, up to all. If even that misses it, the best that was seen is returned.
     """
-    leaves = _grid(min(_FEWEST_LEAVES, tree.leaves), tree.leaves)
+    tried: dict[Setting, float] = {}
+
+    def reaches(setting: Setting) -> bool:
+        tried[setting] = recall(setting)
+        return tried[setting] >= aim
+
     usual = min(_MOST_CANDIDATES, tree.points)
-    reorders = _grid(min(_FEWEST_CANDIDATES, tree.points), usual)
+    found = _walk(tree, usual, reaches) or _harder(tree, usual, reaches)
+    return found or min(tried, key=lambda setting: (-tried[setting], tree.cost(setting)))
+
+
+def _walk(tree: Tree, usual: int, reaches: Callable[[Setting], bool]) -> Setting | None:
+    leaves = _grid(min(_FEWEST_LEAVES, tree.leaves), tree.leaves)
+    reorders = _grid(min(_FEWEST_CANDIDATES, usual), usual)
     best: Setting | None = None
     while leaves and reorders:
         setting = Setting(leaves[0], reorders[-1])
@@ -57,22 +68,21 @@ def cheapest(tree: Tree, aim: float, recall: Recall) -> Setting:
             break  # and so do all that search more leaves
         if best and tree.cost(setting) >= tree.cost(best):
             reorders.pop()
-        elif recall(setting) >= aim:
+        elif reaches(setting):
             best = setting
             reorders.pop()
         else:
             leaves.pop(0)
-    return best or _harder(tree, usual, aim, recall)
+    return best
 
 
-def _harder(tree: Tree, usual: int, aim: float, recall: Recall) -> Setting:
-    reorder = 2 * usual
+def _harder(tree: Tree, usual: int, reaches: Callable[[Setting], bool]) -> Setting | None:
+    reorder = usual
     while reorder < tree.points:
-        setting = Setting(tree.leaves, reorder)
-        if recall(setting) >= aim:
-            return setting
-        reorder *= 2
-    return Setting(tree.leaves, tree.points)
+        reorder = min(2 * reorder, tree.points)
+        if reaches(Setting(tree.leaves, reorder)):
+            return Setting(tree.leaves, reorder)
+    return None
 
 
 def _grid(first: int, last: int) -> list[int]:
