@@ -85,7 +85,7 @@ class Settings:
     brute_force_limit: int = _setting(20_000, "Vectors up to which the index is exhaustive.")
     compact_min: int = _setting(2_000, "Fewest index changes that justify a new generation.")
     compact_ratio: float = _setting(
-        0.1, "Smallest changed share of the index that justifies a new generation."
+        0.02, "Smallest changed share of the index that justifies a new generation."
     )
     reindex_share: float = _setting(
         0.5, "Share of the time that a reindex may keep an embed worker's encoder busy."
