@@ -8,7 +8,7 @@ reordering by 8-bit ones (Guo et al. 2020, arXiv:1908.10396), with spilling for 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from math import isqrt
 from typing import Any
 
@@ -78,21 +78,21 @@ def _train(vectors: Floats, settings: SearcherSettings, threads: int) -> Any:
 
 
 def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample) -> Searcher:
-    def measured(step: SearcherSettings) -> SearcherSettings:
-        recall = sample.recall(partial(Searcher(raw, step).search, vectors=vectors))
-        curve.append([step.leaves_to_search, step.reorder, round(recall, 4)])
-        return replace(step, recall=recall)
-
-    def recall(setting: Setting) -> float:
-        return measured(_searching(settings, setting)).recall
-
     curve: list[list[float]] = []
-    if not settings.leaves:
-        return Searcher(raw, replace(measured(settings), curve=curve))
+
+    @cache
+    def recall(setting: Setting) -> float:
+        search = Searcher(raw, _searching(settings, setting)).search
+        found = sample.recall(partial(search, vectors=vectors))
+        curve.append([*setting, round(found, 4)])
+        return found
+
     copies = _COPIES if settings.metric == "cosine" else 1
+    tree = Tree(settings.leaves, settings.count, copies)
     aim = settings.target + min(_SAMPLING_ERROR, (1 - settings.target) / 2)
-    chosen = cheapest(Tree(settings.leaves, settings.count, copies), aim, recall)
-    return Searcher(raw, replace(measured(_searching(settings, chosen)), curve=curve))
+    chosen = cheapest(tree, aim, recall) if settings.leaves else Setting(0, 0)
+    settings = replace(_searching(settings, chosen), recall=recall(chosen), curve=curve)
+    return Searcher(raw, settings)
 
 
 def _searching(settings: SearcherSettings, setting: Setting) -> SearcherSettings:

@@ -30,8 +30,9 @@ from visearch.index.scoring import (
 from visearch.records import TARGET_RECALL, Metric
 
 FIRST = 20
-"""For so many answers a tree is tuned: a page. More of them cost more effort."""
+"""Up to so many answers, a page, the leaves that the tree was tuned to are enough."""
 _MORE_LEAVES = 2
+"""Leaves searched on top of those, before both grow with the length of a longer list."""
 _AT_ONCE = 64
 """Queries of a batch whose candidates are read and scored together."""
 _DATASET = "dataset.npy"
@@ -45,7 +46,7 @@ class SearcherSettings:
 
     ``recall`` is recall@10 against exact search at build, on rows of the array that were not
     allowed to find themselves; ``target`` what was promised. ``curve`` are the settings that
-    were tried, each as [leaves searched, candidates reordered, recall], the chosen one last.
+    were tried, each as [leaves searched, candidates reordered, recall].
     """
 
     metric: Metric

@@ -37,7 +37,9 @@ def test_recall_on_queries_it_was_not_tuned_on(metric, n, d, limit):
     searcher = build(vectors, metric, brute_force_limit=limit)
     assert bool(searcher.settings.leaves) == (n > limit)
     assert searcher.settings.recall >= 0.99
-    assert searcher.settings.curve[-1][2] == pytest.approx(searcher.settings.recall, abs=1e-3)
+    chosen = searcher.settings
+    point = [chosen.leaves_to_search, chosen.reorder, round(chosen.recall, 4)]
+    assert point in chosen.curve
     assert recall(searcher, vectors, queries, metric) >= 0.98
     assert recall(searcher, vectors, queries, metric, k=100) >= 0.95
 
