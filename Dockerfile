@@ -8,7 +8,7 @@ ARG PYTHON=3.11
 
 FROM python:${PYTHON}-slim AS source
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE constraints.txt ./
+COPY pyproject.toml setup.py README.md LICENSE constraints.txt ./
 COPY visearch visearch
 COPY web web
 COPY workers workers

@@ -65,10 +65,13 @@ $(VENV)/python: Makefile
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/installed: $(VENV)/python pyproject.toml constraints.txt
+# What a change of asks for another installation.
+PACKAGE := pyproject.toml constraints.txt setup.py visearch/index/nearest.c
+
+$(VENV)/installed: $(VENV)/python $(PACKAGE)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[all]'
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/python pyproject.toml constraints.txt
+$(VENV)/installed-dev: $(VENV)/python $(PACKAGE)
 	$(BIN)/pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/installed

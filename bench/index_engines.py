@@ -29,9 +29,9 @@ def require(name: str) -> None:
 
 _GRID = [
     (leaves, reorder)
-    for leaves in (2, 4, 6, 8, 10, 13, 16, 20, 25, 31, 40)
-    for reorder in (30, 60, 100, 150, 200, 300, 450)
-    if reorder <= 60 * leaves
+    for leaves in (1, 2, 3, 4, 6, 8, 10, 13, 16, 20, 25, 31, 40)
+    for reorder in (20, 30, 45, 60, 80, 100, 150, 200, 300, 450)
+    if reorder <= 200 * leaves
 ]
 """Leaves searched and candidates scored anew, for ours and for bare ScaNN."""
 
@@ -61,19 +61,20 @@ class _Ours:
 
     def efforts(self) -> Iterable[Effort]:
         searcher = self._generation.searcher
-        assert searcher is not None
-        leaves = searcher.settings.leaves
-        return [effort for effort in _GRID if effort[0] <= leaves] if leaves else [(0, 0)]
+        if searcher is None:
+            return [(0, 0)]
+        return [effort for effort in _GRID if effort[0] <= searcher.settings.leaves]
 
     def set(self, effort: Effort) -> None:
-        searcher = self._generation.searcher
-        assert searcher is not None
+        self._chosen, searcher = self._generation, self._generation.searcher
+        if searcher is None:
+            return
         settings = replace(searcher.settings, leaves_to_search=effort[0], reorder=effort[1])
         self._chosen = replace(self._generation, searcher=Searcher(searcher.raw, settings))
         self._index = LiveIndex.on(self._chosen)
 
     def single(self, query: np.ndarray, k: int) -> Any:
-        return self._index.search(query, k)
+        return self._index.nearest(query, k)
 
     def batch(self, queries: np.ndarray, k: int) -> np.ndarray:
         rows, _ = self._chosen.search(queries, k)

@@ -45,7 +45,7 @@ def clustered(count: int, dimension: int) -> np.ndarray:
 
 def embedded(archives: Sequence[str]) -> np.ndarray:
     """Return the bundled encoder's embeddings of all pictures, each different one once."""
-    from visearch.encoders import Encoder
+    from visearch.encoders.encoder import Encoder
     from visearch.images import decode
 
     encoder = Encoder.open("bundled")

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
-from visearch.index.exact import scan
+from visearch.index.coded import Coded, Codes, encode
+from visearch.index.exact import Found
 from visearch.index.scoring import Floats, Keys, Rows
 from visearch.records import Metric
 
@@ -23,16 +25,16 @@ _FIRST_CAPACITY = 64
 class _Buffer:
     """Rows of which the first ``used`` belong to some snapshot and never change again."""
 
-    vectors: Floats
-    norms: Floats
+    codes: Codes
+    steps: Floats
     keys: Keys
     used: int
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @classmethod
     def sized(cls, capacity: int, dimension: int) -> _Buffer:
-        vectors = np.empty((capacity, dimension), np.float32)
-        return cls(vectors, np.empty(capacity, np.float32), np.empty(capacity, np.int64), 0)
+        codes = np.empty((capacity, dimension), np.int16)
+        return cls(codes, np.empty(capacity, np.float32), np.empty(capacity, np.int64), 0)
 
     def claim(self, start: int, rows: int) -> bool:
         """Reserve rows from ``start`` on, unless they are taken or beyond the end."""
@@ -41,11 +43,11 @@ class _Buffer:
             self.used += rows * free
             return free
 
-    def fill(self, start: int, keys: Keys, vectors: Floats, norms: Floats) -> None:
+    def fill(self, start: int, keys: Keys, codes: Codes, steps: Floats) -> None:
         stop = start + len(keys)
         self.keys[start:stop] = keys
-        self.vectors[start:stop] = vectors
-        self.norms[start:stop] = norms
+        self.codes[start:stop] = codes
+        self.steps[start:stop] = steps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,17 +82,18 @@ class Delta:
         """The keys int64 [length] of all rows, dead ones too."""
         return self.buffer.keys[: self.length]
 
-    @property
-    def vectors(self) -> Floats:
-        """The vectors float32 [length, d] of all rows, dead ones too."""
-        return self.buffer.vectors[: self.length]
+    @cached_property
+    def coded(self) -> Coded:
+        """The vectors [length, d] of all rows, dead ones too, by key."""
+        codes, steps = self.buffer.codes[: self.length], self.buffer.steps[: self.length]
+        return Coded(codes=codes, steps=steps, metric=self.metric, keys=self.keys)
 
-    def append(self, keys: Keys, vectors: Floats, norms: Floats) -> Delta:
-        """Return a delta with rows more: keys [a], vectors [a, d], their squared norms [a]."""
+    def append(self, keys: Keys, vectors: Floats) -> Delta:
+        """Return a delta with rows more: keys [a], finite vectors [a, d]."""
         buffer = self.buffer
         if not buffer.claim(self.length, len(keys)):
             buffer = self._grown(len(keys))
-        buffer.fill(self.length, keys, vectors, norms)
+        buffer.fill(self.length, keys, *encode(vectors))
         length = self.length + len(keys)
         by_key = np.argsort(buffer.keys[:length], kind="stable")
         ordered = buffer.keys[:length][by_key]
@@ -113,15 +116,20 @@ class Delta:
         """Return the rows, int64 [size], that are not dead, ascending."""
         return np.delete(np.arange(self.length, dtype=np.int64), self.dead)
 
-    def search(self, query: Floats, k: int) -> tuple[Keys, Floats]:
-        """Return keys int64 [k'] and exact scores float32 [k'] of the k best live rows."""
-        norms = self.buffer.norms[: self.length]
-        return scan(query, self.vectors, self.keys, k, self.metric, norms=norms, skip=self.dead)
+    def search(self, query: Floats, k: int, allowed: Keys | None = None) -> Found:
+        """Return keys int64 [k'] and exact scores float32 [k'] of the k best live rows.
+
+        With ``allowed``, int64 [r], unique, only these keys count.
+        """
+        if allowed is None:
+            return self.coded.best(query, k, skip=self.dead)
+        rows = self.row_of(allowed)
+        return self.coded.best(query, k, rows=rows[rows >= 0])
 
     def _grown(self, more: int) -> _Buffer:
         capacity = max(_FIRST_CAPACITY, 2 * (self.length + more))
-        buffer = _Buffer.sized(capacity, self.vectors.shape[1])
-        buffer.fill(0, self.keys, self.vectors, self.buffer.norms[: self.length])
+        buffer = _Buffer.sized(capacity, self.buffer.codes.shape[1])
+        buffer.fill(0, self.keys, self.coded.codes, self.coded.steps)
         buffer.used = self.length + more
         return buffer
 

@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: the oracle every other search is measured against.
+"""Exact nearest neighbours in float32: the oracle every other search is measured against.
 
 It reads the vectors in blocks, so those in a file, of any length, need little memory. In a
 block, a float32 matrix product finds every row that could be among the best (see
@@ -17,7 +17,6 @@ from visearch.index.scoring import (
     Floats,
     Keys,
     Rows,
-    Vectors,
     check_count,
     check_metric,
     check_shape,
@@ -36,9 +35,7 @@ _BLOCK_ROWS = 1 << 14
 _QUERIES = 256
 
 
-def exact_search(
-    queries: NDArray[Any], vectors: NDArray[Any] | Vectors, k: int, metric: Metric
-) -> Found:
+def exact_search(queries: NDArray[Any], vectors: NDArray[Any], k: int, metric: Metric) -> Found:
     """Return the k nearest vectors of each query, best first, ties by lower row.
 
     ``queries`` is float32 [q, d], ``vectors`` float32 [n, d], which may lie in a file. The
@@ -62,48 +59,7 @@ def exact_search(
     return _stack(best, min(k, len(vectors)))
 
 
-def scan(
-    query: Floats,
-    vectors: Vectors,
-    keys: Keys,
-    k: int,
-    metric: Metric,
-    *,
-    norms: Floats | None = None,
-    skip: Rows | None = None,
-) -> tuple[Keys, Floats]:
-    """Return keys int64 [k'] and scores float32 [k'] of the k rows nearest to one query [d].
-
-    Best first, ties by lower key. For arrays already checked: ``vectors`` is float32 [n, d],
-    ``keys`` int64 [n], ``norms`` the squared norms float32 [n] where they are known, and
-    ``skip`` rows, ascending, to leave out.
-    """
-    best = nothing()
-    for first, block in blocks(vectors):
-        stop = first + len(block)
-        some = _norms(block) if norms is None else norms[first:stop]
-        rough = coarse(query[None], block, some, metric)[0]
-        if skip is not None:
-            low, high = np.searchsorted(skip, (first, stop))
-            rough[skip[low:high] - first] = -np.inf
-        within = _slack(query, some, metric)
-        found = _best_of(query, block, keys[first:stop], rough, within, k, metric)
-        best = merge(best, found, k)
-    return best
-
-
-def scan_rows(
-    query: Floats, vectors: Vectors, keys: Keys, rows: Rows, k: int, metric: Metric
-) -> tuple[Keys, Floats]:
-    """Return what ``scan`` does, looking only at some rows, int64 [r]."""
-    best = nothing()
-    for first in range(0, len(rows), _BLOCK_ROWS):
-        some = rows[first : first + _BLOCK_ROWS]
-        best = merge(best, scan(query, vectors[some], keys[some], k, metric), k)
-    return best
-
-
-def blocks(vectors: Vectors) -> Iterator[tuple[int, Floats]]:
+def blocks(vectors: Floats) -> Iterator[tuple[int, Floats]]:
     """Yield (first row, contiguous rows) over vectors [n, d], some 16 MiB at a time."""
     step = max(1, min(_BLOCK_ROWS, _BLOCK_FLOATS // vectors.shape[1]))
     for first in range(0, len(vectors), step):
@@ -132,10 +88,6 @@ def _search_block(
         yield _best_of(query, block, rows, rough, within, k, metric)
 
 
-def _norms(block: Floats) -> Floats:
-    return np.asarray(np.einsum("ij,ij->i", block, block))
-
-
 def _slack(query: Floats, norms: Floats, metric: Metric) -> float:
     return slack(query, float(np.sqrt(norms.max())), metric)
 
@@ -153,7 +105,6 @@ def _best_of(
     if k < rough.size:
         bar = float(np.partition(rough, rough.size - k)[rough.size - k]) - within
     near = np.flatnonzero(rough >= bar)
-    near = near[rough[near] > -np.inf]
     scores = rescore(query, block[near], metric)
     chosen = order(scores, keys[near])[:k]
     return keys[near[chosen]], scores[chosen]

@@ -1,9 +1,10 @@
 """One generation: an immutable, checksummed folder that holds the base of an index.
 
     manifest.json   what this is, and the size and SHA-256 of every other file
-    vectors.npy     float32 [n, d], in the order of their keys
     keys.npy        int64 [n], image keys, ascending
-    scann/          the searcher (absent where n is 0)
+    codes.npy       int16 [n, d], the vectors in the order of their keys (``coded.py``)
+    steps.npy       float32 [n], what to scale each by
+    scann/          the tree (absent where every vector is scored)
 
 It is built beside its place and renamed into it when it is whole and has been read back, so a
 folder of the right name is either a generation or damaged, never half of one.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,58 +22,67 @@ from numpy.typing import NDArray
 from visearch.errors import Conflict, EncoderMismatch, GenerationCorrupt
 from visearch.index import scann
 from visearch.index.aside import aside, file_names, flush
-from visearch.index.exact import nothing
+from visearch.index.coded import Coded, encode
+from visearch.index.exact import Found, blocks
 from visearch.index.manifest import NAME, Manifest, entry, read_manifest, write_manifest
+from visearch.index.recall import Sample
 from visearch.index.scoring import (
     Floats,
     Keys,
     Rows,
+    check_count,
     check_keys,
     check_metric,
     check_shape,
     squared_norms,
 )
-from visearch.index.searcher import Searcher, SearcherSettings, load
-from visearch.index.stored import StoredVectors
+from visearch.index.searcher import Searcher, load
 from visearch.records import TARGET_RECALL, Metric
 
-_COPY_ROWS = 8192
+BRUTE_FORCE_LIMIT = 20_000
+"""To score so many takes half a millisecond; also what ScaNN's guide advises."""
 
 
 @dataclass(frozen=True, eq=False)
 class Generation:
     """An open generation; any number of threads may search it at once.
 
-    ``vectors`` is float32 [n, d], in its file; ``keys`` int64 [n], ascending; ``searcher`` is
-    None where n is 0.
+    ``coded`` are the vectors [n, d]; ``keys`` int64 [n], ascending; ``searcher`` is None where
+    every vector is scored.
     """
 
     manifest: Manifest
-    vectors: StoredVectors
+    coded: Coded
     keys: Keys
     searcher: Searcher | None
 
     @property
     def scores_everything(self) -> bool:
-        """Whether the searcher looks at every vector instead of the likely ones."""
-        return self.searcher is None or not self.searcher.settings.leaves
+        """Whether every vector is looked at instead of the likely ones."""
+        return self.searcher is None
 
     def search(self, queries: NDArray[Any], k: int) -> tuple[Rows, Floats]:
         """Return rows int64 [q, k'] and exact scores float32 [q, k'], k' = min(k, n).
 
-        Best first, ties by lower row, which is lower key. Which rows are found is up to ScaNN
-        (``manifest.recall``); a place it could not fill holds row -1 and score -inf. Raises
-        ValueError as ``Searcher.search`` does.
-        """
-        if self.searcher is None:
-            return np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
-        return self.searcher.search(queries, k, self.vectors)
+        Best first, ties by lower row, which is lower key. Which rows are found is up to the tree,
+        where there is one (``manifest.recall``); a place that it could not fill holds row -1 and
+        score -inf.
 
-    def nearest(self, query: Floats, k: int) -> tuple[Rows, Floats]:
+        Raises ValueError for a wrong dtype or shape, k < 1 or a query that is not finite (or,
+        for ``cosine``, not a unit vector).
+        """
+        check_count(k)
+        check_shape(queries, self.manifest.dimension)
+        squared_norms(queries, self.manifest.metric)
+        if self.searcher is None or len(queries) == 0:  # ScaNN refuses an empty batch
+            return _score_all(self.coded, queries, k)
+        return self.searcher.search(queries, k, self.coded)
+
+    def nearest(self, query: Floats, k: int) -> Found:
         """Return what ``search`` does, less empty places, for one query [d] already checked."""
         if self.searcher is None:
-            return nothing()
-        return self.searcher.nearest(query, k, self.vectors)
+            return self.coded.best(query, k)
+        return self.searcher.nearest(query, k, self.coded)
 
     def row_of(self, keys: Keys) -> Rows:
         """Return the row, int64 [r], of each key int64 [r]; -1 where there is none."""
@@ -93,26 +103,35 @@ def write(
     revision: int,
     fingerprint: str,
     metric: Metric,
-    brute_force_limit: int = scann.BRUTE_FORCE_LIMIT,
+    brute_force_limit: int = BRUTE_FORCE_LIMIT,
     target_recall: float = TARGET_RECALL,
     threads: int = 1,
 ) -> Manifest:
-    """Write vectors float32 [n, d] (maybe memory-mapped) of unique keys int64 [n] as ``folder``.
+    """Write vectors float32 [n, d] (maybe memory-mapped) of keys int64 [n] as ``folder``.
 
-    The rows are sorted by key. Everything is built in a hidden sibling of ``folder``, flushed
-    to disk, opened once as a reader would, and renamed; whatever fails before that leaves
-    nothing behind (a killed process leaves the sibling, for the caller to sweep).
+    The keys ascend. Up to ``brute_force_limit`` vectors, a search scores every one; above it a
+    tree is built. Everything happens in a hidden sibling of ``folder``, which is flushed to disk,
+    opened once as a reader would, and renamed; whatever fails before that leaves nothing behind
+    (a killed process leaves the sibling, for the caller to sweep). In memory are the codes, and
+    while a tree is built ScaNN's copy of the vectors.
 
-    Raises Conflict if ``folder`` exists, ValueError for a wrong dtype or shape, a repeated
-    key, or vectors that are not finite or, for ``cosine``, not unit vectors.
+    Raises Conflict if ``folder`` exists, ValueError for a wrong dtype or shape, keys that do not
+    ascend, or vectors that are not finite or, for ``cosine``, not unit vectors.
     """
     check_metric(metric)
-    by_key = _sorting(keys, vectors)
+    _check_ascending(keys, vectors)
     if folder.exists():
         raise Conflict(f"Generation {folder.name} exists; generations are immutable.")
     with aside(folder) as part:
-        longest = _write_arrays(part, vectors, keys, by_key, metric)
-        settings = _write_searcher(part, metric, brute_force_limit, target_recall, threads)
+        coded = _write_arrays(part, vectors, keys, metric)
+        sample = Sample(vectors, metric) if len(keys) else None
+        searcher = None
+        if sample and len(keys) >= max(brute_force_limit + 1, scann.SMALLEST_TREE):
+            searcher = scann.build(
+                vectors, coded, sample, target_recall=target_recall, threads=threads
+            )
+            (part / "scann").mkdir()
+            searcher.save(part / "scann")
         manifest = Manifest(
             id=id,
             catalog=catalog,
@@ -121,9 +140,8 @@ def write(
             metric=metric,
             dimension=vectors.shape[1],
             count=len(keys),
-            longest=longest,
-            searcher=asdict(settings) if settings else None,
-            recall=settings.recall if settings else None,
+            searcher=asdict(searcher.settings) if searcher else None,
+            recall=_recall(searcher, coded, sample) if sample else None,
             files={name: entry(part / name) for name in file_names(part)},
         )
         write_manifest(part, manifest)
@@ -146,62 +164,52 @@ def open_generation(folder: Path, *, fingerprint: str) -> Generation:
         )
     try:
         _check_files(folder, manifest)
-        vectors = StoredVectors(folder / "vectors.npy")
-        keys: Keys = np.load(folder / "keys.npy", allow_pickle=False)
+        keys, codes, steps = (
+            np.load(folder / f"{name}.npy", allow_pickle=False)
+            for name in ("keys", "codes", "steps")
+        )
         searcher = load(folder / "scann") if manifest.searcher is not None else None
     except (OSError, ValueError) as error:
         raise GenerationCorrupt(f"{folder.name} cannot be loaded: {error}") from error
-    _check_arrays(folder, manifest, vectors, keys, searcher)
-    keys.setflags(write=False)
-    return Generation(manifest, vectors, keys, searcher)
+    _check_arrays(folder, manifest, keys, codes, steps, searcher)
+    for array in (keys, codes, steps):
+        array.setflags(write=False)
+    coded = Coded(codes=codes, steps=steps, metric=manifest.metric)
+    return Generation(manifest, coded, keys, searcher)
 
 
-def _sorting(keys: Keys, vectors: Floats) -> NDArray[np.intp]:
+def _check_ascending(keys: Keys, vectors: Floats) -> None:
     check_keys(keys)
     check_shape(vectors)
     if len(keys) != len(vectors):
         raise ValueError(f"{len(keys)} keys for {len(vectors)} vectors")
-    by_key = np.argsort(keys, kind="stable")
-    if (np.diff(keys[by_key]) == 0).any():
-        raise ValueError("keys must be unique")
-    return by_key
+    if (np.diff(keys) <= 0).any():
+        raise ValueError("keys must ascend")
 
 
-def _write_arrays(
-    part: Path, vectors: Floats, keys: Keys, by_key: NDArray[np.intp], metric: Metric
-) -> float:
-    np.save(part / "keys.npy", keys[by_key])
-    longest = 0.0
-    with (part / "vectors.npy").open("wb") as file:
-        _write_header(file, vectors.shape)
-        for first in range(0, len(keys), _COPY_ROWS):
-            rows = np.ascontiguousarray(vectors[by_key[first : first + _COPY_ROWS]])
-            longest = max(longest, float(squared_norms(rows, metric).max()))
-            file.write(rows.data)
-    return float(np.sqrt(longest))
+def _write_arrays(part: Path, vectors: Floats, keys: Keys, metric: Metric) -> Coded:
+    codes, steps = np.empty(vectors.shape, np.int16), np.empty(len(vectors), np.float32)
+    for first, block in blocks(vectors):
+        squared_norms(block, metric)
+        rows = slice(first, first + len(block))
+        codes[rows], steps[rows] = encode(block)
+    for name, array in (("keys", keys), ("codes", codes), ("steps", steps)):
+        np.save(part / f"{name}.npy", array)
+    return Coded(codes=codes, steps=steps, metric=metric)
 
 
-def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(file, header)
+def _recall(searcher: Searcher | None, coded: Coded, sample: Sample) -> float:
+    if searcher:
+        return searcher.settings.recall
+    return sample.recall(lambda queries, k: _score_all(coded, queries, k))
 
 
-def _write_searcher(
-    part: Path, metric: Metric, brute_force_limit: int, target_recall: float, threads: int
-) -> SearcherSettings | None:
-    vectors = np.load(part / "vectors.npy", mmap_mode="r", allow_pickle=False)
-    if len(vectors) == 0:
-        return None
-    searcher = scann.build(
-        vectors,
-        metric,
-        brute_force_limit=brute_force_limit,
-        target_recall=target_recall,
-        threads=threads,
-    )
-    (part / "scann").mkdir()
-    searcher.save(part / "scann", dataset="../vectors.npy")
-    return searcher.settings
+def _score_all(coded: Coded, queries: Floats, k: int) -> tuple[Rows, Floats]:
+    shape = len(queries), min(k, len(coded))
+    rows, scores = np.empty(shape, np.int64), np.empty(shape, np.float32)
+    for i, query in enumerate(queries):
+        rows[i], scores[i] = coded.best(query, k)
+    return rows, scores
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
@@ -219,15 +227,15 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 def _check_arrays(
     folder: Path,
     manifest: Manifest,
-    vectors: StoredVectors,
     keys: Keys,
+    codes: NDArray[Any],
+    steps: NDArray[Any],
     searcher: Searcher | None,
 ) -> None:
     settings = asdict(searcher.settings) if searcher else None
-    shapes = (manifest.count, manifest.dimension), (manifest.count,)
-    if (
-        keys.dtype != np.int64
-        or (vectors.shape, keys.shape) != shapes
-        or settings != manifest.searcher
-    ):
+    kinds = (keys.dtype, codes.dtype, steps.dtype), (keys.shape, codes.shape, steps.shape)
+    n, d = manifest.count, manifest.dimension
+    expected = (np.dtype("<i8"), np.dtype("<i2"), np.dtype("<f4")), ((n,), (n, d), (n,))
+    whole = all(array.flags.c_contiguous for array in (keys, codes, steps))
+    if kinds != expected or not whole or settings != manifest.searcher:
         raise GenerationCorrupt(f"{folder.name}: arrays or searcher differ from {NAME}")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visearch.index.delta import Delta, contains
-from visearch.index.exact import Found, nothing, scan, scan_rows
+from visearch.index.exact import Found, nothing
 from visearch.index.generation import Generation
 from visearch.index.ranking import Ranking, Usable, joined, ranked
 from visearch.index.scoring import (
@@ -27,17 +27,13 @@ from visearch.index.scoring import (
     check_metric,
     check_query,
     check_shape,
-    gap,
     order,
-    slack,
     squared_norms,
 )
 from visearch.records import Metric, Neighbour
 
-_FEWEST = 32
-_SPARE = 8
-_FEW = 20_000
-"""So many allowed rows are all scored: some ten milliseconds."""
+_FEW = 50_000
+"""So many allowed rows are all scored: some five milliseconds."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -119,34 +115,37 @@ class LiveIndex:
         )
 
     def search(
-        self,
-        query: NDArray[Any],
-        k: int,
-        *,
-        allowed: Keys | None = None,
-        offset: int = 0,
+        self, query: NDArray[Any], k: int, *, allowed: Keys | None = None, offset: int = 0
     ) -> list[Neighbour]:
         """Return the live neighbours number ``offset`` to ``offset + k`` of a query [d].
 
-        Best first, ties by lower key, and as many as there are: min(k, live - offset). Scores
-        are exact; which neighbours are found is exact too, except in a base large enough to
-        have a tree (``Generation.scores_everything``). There, pages neither repeat nor skip,
-        but a neighbour that only the search for a later page found stands there, behind worse
-        ones. With ``allowed``, int64 [r], only these keys count (unknown ones are ignored).
-
-        Raises ValueError for a query of another dtype or shape, not finite or, for ``cosine``,
-        not a unit vector, and for k < 1 or offset < 0.
+        As ``nearest`` gives them; raises ValueError as it does, and for offset < 0.
         """
-        check_count(k)
         if offset < 0:
             raise ValueError(f"offset must not be negative, but is {offset}")
+        check_count(k)
+        keys, scores = self.nearest(query, offset + k, allowed)
+        return list(map(Neighbour, keys[offset:].tolist(), scores[offset:].tolist()))
+
+    def nearest(self, query: NDArray[Any], k: int, allowed: Keys | None = None) -> Found:
+        """Return the k live neighbours of a query [d]: keys int64 [k'], scores float32 [k'].
+
+        Best first, ties by lower key, and as many as there are: k' = min(k, live). Scores are
+        exact for the vectors as they are kept (``coded.py``); which neighbours are found is exact
+        too, except in a base large enough to have a tree (``Generation.scores_everything``).
+        There, a longer answer begins with the shorter one: a neighbour that only a harder search
+        found stands behind, even behind worse ones. With ``allowed``, int64 [r], only these keys
+        count (unknown ones are ignored).
+
+        Raises ValueError for a query of another dtype or shape, not finite or, for ``cosine``,
+        not a unit vector, and for k < 1.
+        """
+        check_count(k)
         row = check_query(query, self.metric, self.dimension)
-        want = offset + k
-        based = self._from_base(row, want, None if allowed is None else self._rows_of(allowed))
-        added = self._from_delta(row, want, allowed)
-        found = _merged(based, added, want) if len(added[0]) else based[:2]
-        pairs = zip(found[0][offset:want].tolist(), found[1][offset:want].tolist(), strict=True)
-        return [Neighbour(key, score) for key, score in pairs]
+        based = self._from_base(row, k, None if allowed is None else self._rows_of(allowed))
+        if self.delta.size:
+            return _merged(based, self._from_delta(row, k, allowed), k)
+        return based[0][:k], based[1][:k]
 
     def keys(self) -> Keys:
         """Return the keys of all live vectors, int64 [size], ascending."""
@@ -156,13 +155,13 @@ class LiveIndex:
         return np.sort(np.concatenate((np.delete(self.base.keys, self.dead), added)))
 
     def vector(self, key: int) -> Floats | None:
-        """Return a copy of the vector, float32 [d], of a live key; None if it is not live."""
+        """Return the vector, float32 [d], of a live key, as it is kept; None if it is not live."""
         keys = np.array([key], np.int64)
         added, based = self.delta.row_of(keys)[0], self._base_row_of(keys)[0]
         if added >= 0:
-            return np.array(self.delta.vectors[added])
+            return np.asarray(self.delta.coded.decode([added])[0])
         if self.base is not None and based >= 0:
-            return np.array(self.base.vectors[self._base_row_of(keys)][0])
+            return np.asarray(self.base.coded.decode([based])[0])
         return None
 
     @property
@@ -180,13 +179,13 @@ class LiveIndex:
         check_shape(vectors, self.dimension)
         if len(keys) != len(vectors):
             raise ValueError(f"{len(keys)} keys for {len(vectors)} vectors")
-        norms = squared_norms(vectors, self.metric)
+        squared_norms(vectors, self.metric)
         firsts = np.sort(np.unique(keys, return_index=True)[1])
         known = (self._base_row_of(keys) >= 0) | (self.delta.row_of(keys) >= 0)
         new = firsts[~known[firsts]]
         if new.size == 0:
             return self
-        return replace(self, delta=self.delta.append(keys[new], vectors[new], norms[new]))
+        return replace(self, delta=self.delta.append(keys[new], vectors[new]))
 
     def _removed(self, keys: Keys) -> LiveIndex:
         based, added = self._base_row_of(keys), self.delta.row_of(keys)
@@ -203,62 +202,33 @@ class LiveIndex:
         return rows[rows >= 0]
 
     def _from_delta(self, query: Floats, want: int, allowed: Keys | None) -> Found:
-        delta = self.delta
-        if delta.size == 0:
-            return nothing()
-        if allowed is None:
-            return delta.search(query, want)
-        rows = delta.row_of(np.unique(allowed))
-        return scan_rows(query, delta.vectors, delta.keys, rows[rows >= 0], want, self.metric)
+        return self.delta.search(query, want, None if allowed is None else np.unique(allowed))
 
     def _from_base(self, query: Floats, want: int, allowed: Rows | None) -> Ranking:
         """Return keys, scores and places of the best live rows of the base, among ``allowed``."""
         base = self.base
         if base is None:
             return _exactly(nothing())
-        if allowed is not None and (base.scores_everything or len(allowed) <= _FEW):
-            return _exactly(scan_rows(query, base.vectors, base.keys, allowed, want, self.metric))
-        if base.scores_everything:
-            return _exactly(self._from_all(base, query, want))
-        usable: Usable | None = None
-        if allowed is not None:
-            usable = partial(contains, allowed)
-        elif len(self.dead):
-            usable = self._is_live
-        rows, scores, places = ranked(
-            base, query, want, usable, lambda k: self._all_rows(base, query, k, allowed)
-        )
-        return base.keys[rows], scores, places
+        all_scored = base.scores_everything or (allowed is not None and len(allowed) <= _FEW)
+        if all_scored:
+            found = _exactly(self._all_rows(base, query, want, allowed))
+        else:
+            usable: Usable | None = None
+            if allowed is not None:
+                usable = partial(contains, allowed)
+            elif len(self.dead):
+                usable = self._is_live
+            found = ranked(
+                base, query, want, usable, lambda k: self._all_rows(base, query, k, allowed)
+            )
+        return base.keys[found[0]], found[1], found[2]
 
     def _is_live(self, rows: Rows) -> NDArray[np.bool_]:
         return np.asarray(~contains(self.dead, rows))
 
     def _all_rows(self, base: Generation, query: Floats, k: int, allowed: Rows | None) -> Found:
         """Return the rows of the k best of the base by looking at all of them."""
-        numbers = np.arange(len(base.vectors), dtype=np.int64)
-        if allowed is not None:
-            return scan_rows(query, base.vectors, numbers, allowed, k, self.metric)
-        return scan(query, base.vectors, numbers, k, self.metric, skip=self.dead)
-
-    def _from_all(self, base: Generation, query: Floats, want: int) -> Found:
-        """Return the best live rows of a base that ScaNN scores whole, as if we had."""
-        fetch = max(_FEWEST, 1 << (want + _SPARE - 1).bit_length())
-        while fetch <= self._base_count // 4:
-            rows, scores = base.nearest(query, fetch)
-            live = self._is_live(rows)
-            if live.sum() >= want and self._settled(base, query, scores, scores[live][want - 1]):
-                return base.keys[rows[live][:want]], scores[live][:want]
-            fetch *= 2
-        return scan(query, base.vectors, base.keys, want, self.metric, skip=self.dead)
-
-    def _settled(self, base: Generation, query: Floats, scores: Floats, last: float) -> bool:
-        """Whether no row left out can equal the last one kept.
-
-        ScaNN's rounding decides what is at the end of its answer, so what is kept must be
-        clearly better than that.
-        """
-        end = gap(float(last), float(scores[-1]), self.metric)
-        return end > slack(query, base.manifest.longest, self.metric)
+        return base.coded.best(query, k, rows=allowed, skip=self.dead if allowed is None else None)
 
 
 def _exactly(found: Found) -> Ranking:

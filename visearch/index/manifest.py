@@ -16,7 +16,7 @@ from visearch.errors import GenerationCorrupt
 from visearch.index.scoring import METRICS
 from visearch.records import Metric
 
-FORMAT = 2
+FORMAT = 3
 NAME = "manifest.json"
 
 _LARGEST = 1 << 20
@@ -34,10 +34,9 @@ class FileEntry:
 class Manifest:
     """An immutable generation, described.
 
-    ``catalog`` is the catalog's key and ``revision`` the last change inside. ``longest`` is the
-    largest norm among the vectors. ``searcher`` and ``recall`` (recall@10 at build, 0 to 1) are
-    None where there are no vectors. ``files`` lists every file but the manifest by its path
-    inside the folder, with ``/``.
+    ``catalog`` is the catalog's key and ``revision`` the last change inside. ``searcher`` is None
+    where every vector is scored, and ``recall`` (recall@10 at build, 0 to 1) where there are none.
+    ``files`` lists every file but the manifest by its path inside the folder, with ``/``.
     """
 
     id: str
@@ -47,7 +46,6 @@ class Manifest:
     metric: Metric
     dimension: int
     count: int
-    longest: float
     searcher: dict[str, Any] | None
     recall: float | None
     files: dict[str, FileEntry]

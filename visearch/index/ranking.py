@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from visearch.index.generation import Generation
 from visearch.index.recall import NEIGHBOURS
 from visearch.index.scoring import Floats, Rows
-from visearch.index.searcher import FIRST, spare
+from visearch.index.searcher import FIRST
 
 _GROWTH = 4
 
@@ -53,7 +53,7 @@ def _steps(
     base: Generation, query: Floats, want: int, exact: Exact
 ) -> Iterator[tuple[Rows, Floats]]:
     k = NEIGHBOURS
-    while spare(k) <= len(base.vectors) // 4:
+    while k <= len(base.coded) // 4:
         yield base.nearest(query, k)
         k = FIRST if k < FIRST else k * _GROWTH
     yield exact(want)

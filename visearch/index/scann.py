@@ -1,8 +1,7 @@
-"""Building a ScaNN searcher over an immutable array, as cheap as its promise allows.
+"""Building a ScaNN tree over an immutable array, as cheap to search as its promise allows.
 
-Up to a limit ScaNN scores every vector; above it a partition tree, anisotropic 4-bit codes and
-reordering by 8-bit ones (Guo et al. 2020, arXiv:1908.10396), with spilling for dot products
-(SOAR, Sun et al. 2023, arXiv:2404.00774).
+A partition tree and anisotropic 4-bit codes of what is left of a vector when its leaf's centre
+is taken away (Guo et al. 2020, arXiv:1908.10396). Candidates are scored by ``coded.py``.
 """
 
 from __future__ import annotations
@@ -12,88 +11,104 @@ from functools import cache, partial
 from math import isqrt
 from typing import Any
 
+from visearch.index.coded import Coded
 from visearch.index.recall import NEIGHBOURS, Sample
-from visearch.index.scoring import Floats, check_metric, check_shape
+from visearch.index.scoring import Floats
 from visearch.index.searcher import Searcher, SearcherSettings
 from visearch.index.tuning import Setting, Tree, cheapest
-from visearch.records import TARGET_RECALL, Metric
 
-BRUTE_FORCE_LIMIT = 20_000
-"""Up to here scoring everything takes under a millisecond; also what ScaNN's guide advises."""
+SMALLEST_TREE = 257
+"""Fewer points than this cannot train 16 codes a block and some leaves."""
 _SAMPLING_ERROR = 0.01
 """A tree must show that much more on the sample than is promised: the sample may be lucky. Where
 less than twice as much is left to gain, half of that."""
-_COPIES = 2
-"""SOAR puts every point into so many leaves."""
-_SMALLEST_TREE = 256  # fewer points than this cannot train 16 codes a block and some leaves
+_COARSE, _FINE = 2, 1
+"""Numbers of a vector that share a code."""
+_POINTS_A_LEAF = 250
+"""Points that a leaf's centre is found from. With 100 of them ScaNN gives up some centres, for it
+wants 50 in each, and their points are scattered over leaves that no search comes by."""
+_MOST_CODES = 256
+"""ScaNN adds up at most so many of a vector's codes in 16 bits."""
 
 
 def build(
-    vectors: Floats,
-    metric: Metric,
-    *,
-    brute_force_limit: int = BRUTE_FORCE_LIMIT,
-    target_recall: float = TARGET_RECALL,
-    threads: int = 1,
+    vectors: Floats, coded: Coded, sample: Sample, *, target_recall: float, threads: int = 1
 ) -> Searcher:
-    """Build a searcher over vectors float32 [n, d], n ≥ 1, with ``threads`` threads.
+    """Build a tree over vectors float32 [n, d], n ≥ ``SMALLEST_TREE``, with ``threads`` threads.
 
-    The cheapest setting is kept whose recall@10 reaches ``target_recall`` with a margin for the
-    sampling error. A promise near 1 may be missed by a neighbour or two of thousands that the codes
-    hide however hard they are searched; ``settings.recall`` says so. Training is not reproducible:
-    ScaNN takes no seed.
-
-    Raises ValueError for another dtype or shape, no vectors, values that are not finite or, for
-    ``cosine``, not unit vectors.
+    ``coded`` are the same vectors, and ``sample`` queries among them. The cheapest setting is
+    kept whose recall@10 reaches ``target_recall`` with a margin for the sampling error; where
+    coarse codes need so many candidates that finer ones could do with less, both are tried. A
+    promise near 1 may be missed by a neighbour or two of thousands that the codes hide however
+    hard they are searched; ``settings.recall`` says so. Training is not reproducible: ScaNN takes
+    no seed.
     """
-    check_metric(metric)
-    check_shape(vectors)
-    if len(vectors) == 0:
-        raise ValueError("a searcher needs at least one vector")
-    settings = SearcherSettings(
-        metric=metric, count=len(vectors), dimension=vectors.shape[1], target=target_recall
-    )
-    if len(vectors) > max(brute_force_limit, _SMALLEST_TREE):
-        settings = replace(settings, leaves=isqrt(len(vectors)))
-    sample = Sample(vectors, metric)  # before training: it checks every vector
-    return _tune(_train(vectors, settings, threads), settings, vectors, sample)
+    leaves, dimension = isqrt(len(vectors)), vectors.shape[1]
+    coarse, fine = (Tree(leaves, len(vectors), _COARSE // block) for block in (_COARSE, _FINE))
+
+    def built(tree: Tree) -> tuple[float, Searcher]:
+        searcher = _tuned(vectors, coded, sample, tree, target_recall, threads)
+        return tree.cost(_setting(searcher.settings)), searcher
+
+    cost, searcher = built(coarse)
+    least = fine.cost(fine.least(searcher.settings.leaves_to_search))
+    if dimension > _MOST_CODES * _FINE or least >= cost:
+        return searcher
+    other_cost, other = built(fine)
+    enough = min(_aim(target_recall), searcher.settings.recall)
+    return other if other_cost < cost and other.settings.recall >= enough else searcher
 
 
-def _train(vectors: Floats, settings: SearcherSettings, threads: int) -> Any:
-    from scann.scann_ops.py import scann_ops_pybind
-
-    dot = settings.metric == "cosine"
-    measure = "dot_product" if dot else "squared_l2"
-    builder = scann_ops_pybind.builder(vectors, NEIGHBOURS, measure)
-    builder.set_n_training_threads(threads)
-    if not settings.leaves:
-        return builder.score_brute_force().build()
-    # SOAR and anisotropic loss are about inner products; ScaNN refuses SOAR for distances.
-    spill = {"soar_lambda": 1.5} if dot else {}
-    builder.tree(settings.leaves, 10, training_sample_size=100_000, **spill)
-    builder.score_ah(2, anisotropic_quantization_threshold=0.2 if dot else float("nan"))
-    from scann.scann_ops.py.scann_builder import ReorderType
-
-    return builder.reorder(100, quantize=ReorderType.INT8).build()
-
-
-def _tune(raw: Any, settings: SearcherSettings, vectors: Floats, sample: Sample) -> Searcher:
+def _tuned(
+    vectors: Floats, coded: Coded, sample: Sample, tree: Tree, target: float, threads: int
+) -> Searcher:
+    block = _COARSE // tree.fine
+    raw = _train(vectors, coded.metric == "cosine", tree.leaves, block, threads)
     curve: list[list[float]] = []
+    start = SearcherSettings(
+        metric=coded.metric,
+        count=len(vectors),
+        leaves=tree.leaves,
+        block=block,
+        leaves_to_search=0,
+        reorder=0,
+        recall=0.0,
+        target=target,
+    )
 
     @cache
     def recall(setting: Setting) -> float:
-        search = Searcher(raw, _searching(settings, setting)).search
-        found = sample.recall(partial(search, vectors=vectors))
+        search = Searcher(raw, _searching(start, setting)).search
+        found = sample.recall(partial(search, coded=coded))
         curve.append([*setting, round(found, 4)])
         return found
 
-    copies = _COPIES if settings.metric == "cosine" else 1
-    tree = Tree(settings.leaves, settings.count, copies)
-    aim = settings.target + min(_SAMPLING_ERROR, (1 - settings.target) / 2)
-    chosen = cheapest(tree, aim, recall) if settings.leaves else Setting(0, 0)
-    settings = replace(_searching(settings, chosen), recall=recall(chosen), curve=curve)
+    chosen = cheapest(tree, _aim(target), recall)
+    settings = replace(_searching(start, chosen), recall=recall(chosen), curve=curve)
     return Searcher(raw, settings)
+
+
+def _train(vectors: Floats, dot: bool, leaves: int, block: int, threads: int) -> Any:
+    from scann.scann_ops.py import scann_ops_pybind
+
+    measure = "dot_product" if dot else "squared_l2"
+    builder = scann_ops_pybind.builder(vectors, NEIGHBOURS, measure)
+    builder.set_n_training_threads(threads)
+    # k-means++ costs some seconds and leaves fewer centres that share a cluster.
+    sample = min(len(vectors), _POINTS_A_LEAF * leaves)
+    builder.tree(leaves, NEIGHBOURS, training_sample_size=sample, random_init=False)
+    # The anisotropic loss is about inner products.
+    builder.score_ah(block, anisotropic_quantization_threshold=0.2 if dot else float("nan"))
+    return builder.build().searcher
+
+
+def _aim(target: float) -> float:
+    return target + min(_SAMPLING_ERROR, (1 - target) / 2)
 
 
 def _searching(settings: SearcherSettings, setting: Setting) -> SearcherSettings:
     return replace(settings, leaves_to_search=setting.leaves, reorder=setting.reorder)
+
+
+def _setting(settings: SearcherSettings) -> Setting:
+    return Setting(settings.leaves_to_search, settings.reorder)

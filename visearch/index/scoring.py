@@ -1,15 +1,15 @@
-"""What a score is: one rule per metric, the same to the last bit wherever it is computed.
+"""What a score is, one rule per metric, and what a vector must be to have one.
 
 A score is float32 and higher is closer: ``cosine`` is the dot product of two unit vectors,
-``euclidean`` the negated Euclidean distance. Matrix products round differently with the shape
-of their operands, so they only choose candidates here; ``rescore`` gives every score that
-leaves the index, from its own two vectors alone.
+``euclidean`` the negated Euclidean distance. Here for float32 vectors, where matrix products
+round differently with the shape of their operands and therefore only choose candidates; the
+scores of the index itself come from ``coded.py``.
 """
 
 from __future__ import annotations
 
 from math import isfinite, sqrt
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,28 +19,6 @@ from visearch.records import Metric
 Floats = NDArray[np.float32]
 Rows = NDArray[np.int64]
 Keys = NDArray[np.int64]
-
-
-class Vectors(Protocol):
-    """float32 [n, d]: an array, or a file that is read like one."""
-
-    @property
-    def dtype(self) -> np.dtype[np.float32]:
-        """float32."""
-
-    @property
-    def ndim(self) -> int:
-        """Two."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(n, d)."""
-
-    def __len__(self) -> int:
-        """Return n."""
-
-    def __getitem__(self, rows: Any, /) -> Any:
-        """Return rows of a slice or of int64 [r] as an array."""
 
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
@@ -57,7 +35,7 @@ def check_metric(metric: Metric) -> None:
         raise ValueError(f"metric must be one of {METRICS}, not {metric!r}")
 
 
-def check_shape(vectors: NDArray[Any] | Vectors, dimension: int | None = None) -> None:
+def check_shape(vectors: NDArray[Any], dimension: int | None = None) -> None:
     """Raise ValueError unless ``vectors`` is float32 [n, dimension], dimension ≥ 1."""
     if vectors.dtype != np.float32 or vectors.ndim != 2 or vectors.shape[1] == 0:
         raise ValueError(f"vectors must be float32 [n, d], not {vectors.dtype} {vectors.shape}")
@@ -101,9 +79,9 @@ def are_unit(vectors: Floats) -> NDArray[np.bool_]:
 
 def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
     """Return a query float32 [dimension] as a contiguous array; ValueError if it is not one."""
-    if query.ndim != 1:
-        raise ValueError(f"a query must be float32 [d], not {query.dtype} {query.shape}")
-    check_shape(query[None], dimension)
+    if query.shape != (dimension,) or query.dtype != np.float32:
+        expected = f"float32 [{dimension}]"
+        raise ValueError(f"a query must be {expected}, not {query.dtype} {query.shape}")
     row = np.ascontiguousarray(query)
     square = float(np.dot(row, row))
     if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > UNIT_TOLERANCE):
@@ -112,10 +90,10 @@ def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
 
 
 def rescore(query: Floats, vectors: Floats, metric: Metric) -> Floats:
-    """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d], or one each [n, d].
+    """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d].
 
     Computed in float64 and rounded once. Each score depends on its own row only, never on
-    how many rows are scored together, so base, delta and oracle agree bit for bit.
+    how many rows are scored together.
     """
     wide = vectors.astype(np.float64, order="C")
     if metric == "cosine":
@@ -128,14 +106,14 @@ def rescore(query: Floats, vectors: Floats, metric: Metric) -> Floats:
     return np.asarray(scores, np.float32)
 
 
-def coarse(queries: Floats, vectors: Floats, norms: Floats | None, metric: Metric) -> Floats:
+def coarse(queries: Floats, vectors: Floats, norms: Floats, metric: Metric) -> Floats:
     """Return float32 [q, n] that orders as scores do, within half of ``slack``.
 
     ``cosine``: the dot product. ``euclidean``: the negated squared distance, for which
     ``norms`` are the squared norms of ``vectors``.
     """
     dots: Floats = queries @ vectors.T
-    if norms is None or metric == "cosine":
+    if metric == "cosine":
         return dots
     dots *= 2
     dots -= norms
@@ -152,11 +130,6 @@ def slack(query: Floats, longest: float, metric: Metric) -> float:
     """
     reach = 1.01 if metric == "cosine" else float(np.linalg.norm(query)) + longest
     return 2 * (query.size + 16) * _ROUNDING * reach**2
-
-
-def gap(better: float, worse: float, metric: Metric) -> float:
-    """Return how far apart two scores are on the scale of ``coarse``."""
-    return better - worse if metric == "cosine" else worse**2 - better**2
 
 
 def order(scores: Floats, keys: Keys) -> NDArray[np.intp]:

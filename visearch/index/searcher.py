@@ -1,7 +1,8 @@
-"""A ScaNN searcher: search, save, load.
+"""A ScaNN tree over coded vectors: search, save, load.
 
-ScaNN's candidates are scored exactly, from the stored vectors: memory holds 8 bits a dimension,
-the file 32. ScaNN is never given document ids: it would pickle them.
+ScaNN's tree and its 4-bit codes choose candidates, and every candidate is scored exactly from
+its 16-bit codes. ScaNN holds no vectors, and it is never given document ids: it would pickle
+them.
 """
 
 from __future__ import annotations
@@ -16,121 +17,79 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visearch.index.coded import Coded
+from visearch.index.exact import Found
 from visearch.index.recall import NEIGHBOURS
-from visearch.index.scoring import (
-    Floats,
-    Rows,
-    Vectors,
-    check_count,
-    check_shape,
-    order,
-    rescore,
-    squared_norms,
-)
+from visearch.index.scoring import Floats, Rows
 from visearch.records import TARGET_RECALL, Metric
 
 FIRST = 20
 """Up to so many answers, a page, the leaves that the tree was tuned to are enough."""
 _MORE_LEAVES = 2
 """Leaves searched on top of those, before both grow with the length of a longer list."""
-_AT_ONCE = 64
-"""Queries of a batch whose candidates are read and scored together."""
-_DATASET = "dataset.npy"
 _ASSETS = "scann_assets.pbtxt"
 _SETTINGS = "searcher.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearcherSettings:
-    """How a searcher was built; ``leaves`` is 0 where it scores everything.
+    """How a tree was built and is searched.
 
-    ``recall`` is recall@10 against exact search at build, on rows of the array that were not
-    allowed to find themselves; ``target`` what was promised. ``curve`` are the settings that
-    were tried, each as [leaves searched, candidates reordered, recall].
+    ``block`` is how many numbers of a vector share one 4-bit code. ``recall`` is recall@10
+    against exact search at build, on rows of the array that were not allowed to find
+    themselves; ``target`` what was promised. ``curve`` are the settings that were tried, each
+    as [leaves searched, candidates scored, recall].
     """
 
     metric: Metric
     count: int
-    dimension: int
-    leaves: int = 0
-    leaves_to_search: int = 0
-    reorder: int = 0
-    recall: float = 1.0
+    leaves: int
+    block: int
+    leaves_to_search: int
+    reorder: int
+    recall: float
     target: float = TARGET_RECALL
     curve: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, eq=False)
 class Searcher:
-    """A ScaNN searcher (``raw``); any number of threads may search it at once."""
+    """A ScaNN tree (``raw``); any number of threads may search it at once."""
 
     raw: Any
     settings: SearcherSettings
 
-    def search(self, queries: NDArray[Any], k: int, vectors: Vectors) -> tuple[Rows, Floats]:
-        """Return rows int64 [q, k'] and exact scores float32 [q, k'], k' = min(k, n).
+    def nearest(self, query: Floats, k: int, coded: Coded) -> Found:
+        """Return rows int64 [k'] and exact scores float32 [k'] of a query [d] already checked.
 
-        Best first, ties by lower row. ``queries`` is float32 [q, d] and ``vectors`` what the
-        searcher was built from. A place ScaNN could not fill holds row -1 and score -inf.
-
-        Raises ValueError for a wrong dtype or shape, k < 1 or a query that is not finite (or,
-        for ``cosine``, not a unit vector): ScaNN would answer row 0 to a NaN.
+        Best first, ties by lower row; there may be fewer than k. ``coded`` is what the tree was
+        built over.
         """
-        settings = self.settings
-        check_count(k)
-        check_shape(queries, settings.dimension)
-        squared_norms(queries, settings.metric)
-        shape = len(queries), min(k, settings.count)
+        leaves, reorder = _effort(self.settings, k)
+        found, distances = self.raw.search(query, reorder, reorder, leaves)
+        if not found.size or distances[-1] != distances[-1]:
+            found = found[_is_answer(found, distances, self.settings.count)]
+        return coded.best(query, k, rows=found)
+
+    def search(self, queries: Floats, k: int, coded: Coded) -> tuple[Rows, Floats]:
+        """Return what ``nearest`` does for each query of [q, d], q ≥ 1: [q, k'], k' = min(k, n).
+
+        A place that could not be filled holds row -1 and score -inf.
+        """
+        shape = len(queries), min(k, self.settings.count)
         rows, scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
-        if len(queries) == 0:  # ScaNN refuses an empty batch
-            return rows, scores
-        found, distances = self.raw.search_batched(np.ascontiguousarray(queries), *self._ask(k))
-        missing = ~_is_answer(found, distances, settings.count)
-        near = np.where(missing, 0, found).astype(np.int64)
-        for first in range(0, len(queries), _AT_ONCE):
-            some = slice(first, first + _AT_ONCE)
-            width = min(k, near.shape[1])
-            rows[some, :width], scores[some, :width] = _best_of_each(
-                queries[some], near[some], missing[some], width, vectors, settings.metric
-            )
+        asked = np.ascontiguousarray(queries)
+        leaves, reorder = _effort(self.settings, k)
+        near, distances = self.raw.search_batched(asked, reorder, reorder, leaves, False, 0)
+        answers = _is_answer(near, distances, self.settings.count)
+        for i, query in enumerate(asked):
+            found, exact = coded.best(query, k, rows=near[i][answers[i]])
+            rows[i, : len(found)], scores[i, : len(found)] = found, exact
         return rows, scores
 
-    def nearest(self, query: Floats, k: int, vectors: Vectors) -> tuple[Rows, Floats]:
-        """Return what ``search`` does for one contiguous query [d], which it does not check.
-
-        There may be fewer than k.
-        """
-        found, distances = self.raw.search(query, *self._ask(k))
-        near = found[_is_answer(found, distances, self.settings.count)]
-        return self._best(query, near, k, vectors)
-
-    def _ask(self, k: int) -> tuple[int, int, int]:
-        """Return what ScaNN is asked: how many answers, candidates reordered, leaves searched."""
-        settings = self.settings
-        leaves, reorder = _effort(settings, k)
-        return min(spare(k) if settings.leaves else k, settings.count), reorder, leaves
-
-    def _best(
-        self, query: Floats, near: NDArray[Any], k: int, vectors: Vectors
-    ) -> tuple[Rows, Floats]:
-        rows = near.astype(np.int64)
-        scores = rescore(query, vectors[rows], self.settings.metric)
-        chosen = order(scores, rows)[:k]
-        return rows[chosen], scores[chosen]
-
-    def save(self, folder: Path, *, dataset: str = _DATASET) -> None:
-        """Write the searcher into an existing folder that can be moved as a whole.
-
-        ``dataset`` is where, relative to ``folder``, the vectors will lie as a .npy file; by
-        default ScaNN's own copy, inside it. Naming another saves writing them twice. (A tree
-        has no such copy.)
-        """
+    def save(self, folder: Path) -> None:
+        """Write the searcher into an existing folder that can be moved as a whole."""
         self.raw.serialize(str(folder), True)  # True: paths relative to the folder
-        if dataset != _DATASET and not self.settings.leaves:
-            assets = folder / _ASSETS
-            text = assets.read_text(encoding="utf-8")
-            assets.write_text(text.replace(f'"{_DATASET}"', f'"{dataset}"'), encoding="utf-8")
-            (folder / _DATASET).unlink()
         text = json.dumps(asdict(self.settings), indent=1, sort_keys=True)
         (folder / _SETTINGS).write_text(text, encoding="utf-8")
 
@@ -153,7 +112,7 @@ def load(folder: Path) -> Searcher:
         raw = scann_ops_pybind.scann_pybind.ScannNumpy(str(folder), assets)
     except RuntimeError as error:
         raise ValueError(f"ScaNN refuses the saved searcher: {error}") from error
-    return Searcher(scann_ops_pybind.ScannSearcher(raw), settings)
+    return Searcher(raw, settings)
 
 
 def _check_assets(folder: Path, assets: str) -> None:
@@ -162,43 +121,18 @@ def _check_assets(folder: Path, assets: str) -> None:
             raise ValueError(f"saved searcher names {name!r}, which is not one of its files")
 
 
-def _best_of_each(
-    queries: Floats,
-    near: Rows,
-    missing: NDArray[np.bool_],
-    k: int,
-    vectors: Vectors,
-    metric: Metric,
-) -> tuple[Rows, Floats]:
-    """Return rows [q, k] and exact scores [q, k] of the best of ``near`` [q, c]."""
-    count, width = near.shape
-    read = vectors[near.ravel()]
-    exact = rescore(np.repeat(queries, width, axis=0), read, metric).reshape(count, width)
-    exact[missing] = -np.inf
-    near = np.where(missing, -1, near)
-    chosen = np.lexsort((near, -exact), axis=1)[:, :k]
-    return np.take_along_axis(near, chosen, 1), np.take_along_axis(exact, chosen, 1)
-
-
-def spare(k: int) -> int:
-    """Return how many rows a tree is asked for, so that the k best are among them.
-
-    Its 8-bit scores err in the third digit, which is how close neighbours often lie.
-    """
-    return k + max(4, k // 3)
-
-
 def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
-    """Return (leaves to search, candidates to reorder) for k neighbours; -1 means unused."""
-    if not settings.leaves:
-        return -1, -1
+    """Return (leaves to search, candidates to score) for k neighbours."""
     # The tree was tuned at ten neighbours and a row itself. The codes that choose the candidates
     # err more often where neighbours lie close together, and a long list reaches into more leaves,
     # the more so where ten are found in two or three.
-    longer = max(1.0, (k - 1) / NEIGHBOURS)
-    leaves, reorder = settings.leaves_to_search, int(settings.reorder * sqrt(longer))
+    leaves, reorder = settings.leaves_to_search, settings.reorder
+    longer = (k - 1) / NEIGHBOURS
+    if longer <= 1:
+        return leaves, max(reorder, min(k, settings.count))
+    reorder = int(reorder * sqrt(longer))
     if k <= FIRST:
-        return leaves, min(max(reorder, spare(k)), settings.count)
+        return leaves, min(max(reorder, k), settings.count)
     leaves, reorder = int((leaves + _MORE_LEAVES) * longer), max(reorder, 6 * k)
     return min(leaves, settings.leaves), min(reorder, settings.count)
 

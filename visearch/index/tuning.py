@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-CANDIDATE = 70
-"""Scoring a candidate anew takes as long as so many codes do (measured at 256 dimensions)."""
+CANDIDATE = 40
+"""Scoring a candidate takes as long as looking at so many points by their coarse codes; measured at
+256 dimensions, as are the others."""
+TABLES = 1_800
+"""So many more points' time is what the tables of finer codes take to make, for each query."""
 
-_FEWEST_LEAVES, _FEWEST_CANDIDATES, _MOST_CANDIDATES = 2, 30, 4_000
+_FEWEST_LEAVES, _FEWEST_CANDIDATES, _MOST_CANDIDATES = 1, 30, 4_000
 _STEP = 1.25
 
 
@@ -26,16 +29,21 @@ class Setting(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """What is tuned: ``leaves`` over ``points``, each in ``copies`` of them."""
+    """What is tuned: ``leaves`` over ``points``, whose codes are so many times as ``fine``."""
 
     leaves: int
     points: int
-    copies: int
+    fine: int
 
     def cost(self, setting: Setting) -> float:
-        """Return what a search costs, in the time that one code takes."""
-        codes = setting.leaves * self.copies * self.points / self.leaves
-        return codes + CANDIDATE * setting.reorder
+        """Return what a search costs, in looks at one point by coarse codes."""
+        looked_at = setting.leaves * self.points / self.leaves
+        tables = TABLES * (self.fine - 1)
+        return tables + self.fine * looked_at + CANDIDATE * setting.reorder
+
+    def least(self, leaves: int) -> Setting:
+        """Return the cheapest setting that searches so many leaves."""
+        return Setting(leaves, min(_FEWEST_CANDIDATES, self.points))
 
 
 Recall = Callable[[Setting], float]

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from clouds import oracle
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from visearch.errors import DependencyUnavailable
 from visearch.ids import new_id
-from visearch.index import exact_search
 from visearch.indexing import compaction
 from visearch.indexing.pipeline import Pipeline
 from visearch.indexing.purge import purge
@@ -218,13 +218,13 @@ class AgainstADict(RuleBasedStateMachine):
         vectors = np.array([self.model[name] for name in names], np.float32).reshape(-1, D)
         for seed in (3, 5):
             found = snapshot.parts[0].search(point(seed), 10)
-            _, scores = exact_search(point(seed)[None], vectors, 10, "cosine")
+            _, scores = oracle(point(seed)[None], vectors, 10, "cosine")
             assert [near.score for near in found] == scores[0].tolist()
             with self.database.read() as connection:
                 hits = products.hydrate(connection, snapshot.catalog, found)
             assert len(hits) == len(found), "a hit without its product"
             for _, hit in hits:
-                expected = exact_search(
+                expected = oracle(
                     point(seed)[None], self.model[int(hit.product_id)][None], 1, "cosine"
                 )
                 assert hit.score == expected[1][0, 0]

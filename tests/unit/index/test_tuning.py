@@ -11,15 +11,15 @@ from visearch.index.tuning import Setting, Tree, _grid, cheapest
 @given(
     leaves=st.integers(1, 400),
     count=st.integers(1, 200_000),
-    copies=st.integers(1, 2),
+    fine=st.integers(1, 2),
     a=st.floats(0.1, 50),
     b=st.floats(1, 500),
     aim=st.floats(0.5, 1.0),
 )
 def test_no_setting_that_reaches_is_cheaper(
-    leaves: int, count: int, copies: int, a: float, b: float, aim: float
+    leaves: int, count: int, fine: int, a: float, b: float, aim: float
 ) -> None:
-    tree, tried = Tree(min(leaves, count), count, copies), 0
+    tree, tried = Tree(min(leaves, count), count, fine), 0
 
     def grows(setting: Setting) -> float:
         return (1 - 2 ** (-setting.leaves / a)) * (1 - 2 ** (-setting.reorder / b))
@@ -32,7 +32,7 @@ def test_no_setting_that_reaches_is_cheaper(
     found = cheapest(tree, aim, recall)
     reach = [
         Setting(some, reorder)
-        for some in _grid(min(2, tree.leaves), tree.leaves)
+        for some in _grid(1, tree.leaves)
         for reorder in _grid(min(30, count), min(4_000, count))
         if grows(Setting(some, reorder)) >= aim
     ]
@@ -45,6 +45,6 @@ def test_no_setting_that_reaches_is_cheaper(
 
 
 def test_what_nothing_reaches_is_the_cheapest_of_the_best() -> None:
-    tree = Tree(leaves=173, points=30_000, copies=2)
+    tree = Tree(leaves=173, points=30_000, fine=1)
     assert cheapest(tree, 0.9, lambda setting: min(setting.reorder / 60_000, 0.4)) == (173, 30_000)
-    assert cheapest(tree, 0.9, lambda setting: 0.5) == (2, 4_000)
+    assert cheapest(tree, 0.9, lambda setting: 0.5) == (1, 4_000)

@@ -1,0 +1,128 @@
+"""Vectors as the index keeps them: 16 bits a number, and one step each to scale them by.
+
+Half the memory of float32, and close enough to it that a score moves by some 1e-6. Every score
+of the index is that of a query in float32 and a coded vector, computed by ``nearest.c``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visearch.index.exact import Found, nothing
+from visearch.index.scoring import Floats, Keys, Rows
+from visearch.records import Metric
+
+Codes = NDArray[np.int16]
+
+_LARGEST = 32_767
+_LONG = 4_000
+"""To score so many rows takes so long that other threads should run meanwhile."""
+
+_LIBRARY = Path(__file__).with_name("nearest.so")
+_Nothing = ctypes.c_char * 0
+
+
+class _Table(ctypes.Structure):
+    _fields_ = (
+        ("codes", ctypes.c_void_p),
+        ("steps", ctypes.c_void_p),
+        ("keys", ctypes.c_void_p),
+        ("d", ctypes.c_int64),
+        ("euclidean", ctypes.c_int32),
+    )
+
+
+def _function(opened: ctypes.CDLL) -> Any:
+    address, number, text = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char_p
+    function = opened.nearest
+    function.argtypes = (
+        *(address, text, text, number),  # table, query, rows, how many
+        *(text, number),  # rows to skip
+        *(number, address, address),  # how many answers; keys, scores
+    )
+    function.restype = number
+    return function
+
+
+_short = _function(ctypes.PyDLL(str(_LIBRARY)))
+_long = _function(ctypes.CDLL(str(_LIBRARY)))  # lets go of the interpreter's lock
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Coded:
+    """Vectors number i ``steps[i] * codes[i]``: int16 [n, d], float32 [n]; immutable.
+
+    ``keys``, int64 [n], name the rows; without them a row is its own key. Any number of threads
+    may search at once.
+    """
+
+    codes: Codes
+    steps: Floats
+    metric: Metric
+    keys: Keys | None = None
+    _table: _Table = field(init=False)
+    _address: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        assert self.codes.flags.c_contiguous and self.codes.dtype == np.int16
+        assert self.steps.flags.c_contiguous and self.steps.dtype == np.float32
+        keys = None if self.keys is None else self.keys.ctypes.data
+        codes, steps = self.codes.ctypes.data, self.steps.ctypes.data
+        table = _Table(codes, steps, keys, self.codes.shape[1], self.metric == "euclidean")
+        object.__setattr__(self, "_table", table)
+        object.__setattr__(self, "_address", ctypes.addressof(table))
+
+    def __len__(self) -> int:
+        """Return n."""
+        return len(self.steps)
+
+    def best(
+        self,
+        query: Floats,
+        k: int,
+        *,
+        rows: NDArray[Any] | None = None,
+        skip: Rows | None = None,
+    ) -> Found:
+        """Return keys int64 [k'] and scores float32 [k'] of the k nearest to a query float32 [d].
+
+        Best first, ties by lower key. Either some ``rows`` are scored (uint32 or int64 [r],
+        below n), or all but those in ``skip``, int64 [s], ascending. The query is one that
+        ``scoring.check_query`` has returned.
+        """
+        most = min(k, len(self.steps) if rows is None else len(rows))
+        if most == 0:
+            return nothing()
+        keys, scores = np.empty(most, np.int64), np.empty(most, np.float32)
+        answer = _Nothing.from_buffer(keys.data), _Nothing.from_buffer(scores.data)
+        if rows is None:
+            skipped = (None, 0) if skip is None else (skip.tobytes(), len(skip))
+            ask = None, len(self.steps), *skipped
+        else:
+            ask = rows.astype(np.uint32, copy=False).tobytes(), len(rows), None, 0
+        nearest = _short if ask[1] < _LONG else _long
+        found = nearest(self._address, query.tobytes(), *ask, most, *answer)
+        return (keys, scores) if found == most else (keys[:found], scores[:found])
+
+    def decode(self, rows: Any) -> Floats:
+        """Return the vectors of ``rows``, int64 [r] or a slice, as float32 [r, d]."""
+        vectors: Floats = self.codes[rows] * self.steps[rows, None]
+        return vectors
+
+
+def encode(vectors: Floats) -> tuple[Codes, Floats]:
+    """Return codes int16 [n, d] and steps float32 [n] of finite vectors float32 [n, d].
+
+    The largest number of a vector becomes ±32,767, so that a number errs by at most 1/65,534
+    of it.
+    """
+    largest = np.abs(vectors).max(axis=1, initial=0)
+    steps = np.maximum(largest / np.float32(_LARGEST), np.finfo(np.float32).tiny)
+    codes = np.rint(vectors / steps[:, None])
+    return np.clip(codes, -_LARGEST, _LARGEST).astype(np.int16), steps
