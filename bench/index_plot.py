@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 WAYS = {"qps": "one query at a time", "qps_batched": "all queries at once"}
-NAMES = {"ours": "visearch", "scann": "bare ScaNN", "faiss-hnsw": "faiss HNSW"}
+NAMES = {"ours": "visearch", "scann": "bare ScaNN", "scann-alike": "bare ScaNN, our settings"}
+NAMES |= {"faiss-hnsw": "faiss HNSW"}
 NAMES |= {"faiss-ivfpq": "faiss IVF-PQ fast scan"}
 LEAST_RECALL = 0.8
 
@@ -38,7 +39,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "visearch"})
     figure, charts = pyplot.subplots(1, len(WAYS), figsize=(10, 4), sharey=True)
     for chart, (way, title) in zip(charts, WAYS.items(), strict=True):
-        for (name, engine), marker in zip(result["engines"].items(), "os^Dv", strict=False):
+        for (name, engine), marker in zip(result["engines"].items(), "os^DvP", strict=False):
             if points := front(engine["curve"], way):
                 chart.plot(*zip(*points, strict=True), marker=marker, label=NAMES.get(name, name))
         chart.set(title=title, xlabel="recall@10", yscale="log", xlim=(LEAST_RECALL, 1.005))
