@@ -2,7 +2,7 @@
 #   --target web     the front end: no jax, no ScaNN
 #   --target worker  search, ingest, embed, maintain and beat
 # Each target takes the extras it needs (EXTRAS); constraints.txt fixes every version.
-# ScaNN has wheels for x86-64 with AVX2 only: build for linux/amd64.
+# ScaNN and the compiled part of the index are for x86-64 with AVX2 only: build for linux/amd64.
 
 ARG PYTHON=3.11
 

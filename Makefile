@@ -57,7 +57,7 @@ runs/residual.safetensors: recipes/residual-2.toml runs/residual-1.safetensors
 	@$(TRAIN) --start runs/residual-1.safetensors
 
 clean: ## Remove the virtual environment and the embedded store
-	rm -rf $(VENV) .visearch build
+	rm -rf $(VENV) .visearch build visearch/index/nearest.so
 
 $(VENV)/python: Makefile
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
@@ -65,7 +65,7 @@ $(VENV)/python: Makefile
 	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	@touch $@
 
-# What a change of asks for another installation.
+# Whoever changes one of these must install again.
 PACKAGE := pyproject.toml constraints.txt setup.py visearch/index/nearest.c
 
 $(VENV)/installed: $(VENV)/python $(PACKAGE)

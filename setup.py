@@ -7,6 +7,7 @@ that ctypes opens: it needs neither a compiler nor Python's headers on the machi
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from setuptools.command.build_ext import build_ext
 
 # What ScaNN needs as well: AVX2 and FMA. glibc 2.17 is that of its wheels, or older.
 _COMPILE = ["cc", "-shared", "-fPIC", "-O3", "-std=c11", "-Wall", "-Wextra", "-Werror"]
-_TARGET = ["-target", "x86_64-linux-gnu.2.17", "-mcpu=x86_64_v3"]
+_TARGET = ["-target", "x86_64-linux-gnu.2.17", "-mcpu=x86_64+avx2+fma"]
 
 
 class BuildShared(build_ext):
@@ -28,6 +29,8 @@ class BuildShared(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Compile ``ext`` with Zig."""
+        if (sys.platform, platform.machine()) != ("linux", "x86_64"):
+            raise SystemExit("visearch needs Linux on x86-64, as ScaNN does")
         out = Path(self.get_ext_fullpath(ext.name))
         out.parent.mkdir(parents=True, exist_ok=True)
         cache = Path(self.build_temp).resolve() / "zig"

@@ -143,7 +143,7 @@ class _BareScann:
 
 
 class _AlikeScann(_BareScann):
-    """The same centres and codes that ours chose; build ours before."""
+    """Trained with the settings that ours chose; build ours before."""
 
     name = "scann-alike"
 

@@ -87,8 +87,9 @@ def _cpu(_: Settings) -> str:
     if machine not in ("x86_64", "AMD64"):
         raise SettingsError(f"ScaNN has no build for {machine}; use an x86-64 machine")
     cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file() and "avx2" not in cpuinfo.read_text():
-        raise SettingsError("this CPU lacks AVX2, which ScaNN needs; use a newer one")
+    flags = cpuinfo.read_text().split() if cpuinfo.is_file() else ["avx2", "fma"]
+    if not {"avx2", "fma"} <= set(flags):
+        raise SettingsError("this CPU lacks AVX2 or FMA, which the index needs; use a newer one")
     return f"{machine}, {os.cpu_count()} cores"
 
 

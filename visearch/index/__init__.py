@@ -2,7 +2,7 @@
 
 ``exact_search`` is the oracle, ``write`` / ``open_generation`` handle the immutable base and
 ``LiveIndex`` is what a worker serves. Importing this package does not import ScaNN; only
-building or opening a generation that has vectors does.
+building or opening a generation that has a tree does.
 """
 
 from __future__ import annotations

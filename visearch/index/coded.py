@@ -1,7 +1,8 @@
 """Vectors as the index keeps them: 16 bits a number, and one step each to scale them by.
 
-Half the memory of float32, and close enough to it that a score moves by some 1e-6. Every score
-of the index is that of a query in float32 and a coded vector, computed by ``nearest.c``.
+Half the memory of float32, and so close to it that the cosine of two unit vectors moves by some
+2e-6 and a distance by some 3e-5 (``ERROR`` bounds both). Every score of the index is that of a
+query in float32 and a coded vector, computed by ``nearest.c``.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ from visearch.records import Metric
 
 Codes = NDArray[np.int16]
 
+ERROR: dict[Metric, float] = {"cosine": 1e-5, "euclidean": 2e-4}
+"""A score of unit vectors is off from float32's by less."""
+
 _LARGEST = 32_767
-_LONG = 4_000
-"""To score so many rows takes so long that other threads should run meanwhile."""
+_LONG = 1_000_000
+"""To score so many numbers takes so long that other threads should run meanwhile."""
 
 _LIBRARY = Path(__file__).with_name("nearest.so")
-_Nothing = ctypes.c_char * 0
+_VERSION = 1
+_Address = ctypes.c_char * 0
+"""Made from an array's memory, it is passed as its address; faster than ``array.ctypes``."""
 
 
 class _Table(ctypes.Structure):
@@ -33,14 +39,24 @@ class _Table(ctypes.Structure):
         ("codes", ctypes.c_void_p),
         ("steps", ctypes.c_void_p),
         ("keys", ctypes.c_void_p),
+        ("n", ctypes.c_int64),
         ("d", ctypes.c_int64),
         ("euclidean", ctypes.c_int32),
     )
 
 
-def _function(opened: ctypes.CDLL) -> Any:
+def _nearest(opener: type[ctypes.CDLL]) -> Any:
+    """Open the compiled part; ImportError if it is not that of this source."""
+    again = "install visearch again (`pip install -e .`)"
+    try:
+        library = opener(str(_LIBRARY))
+        version = ctypes.c_int32.in_dll(library, "nearest_version").value
+    except (OSError, ValueError) as error:
+        raise ImportError(f"the compiled part cannot be used: {error}; {again}") from error
+    if version != _VERSION:
+        raise ImportError(f"the compiled part is version {version}, not {_VERSION}; {again}")
     address, number, text = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char_p
-    function = opened.nearest
+    function = library.nearest
     function.argtypes = (
         *(address, text, text, number),  # table, query, rows, how many
         *(text, number),  # rows to skip
@@ -50,8 +66,8 @@ def _function(opened: ctypes.CDLL) -> Any:
     return function
 
 
-_short = _function(ctypes.PyDLL(str(_LIBRARY)))
-_long = _function(ctypes.CDLL(str(_LIBRARY)))  # lets go of the interpreter's lock
+_short = _nearest(ctypes.PyDLL)
+_long = _nearest(ctypes.CDLL)  # lets go of the interpreter's lock
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,11 +86,19 @@ class Coded:
     _address: int = field(init=False)
 
     def __post_init__(self) -> None:
-        assert self.codes.flags.c_contiguous and self.codes.dtype == np.int16
-        assert self.steps.flags.c_contiguous and self.steps.dtype == np.float32
+        """Check the arrays, which C reads as they are; ValueError if one is another."""
+        n, d = self.codes.shape
+        named = np.arange(n) if self.keys is None else self.keys
+        for array, kind, shape in (
+            (self.codes, "<i2", (n, d)),
+            (self.steps, "<f4", (n,)),
+            (named, "<i8", (n,)),
+        ):
+            if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
+                raise ValueError(f"not {kind} {shape}, contiguous: {array.dtype} {array.shape}")
         keys = None if self.keys is None else self.keys.ctypes.data
         codes, steps = self.codes.ctypes.data, self.steps.ctypes.data
-        table = _Table(codes, steps, keys, self.codes.shape[1], self.metric == "euclidean")
+        table = _Table(codes, steps, keys, n, d, self.metric == "euclidean")
         object.__setattr__(self, "_table", table)
         object.__setattr__(self, "_address", ctypes.addressof(table))
 
@@ -92,22 +116,28 @@ class Coded:
     ) -> Found:
         """Return keys int64 [k'] and scores float32 [k'] of the k nearest to a query float32 [d].
 
-        Best first, ties by lower key. Either some ``rows`` are scored (uint32 or int64 [r],
-        below n), or all but those in ``skip``, int64 [s], ascending. The query is one that
-        ``scoring.check_query`` has returned.
+        Best first, ties by lower key. Either some ``rows`` are scored, uint32 or int64 [r], or
+        all but those in ``skip``, int64 [s], ascending.
+
+        Raises ValueError for a query of another dtype or shape, and IndexError for a row that is
+        not below n.
         """
+        if query.dtype != np.float32 or query.shape != self.codes.shape[1:]:
+            raise ValueError(f"a query must be float32 [d], not {query.dtype} {query.shape}")
         most = min(k, len(self.steps) if rows is None else len(rows))
         if most == 0:
             return nothing()
         keys, scores = np.empty(most, np.int64), np.empty(most, np.float32)
-        answer = _Nothing.from_buffer(keys.data), _Nothing.from_buffer(scores.data)
+        answer = _Address.from_buffer(keys.data), _Address.from_buffer(scores.data)
         if rows is None:
             skipped = (None, 0) if skip is None else (skip.tobytes(), len(skip))
             ask = None, len(self.steps), *skipped
         else:
             ask = rows.astype(np.uint32, copy=False).tobytes(), len(rows), None, 0
-        nearest = _short if ask[1] < _LONG else _long
+        nearest = _short if ask[1] * query.size < _LONG else _long
         found = nearest(self._address, query.tobytes(), *ask, most, *answer)
+        if found < 0:
+            raise IndexError(f"a row is not among the {len(self.steps)} of the index")
         return (keys, scores) if found == most else (keys[:found], scores[:found])
 
     def decode(self, rows: Any) -> Floats:

@@ -90,10 +90,10 @@ class Delta:
 
     def append(self, keys: Keys, vectors: Floats) -> Delta:
         """Return a delta with rows more: keys [a], finite vectors [a, d]."""
-        buffer = self.buffer
+        buffer, coded = self.buffer, encode(vectors)
         if not buffer.claim(self.length, len(keys)):
             buffer = self._grown(len(keys))
-        buffer.fill(self.length, keys, *encode(vectors))
+        buffer.fill(self.length, keys, *coded)
         length = self.length + len(keys)
         by_key = np.argsort(buffer.keys[:length], kind="stable")
         ordered = buffer.keys[:length][by_key]

@@ -232,10 +232,15 @@ def _check_arrays(
     steps: NDArray[Any],
     searcher: Searcher | None,
 ) -> None:
-    settings = asdict(searcher.settings) if searcher else None
+    settings = searcher.settings if searcher else None
+    fits = settings is None or (settings.count, settings.metric) == (
+        manifest.count,
+        manifest.metric,
+    )
+    same = (asdict(settings) if settings else None) == manifest.searcher
     kinds = (keys.dtype, codes.dtype, steps.dtype), (keys.shape, codes.shape, steps.shape)
     n, d = manifest.count, manifest.dimension
     expected = (np.dtype("<i8"), np.dtype("<i2"), np.dtype("<f4")), ((n,), (n, d), (n,))
     whole = all(array.flags.c_contiguous for array in (keys, codes, steps))
-    if kinds != expected or not whole or settings != manifest.searcher:
+    if kinds != expected or not (whole and fits and same and np.isfinite(steps).all()):
         raise GenerationCorrupt(f"{folder.name}: arrays or searcher differ from {NAME}")

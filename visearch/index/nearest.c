@@ -8,11 +8,14 @@
 #include <math.h>
 #include <stdint.h>
 
+/* Of Table and nearest(): what opens the library checks that it knows this one. */
+const int32_t nearest_version = 1;
+
 typedef struct {
     const int16_t *codes; /* [n, d] */
     const float *steps;   /* [n]: vector i is steps[i] * codes[i] */
     const int64_t *keys;  /* [n], or NULL where a row is its own key */
-    int64_t d;
+    int64_t n, d;
     int32_t euclidean;
 } Table;
 
@@ -135,22 +138,24 @@ static inline void consider(Heap *heap, const Table *table, const float *query, 
     offer(heap, table->keys ? table->keys[row] : row, score(table, query, row));
 }
 
-/* Write the `most` best of `count` rows, best first, ties by lower key; return how many.
+/* Write the `most` best rows, best first, ties by lower key; return how many.
  *
- * `rows` are the rows to score. NULL: the first `count` ones of the table, less `skipped` ones,
- * ascending, in `skip`.
+ * Scored are `count` ones in `rows`, or, where that is NULL, all of the table less `skipped` ones,
+ * ascending, in `skip`. -1: a row is not in the table.
  */
 int64_t nearest(const Table *table, const float *query, const uint32_t *rows, int64_t count,
                 const int64_t *skip, int64_t skipped, int64_t most, int64_t *keys, float *scores) {
     Heap best = {keys, scores, 0, most};
     if (rows) {
+        for (int64_t i = 0; i < count; i++)
+            if (rows[i] >= table->n) return -1;
         for (int64_t i = 0; i < count && i < AHEAD; i++) fetch(table, rows[i]);
         for (int64_t i = 0; i < count; i++) {
             if (i + AHEAD < count) fetch(table, rows[i + AHEAD]);
             consider(&best, table, query, rows[i]);
         }
     } else {
-        for (int64_t row = 0, next = 0; row < count; row++) {
+        for (int64_t row = 0, next = 0; row < table->n; row++) {
             if (next < skipped && skip[next] == row)
                 next++;
             else

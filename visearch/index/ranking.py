@@ -9,7 +9,7 @@ the ranking was revealed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,23 +40,14 @@ def ranked(
     placed behind the steps before.
     """
     found: Ranking | None = None
-    for step in _steps(base, query, want, exact):
+    k, most = NEIGHBOURS, len(base.coded) // 4
+    while True:
+        step = base.nearest(query, k) if k <= most else exact(want)
         new = step if usable is None else _only(step, usable(step[0]))
         found = (*new, new[1]) if found is None else _appended(found, new)
-        if len(found[0]) >= want:
-            break
-    assert found is not None  # the last step has all
-    return found
-
-
-def _steps(
-    base: Generation, query: Floats, want: int, exact: Exact
-) -> Iterator[tuple[Rows, Floats]]:
-    k = NEIGHBOURS
-    while k <= len(base.coded) // 4:
-        yield base.nearest(query, k)
+        if len(found[0]) >= want or k > most:  # the last step has all
+            return found
         k = FIRST if k < FIRST else k * _GROWTH
-    yield exact(want)
 
 
 def _only(step: tuple[Rows, Floats], chosen: NDArray[np.bool_]) -> tuple[Rows, Floats]:

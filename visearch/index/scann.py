@@ -51,12 +51,14 @@ def build(
         return tree.cost(_setting(searcher.settings)), searcher
 
     cost, searcher = built(coarse)
-    least = fine.cost(fine.least(searcher.settings.leaves_to_search))
-    if dimension > _MOST_CODES * _FINE or least >= cost:
+    kept = searcher.settings.recall >= _aim(target_recall)
+    hope = fine.cost(fine.cheapest_with(searcher.settings.leaves_to_search))
+    if dimension > _MOST_CODES * _FINE or (kept and hope >= cost):
         return searcher
     other_cost, other = built(fine)
-    enough = min(_aim(target_recall), searcher.settings.recall)
-    return other if other_cost < cost and other.settings.recall >= enough else searcher
+    if kept and other.settings.recall >= _aim(target_recall):
+        return other if other_cost < cost else searcher
+    return max(searcher, other, key=lambda each: each.settings.recall)
 
 
 def _tuned(

@@ -27,6 +27,8 @@ FIRST = 20
 """Up to so many answers, a page, the leaves that the tree was tuned to are enough."""
 _MORE_LEAVES = 2
 """Leaves searched on top of those, before both grow with the length of a longer list."""
+_AT_ONCE = 1 << 21
+"""Candidates of a batch that are held at a time."""
 _ASSETS = "scann_assets.pbtxt"
 _SETTINGS = "searcher.json"
 
@@ -80,11 +82,15 @@ class Searcher:
         rows, scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
         asked = np.ascontiguousarray(queries)
         leaves, reorder = _effort(self.settings, k)
-        near, distances = self.raw.search_batched(asked, reorder, reorder, leaves, False, 0)
-        answers = _is_answer(near, distances, self.settings.count)
-        for i, query in enumerate(asked):
-            found, exact = coded.best(query, k, rows=near[i][answers[i]])
-            rows[i, : len(found)], scores[i, : len(found)] = found, exact
+        step = max(1, _AT_ONCE // reorder)
+        for first in range(0, len(asked), step):
+            some = asked[first : first + step]
+            near, distances = self.raw.search_batched(some, reorder, reorder, leaves, False, 0)
+            answers = _is_answer(near, distances, self.settings.count)
+            for i, query in enumerate(some):
+                found, exact = coded.best(query, k, rows=near[i][answers[i]])
+                row = first + i
+                rows[row, : len(found)], scores[row, : len(found)] = found, exact
         return rows, scores
 
     def save(self, folder: Path) -> None:

@@ -29,7 +29,7 @@ class Setting(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """What is tuned: ``leaves`` over ``points``, whose codes are so many times as ``fine``."""
+    """What is tuned: ``leaves`` over ``points``, with ``fine`` times as many codes as usual."""
 
     leaves: int
     points: int
@@ -41,7 +41,7 @@ class Tree(NamedTuple):
         tables = TABLES * (self.fine - 1)
         return tables + self.fine * looked_at + CANDIDATE * setting.reorder
 
-    def least(self, leaves: int) -> Setting:
+    def cheapest_with(self, leaves: int) -> Setting:
         """Return the cheapest setting that searches so many leaves."""
         return Setting(leaves, min(_FEWEST_CANDIDATES, self.points))
 

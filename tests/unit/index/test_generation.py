@@ -147,15 +147,27 @@ def test_no_folder_and_an_unknown_format_are_refused(copy, monkeypatch):
         open_generation(copy, fingerprint=FINGERPRINT)
 
 
-def test_a_consistent_lie_about_the_arrays_is_refused(copy):
-    """Someone who can recompute digests still cannot pair arrays of different lengths."""
-    np.save(copy / "keys.npy", np.arange(599, dtype=np.int64))
-    body = json.loads((copy / "manifest.json").read_text())
+def told(folder):
+    """Give a folder a manifest that agrees with its files, as someone would who knows how."""
+    body = json.loads((folder / "manifest.json").read_text())
     body.pop("digest")
-    manifest = generation.Manifest(
-        **body | {"files": {n: generation.entry(copy / n) for n in body["files"]}}
-    )
-    generation.write_manifest(copy, manifest)
+    body["searcher"] = json.loads((folder / "scann" / "searcher.json").read_text())
+    files = {name: generation.entry(folder / name) for name in body["files"]}
+    generation.write_manifest(folder, generation.Manifest(**body | {"files": files}))
+
+
+@pytest.mark.parametrize("what", ["keys", "steps", "tree"])
+def test_a_consistent_lie_about_the_arrays_is_refused(copy, tmp_path, what):
+    """Someone who can recompute digests still cannot pair arrays of different lengths."""
+    if what == "keys":
+        np.save(copy / "keys.npy", np.arange(599, dtype=np.int64))
+    elif what == "steps":
+        np.save(copy / "steps.npy", np.full(600, np.nan, np.float32))
+    else:
+        save(tmp_path / "other", cloud(1, 700, 6, "cosine"), brute_force_limit=300)
+        shutil.rmtree(copy / "scann")
+        shutil.copytree(tmp_path / "other" / "scann", copy / "scann")
+    told(copy)
     with pytest.raises(GenerationCorrupt, match="arrays"):
         open_generation(copy, fingerprint=FINGERPRINT)
 
