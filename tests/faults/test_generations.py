@@ -229,7 +229,7 @@ def test_the_former_generation_goes_on_where_the_next_is_damaged(attacked: Attac
     beat = system.pids()["beat"]
     os.kill(beat, signal.SIGSTOP)
     try:
-        damage(attacked.folder(old) / "vectors.npy", rng)
+        damage(attacked.folder(old) / "codes.npy", rng)
         shown = system.cli("catalog", "rollback-index", "former", "--json")
         assert json.loads(shown.stdout)["index"]["id"] == old
         eventually(lambda: attacked.state("former")["refused"] == 1, what="the refusal")
