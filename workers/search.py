@@ -138,7 +138,8 @@ def run_search(
     body = answer_body(answer, queue_ms, (time.time() - accepted_at) * 1e3)
     jobs.finish(search_id, "succeeded", body)
     if answer.complete:
-        jobs.cache(answer_key(answer.catalog, answer.revision, query, picture), body)
+        key = answer_key(answer.catalog, answer.revision, answer.generation, query, picture)
+        jobs.cache(key, body)
 
 
 def _fail(search_id: str, error: VisearchError) -> None:

@@ -193,13 +193,16 @@ class SearchJobs:
             self._redis.set(f"visearch:answer:{key}", json.dumps(body), ex=CACHE_S)
 
 
-def answer_key(catalog: Catalog, revision: int, query: SearchQuery, picture: str) -> str:
-    """Name the answer to ``query`` at one revision of a catalog.
+def answer_key(
+    catalog: Catalog, revision: int, generation: str | None, query: SearchQuery, picture: str
+) -> str:
+    """Name the answer to ``query`` at one revision of a catalog, from one generation.
 
     ``picture`` is the SHA-256 of the query's bytes. Every visible change of the catalog
-    makes a new revision, so a cached answer is never stale.
+    makes a new revision, so a cached answer is never stale; and pages of one search come from
+    one generation, cached or not.
     """
-    parts = [catalog.pk, catalog.fingerprint, revision, query, picture]
+    parts = [catalog.pk, catalog.fingerprint, revision, generation, query, picture]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -74,7 +74,7 @@ def create_search() -> Response:
             check_field(field)
     query = _query(options, product)
     digest = hashlib.sha256(picture or b"").hexdigest()
-    key = answer_key(catalog, catalog.revision, query, digest)
+    key = answer_key(catalog, catalog.revision, catalog.generation, query, digest)
     jobs = services().jobs
     search_id = new_id()
     if (body := jobs.cached(key)) is not None:
