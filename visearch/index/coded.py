@@ -28,6 +28,7 @@ _LARGEST = 32_767
 _LONG = 1_000_000
 """To score so many numbers takes so long that other threads should run meanwhile."""
 
+_FLOAT, _ROW = np.dtype(np.float32), np.dtype(np.uint32)
 _LIBRARY = Path(__file__).with_name("nearest.so")
 _VERSION = 1
 _Address = ctypes.c_char * 0
@@ -84,6 +85,7 @@ class Coded:
     keys: Keys | None = None
     _table: _Table = field(init=False)
     _address: int = field(init=False)
+    _shape: tuple[int] = field(init=False)
 
     def __post_init__(self) -> None:
         """Check the arrays, which C reads as they are; ValueError if one is another."""
@@ -101,6 +103,7 @@ class Coded:
         table = _Table(codes, steps, keys, n, d, self.metric == "euclidean")
         object.__setattr__(self, "_table", table)
         object.__setattr__(self, "_address", ctypes.addressof(table))
+        object.__setattr__(self, "_shape", (d,))
 
     def __len__(self) -> int:
         """Return n."""
@@ -122,20 +125,26 @@ class Coded:
         Raises ValueError for a query of another dtype or shape, and IndexError for a row that is
         not below n.
         """
-        if query.dtype != np.float32 or query.shape != self.codes.shape[1:]:
+        if query.dtype != _FLOAT or query.shape != self._shape:
             raise ValueError(f"a query must be float32 [d], not {query.dtype} {query.shape}")
-        most = min(k, len(self.steps) if rows is None else len(rows))
+        count = len(self.steps) if rows is None else len(rows)
+        most = min(k, count)
         if most == 0:
             return nothing()
-        keys, scores = np.empty(most, np.int64), np.empty(most, np.float32)
-        answer = _Address.from_buffer(keys.data), _Address.from_buffer(scores.data)
-        if rows is None:
-            skipped = (None, 0) if skip is None else (skip.tobytes(), len(skip))
-            ask = None, len(self.steps), *skipped
-        else:
-            ask = rows.astype(np.uint32, copy=False).tobytes(), len(rows), None, 0
-        nearest = _short if ask[1] * query.size < _LONG else _long
-        found = nearest(self._address, query.tobytes(), *ask, most, *answer)
+        keys, scores = np.empty(most, np.int64), np.empty(most, _FLOAT)
+        if rows is not None and rows.dtype != _ROW:
+            rows = rows.astype(_ROW)
+        found = (_short if count * query.size < _LONG else _long)(
+            self._address,
+            query.tobytes(),
+            None if rows is None else rows.tobytes(),
+            count,
+            None if skip is None else skip.tobytes(),
+            0 if skip is None else len(skip),
+            most,
+            _Address.from_buffer(keys.data),
+            _Address.from_buffer(scores.data),
+        )
         if found < 0:
             raise IndexError(f"a row is not among the {len(self.steps)} of the index")
         return (keys, scores) if found == most else (keys[:found], scores[:found])

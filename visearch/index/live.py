@@ -145,7 +145,7 @@ class LiveIndex:
         based = self._from_base(row, k, None if allowed is None else self._rows_of(allowed))
         if self.delta.size:
             return _merged(based, self._from_delta(row, k, allowed), k)
-        return based[0][:k], based[1][:k]
+        return based[:2] if len(based[0]) <= k else (based[0][:k], based[1][:k])
 
     def keys(self) -> Keys:
         """Return the keys of all live vectors, int64 [size], ascending."""

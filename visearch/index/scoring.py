@@ -27,6 +27,7 @@ UNIT_TOLERANCE = 1e-3
 """How far from 1 the norm of a ``cosine`` vector may be (float32 and bfloat16 rounding)."""
 
 _ROUNDING = 2.0**-24
+_FLOAT = np.dtype(np.float32)
 
 
 def check_metric(metric: Metric) -> None:
@@ -79,11 +80,11 @@ def are_unit(vectors: Floats) -> NDArray[np.bool_]:
 
 def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
     """Return a query float32 [dimension] as a contiguous array; ValueError if it is not one."""
-    if query.shape != (dimension,) or query.dtype != np.float32:
+    if query.dtype != _FLOAT or query.shape != (dimension,):
         expected = f"float32 [{dimension}]"
         raise ValueError(f"a query must be {expected}, not {query.dtype} {query.shape}")
-    row = np.ascontiguousarray(query)
-    square = float(np.dot(row, row))
+    row = query if query.flags.c_contiguous else np.ascontiguousarray(query)
+    square = float(row.dot(row))
     if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > UNIT_TOLERANCE):
         squared_norms(row[None], metric)  # says what is wrong
     return row
