@@ -15,6 +15,7 @@ from visearch import contract, logs
 from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
 from visearch.store import presence
+from workers import broker
 from workers.context import Context
 from workers.roles import ROLES
 
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 settings = Settings.from_env()
 role = ROLES[os.environ.get("VISEARCH_ROLE", "maintain")]
 
+broker.use()
 app = Celery("visearch", broker=settings.broker, set_as_current=True)
 app.conf.update(
     **contract.celery_config(),
