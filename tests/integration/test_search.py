@@ -69,6 +69,12 @@ def test_min_score_is_a_bound(system: System, shop: str) -> None:
     assert some == [hit for hit in whole if hit["score"] >= bound]
 
 
+def test_a_copy_has_the_highest_score(system: System, shop: str) -> None:
+    """Whatever rounding did to it: the highest `min_score` must find what is already there."""
+    copies = find(system, shop, picture(2), min_score=1)["results"]
+    assert [(hit["product_id"], hit["score"]) for hit in copies] == [("item/02", 1.0)]
+
+
 def test_a_box_searches_for_what_is_inside_it(system: System, shop: str) -> None:
     scene = Image.new("RGB", (480, 320), "white")
     scene.paste(Image.open(io.BytesIO(picture(9))), (40, 80))

@@ -22,7 +22,7 @@ from visearch.records import Metric
 Codes = NDArray[np.int16]
 
 ERROR: dict[Metric, float] = {"cosine": 1e-5, "euclidean": 2e-4}
-"""A score of unit vectors is off from float32's by less."""
+"""A score of unit vectors is off from float32's by less; so near may a copy be to its original."""
 
 _LARGEST = 32_767
 _LONG = 1_000_000
@@ -90,12 +90,13 @@ class Coded:
     def __post_init__(self) -> None:
         """Check the arrays, which C reads as they are; ValueError if one is another."""
         n, d = self.codes.shape
-        named = np.arange(n) if self.keys is None else self.keys
         for array, kind, shape in (
             (self.codes, "<i2", (n, d)),
             (self.steps, "<f4", (n,)),
-            (named, "<i8", (n,)),
+            (self.keys, "<i8", (n,)),
         ):
+            if array is None:
+                continue
             if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
                 raise ValueError(f"not {kind} {shape}, contiguous: {array.dtype} {array.shape}")
         keys = None if self.keys is None else self.keys.ctypes.data

@@ -143,7 +143,7 @@ class LiveIndex:
         check_count(k)
         row = check_query(query, self.metric, self.dimension)
         based = self._from_base(row, k, None if allowed is None else self._rows_of(allowed))
-        if self.delta.size:
+        if self.delta.length:
             return _merged(based, self._from_delta(row, k, allowed), k)
         return based[:2] if len(based[0]) <= k else (based[0][:k], based[1][:k])
 
@@ -209,8 +209,7 @@ class LiveIndex:
         base = self.base
         if base is None:
             return _exactly(nothing())
-        all_scored = base.scores_everything or (allowed is not None and len(allowed) <= _FEW)
-        if all_scored:
+        if base.searcher is None or (allowed is not None and len(allowed) <= _FEW):
             found = _exactly(self._all_rows(base, query, want, allowed))
         else:
             usable: Usable | None = None

@@ -68,9 +68,7 @@ class Searcher:
         built over.
         """
         leaves, reorder = _effort(self.settings, k)
-        found, distances = self.raw.search(query, reorder, reorder, leaves)
-        if not found.size or distances[-1] != distances[-1]:
-            found = found[_is_answer(found, distances, self.settings.count)]
+        found, _ = self.raw.search(query, reorder, reorder, leaves)  # never padded, as a batch is
         return coded.best(query, k, rows=found)
 
     def search(self, queries: Floats, k: int, coded: Coded) -> tuple[Rows, Floats]:
@@ -144,5 +142,5 @@ def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
 
 
 def _is_answer(rows: NDArray[Any], distances: NDArray[Any], count: int) -> NDArray[np.bool_]:
-    """Tell which rows are meant: ScaNN pads a short answer with row 0 and distance NaN."""
+    """Tell which rows of a batch are meant: ScaNN pads short answers with row 0, distance NaN."""
     return np.asarray((distances == distances) & (rows < count))  # faster than isnan

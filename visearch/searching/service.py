@@ -18,7 +18,7 @@ from visearch.errors import DependencyUnavailable, InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
 from visearch.index.coded import ERROR
 from visearch.index.scoring import are_unit
-from visearch.records import Catalog, FacetValue, Hit, Neighbour
+from visearch.records import Catalog, FacetValue, Hit, Metric, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
 from visearch.searching.shards import (
     Part,
@@ -235,13 +235,15 @@ class SearchService:
 
 
 def _close_enough(found: list[Neighbour], catalog: Catalog, query: SearchQuery) -> list[Neighbour]:
-    if catalog.metric == "cosine":  # rounding may take two unit vectors a little beyond 1
-        found = [n._replace(score=min(max(n.score, -1.0), 1.0)) for n in found]
+    found = [n._replace(score=_bounded(n.score, catalog.metric)) for n in found]
     least = query["min_score"]
-    if least is None:
-        return found
-    # A picture's own copy must pass the highest: codes may put it a little below.
-    return [n for n in found if n.score >= least - ERROR[catalog.metric]]
+    return found if least is None else [n for n in found if n.score >= least]
+
+
+def _bounded(score: float, metric: Metric) -> float:
+    """Return the score that is shown: codes put a copy a little off the highest one there is."""
+    highest, lowest = (1.0, -1.0) if metric == "cosine" else (0.0, -np.inf)
+    return highest if score > highest - ERROR[metric] else max(score, lowest)
 
 
 def _best_of_each(hits: list[Hit]) -> list[Hit]:
