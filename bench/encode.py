@@ -29,13 +29,13 @@ from encode_peers import PRECISIONS, Run
 from flax import nnx
 
 from visearch.encoders import registry
+from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
 from visearch.encoders.encoder import Encoder
-from visearch.encoders.model import Model
+from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes import flax_export
 from visearch.encoders.runtimes.options import RunOptions, has_accelerator
 from visearch.encoders.runtimes.quantize import quantize
 from visearch.encoders.spec import EncoderSpec, metadata_for, resolve
-from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.images import Preprocess
 
 PEERS: dict[str, Callable[[onnx.ModelProto, np.ndarray, int], Run]] = {

@@ -21,16 +21,13 @@ import sqlalchemy as sa
 from fresh_book import KINDS, Acknowledged, Book, Change, picture_digest, text_of
 from own_system import OwnSystem
 
+from visearch.backend import Backend
 from visearch.encoders.spec import resolve
 from visearch.errors import DependencyUnavailable
+from visearch.importing.embed import embed_chunk
 from visearch.index.scoring import are_unit
-from visearch.indexing.embed import embed_chunk
-from visearch.indexing.pipeline import Pipeline
 from visearch.records import PlannedItem
-from visearch.store import catalogs, chunks, imports, ledger, presence
-from visearch.store.blobs import Blobs
-from visearch.store.database import Database
-from visearch.store.redis import connect
+from visearch.store import catalogs, chunks, imports, ledger
 from visearch.store.schema import chunks as chunks_table
 
 SPREAD = 0.6
@@ -63,38 +60,39 @@ def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return np.asarray(vectors / norms, np.float32)
 
 
+class _Timed(Backend):
+    """Notes when a commit was announced."""
+
+    committed = 0.0
+
+    def announce(self, catalog_pk: int) -> None:
+        """Announce, and note when."""
+        self.committed = time.time()
+        super().announce(catalog_pk)
+
+
 class Pictures:
     """Adds and replaces products by committing chunks; for one thread."""
 
     def __init__(self, system: OwnSystem, catalog: str, book: Book, encoder: Beforehand) -> None:
-        settings = system.settings
         self._catalog, self._book, self._encoder = catalog, book, encoder
-        self._redis = connect(settings.redis)
-        self._committed = 0.0
-        blobs = Blobs(settings.blobs, settings.home / "cache")
-        self._pipeline = Pipeline(
-            Database(settings.database), blobs, settings, _leave, self._announce
-        )
-
-    def _announce(self, catalog_pk: int) -> None:
-        self._committed = time.time()
-        presence.announce_change(self._redis, catalog_pk)
+        self._backend = _Timed(system.settings, _leave)
 
     def write(self, changes: Sequence[Change]) -> list[Acknowledged]:
         """Commit one chunk of changes."""
         name = self._accept(changes)
-        embed_chunk(self._pipeline, lambda _: self._encoder, name, 0, 1, "bench")
-        with self._pipeline.database.read() as connection:
+        embed_chunk(self._backend, lambda _: self._encoder, name, 0, 1, "bench")
+        with self._backend.database.read() as connection:
             done = imports.by_id(connection, name)
         if done.status != "succeeded":
             raise SystemExit(f"a chunk of changes ended as {done.status}: {done.counts}")
-        return [self._book.acknowledge(change, self._committed) for change in changes]
+        return [self._book.acknowledge(change, self._backend.committed) for change in changes]
 
     def _accept(self, changes: Sequence[Change]) -> str:
         """Write an import whose one chunk is decoded; nobody else is told."""
         numbers = np.array([change.product for change in changes])[:, None]
         pixels = (numbers >> [0, 8, 16] & 255).astype(np.uint8)
-        with self._pipeline.database.write() as connection:
+        with self._backend.database.write() as connection:
             catalog = catalogs.get(connection, self._catalog)
             record = imports.create(
                 connection, catalog, mode="upsert", media="blobs", source="", request_id="bench"
@@ -110,11 +108,11 @@ class Pictures:
             )
             imports.start(connection, record.pk, len(changes))
             imports.count(connection, record.pk, fetched=len(changes), decoded=len(changes))
-            self._pipeline.blobs.put(f"pixels/bench-{record.pk}", pixels.tobytes())
+            self._backend.blobs.put(f"pixels/bench-{record.pk}", pixels.tobytes())
         return record.id
 
 
-def _leave(task: str, payload: Mapping[str, Any]) -> None:
+def _leave(task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
     raise DependencyUnavailable("this is a benchmark; the reconciler sends what is in the outbox")
 
 

@@ -30,16 +30,14 @@ from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, ImageCorrupt, ImageError, InvalidRequest, NotFound
 from visearch.ids import new_id
-from visearch.indexing.accept import Mode, accept_file, accept_product
-from visearch.indexing.decode import limits_of
-from visearch.indexing.inline import InlineWorker
+from visearch.importing.accept import Mode, accept_file, accept_product
+from visearch.importing.decode import limits_of
+from visearch.inline import InlineWorker
 from visearch.records import Attributes, Hit, Import, Metric
 from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
 from visearch.settings import Settings
 from visearch.store import catalogs, imports, ledger, products
-from visearch.store.blobs import Blobs
-from visearch.store.database import Database
 
 Picture = str | Path | bytes | Image.Image
 BUCKETS = (1, 16, 64)
@@ -75,14 +73,11 @@ class Catalog:
             raise
 
     def _open(self, name: str, metric: Metric, encoder: str) -> None:
-        self._database = Database(self._settings.database)
-        self._database.migrate()
-        self._blobs = Blobs(self._settings.blobs, self._settings.home / "cache")
         self._name, self._spec = name, encoder
-        self._worker = InlineWorker(
-            self._database, self._blobs, self._settings, lambda _: self._encoder
-        )
-        self._pipeline = self._worker.pipeline
+        self._worker = InlineWorker(self._settings, lambda _: self._encoder)
+        self._backend = self._worker.backend
+        self._database, self._blobs = self._backend.database, self._backend.blobs
+        self._database.migrate()
         self._indexes = Indexes(self._database, self._blobs)
         self._service = SearchService(
             self._database, self._blobs, self._indexes, self._embed, limits_of(self._settings)
@@ -146,7 +141,7 @@ class Catalog:
             InvalidRequest: no picture, or more than ten.
         """
         record = accept_product(
-            self._pipeline,
+            self._backend,
             self._name,
             product_id,
             [_bytes(picture) for picture in pictures],
@@ -166,7 +161,7 @@ class Catalog:
             ArchiveError: the file is no archive we read, or above the limits.
         """
         record = accept_file(
-            self._pipeline, self._name, _pieces(Path(path)), mode=mode, request_id=new_id()
+            self._backend, self._name, _pieces(Path(path)), mode=mode, request_id=new_id()
         )
         self._worker.work()
         with self._database.read() as connection:

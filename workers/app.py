@@ -14,7 +14,7 @@ from celery import Celery, signals
 from visearch import contract, logs
 from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
-from visearch.store import presence
+from visearch.store.redis import presence
 from workers import broker
 from workers.context import Context
 from workers.roles import ROLES

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 
 from visearch.contract import EMBED, EMBED_CHUNK, REINDEX
-from visearch.indexing.embed import embed_chunk
-from visearch.indexing.reindex import take_turn
+from visearch.importing.embed import embed_chunk
+from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
-from visearch.store.redis import answering
+from visearch.store.redis.client import answering
 from workers.app import app, at_start, context
 from workers.encoders import Encoders
 from workers.failures import releasing
@@ -30,7 +30,7 @@ def _initialise() -> None:
 def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Embed one chunk."""
     with releasing(import_id, chunk, chunks.EMBED, attempt):
-        embed_chunk(context.pipeline, _encoders[0].get, import_id, chunk, attempt, context.name)
+        embed_chunk(context, _encoders[0].get, import_id, chunk, attempt, context.name)
 
 
 @app.task(name=REINDEX)
@@ -38,7 +38,7 @@ def reindex() -> None:
     """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
     if _reindexing.acquire(blocking=False):
         try:
-            take_turn(context.pipeline, _encoders[0].get, _busy)
+            take_turn(context, _encoders[0].get, _busy)
         finally:
             _reindexing.release()
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import structlog
 
 from visearch.errors import DependencyUnavailable, VisearchError
-from visearch.indexing import progress
+from visearch.importing import progress
 from visearch.store import imports
 from workers.app import context
 
@@ -20,7 +20,7 @@ def release(import_id: str, chunk: int, stage: str, attempt: int, code: str, det
     log.warning("chunk_released", chunk=chunk, stage=stage, attempt=attempt, detail=detail)
     with context.database.read() as connection:
         record = imports.by_id(connection, import_id)
-    progress.release(context.pipeline, record.pk, chunk, stage, attempt, code=code, detail=detail)
+    progress.release(context, record.pk, chunk, stage, attempt, code=code, detail=detail)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def releasing(import_id: str, chunk: int, stage: str, attempt: int) -> Iterator[
         log.warning("chunk_postponed", chunk=chunk, stage=stage, detail=error.detail)
         with context.database.read() as connection:
             record = imports.by_id(connection, import_id)
-        progress.postpone(context.pipeline, record.pk, chunk, stage, attempt)
+        progress.postpone(context, record.pk, chunk, stage, attempt)
     except VisearchError as error:
         release(import_id, chunk, stage, attempt, error.code, error.detail)
         raise

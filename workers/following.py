@@ -6,7 +6,7 @@ import threading
 from functools import partial
 
 from visearch.searching.indexes import Indexes, keep_fresh
-from visearch.store.presence import await_change
+from visearch.store.redis.presence import await_change
 from workers.app import context
 
 

@@ -15,9 +15,9 @@ from celery.worker.request import Request
 
 from visearch.contract import DECODE_CHUNK, PLAN_IMPORT
 from visearch.errors import VisearchError
-from visearch.indexing import progress
-from visearch.indexing.decode import decode_chunk
-from visearch.indexing.plan import plan
+from visearch.importing import progress
+from visearch.importing.decode import decode_chunk
+from visearch.importing.plan import plan
 from visearch.store import imports
 from visearch.store.chunks import DECODE
 from workers.app import app, context
@@ -86,7 +86,7 @@ class _IsolatedTask(Task[Any, Any]):
 def plan_import(import_id: str, attempt: int, request_id: str) -> None:
     """List the items of an uploaded file."""
     try:
-        plan(context.pipeline, import_id, attempt)
+        plan(context, import_id, attempt)
     except VisearchError as error:
         log.warning("plan_failed", import_id=import_id, error=error.detail)
         raise
@@ -94,7 +94,7 @@ def plan_import(import_id: str, attempt: int, request_id: str) -> None:
         with context.database.read() as connection:
             record = imports.by_id(connection, import_id)
         detail = "reading the file takes more memory than an ingest process may use"
-        progress.fail_import(context.pipeline, record.pk, "archive_too_large", detail)
+        progress.fail_import(context, record.pk, "archive_too_large", detail)
         # Celery stops the whole worker when a task raises MemoryError.
         raise VisearchError(detail, code="archive_too_large") from error
 
@@ -103,4 +103,4 @@ def plan_import(import_id: str, attempt: int, request_id: str) -> None:
 def decode(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Fetch and decode one chunk."""
     with releasing(import_id, chunk, DECODE, attempt):
-        decode_chunk(context.pipeline, import_id, chunk, attempt, context.name)
+        decode_chunk(context, import_id, chunk, attempt, context.name)

@@ -7,12 +7,12 @@ import threading
 import structlog
 
 from visearch.contract import COMPACT, COMPARE, PURGE, RECONCILE
-from visearch.indexing.compaction import compact_all
-from visearch.indexing.duplicates import Resting, compare_all
-from visearch.indexing.purge import purge as purge_store
-from visearch.indexing.reconcile import reconcile as reconcile_work
-from visearch.store import presence
-from visearch.store.redis import answering
+from visearch.importing.reconcile import reconcile as reconcile_work
+from visearch.store.redis import presence
+from visearch.store.redis.client import answering
+from visearch.upkeep.compaction import compact_all
+from visearch.upkeep.duplicates import Resting, compare_all
+from visearch.upkeep.purge import purge as purge_store
 from workers.app import app, context
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ def reconcile() -> None:
     """Repair what the queue lost or a dead worker held."""
     if _reconciling.acquire(blocking=False):
         try:
-            reconcile_work(context.pipeline, _watch.look(context.redis), _queue_depth)
+            reconcile_work(context, _watch.look(context.redis), _queue_depth)
         finally:
             _reconciling.release()
 
@@ -44,7 +44,7 @@ def compact() -> None:
     """Build the index generations that are due, one builder at a time."""
     if _building.acquire(blocking=False):
         try:
-            for name in compact_all(context.pipeline):
+            for name in compact_all(context):
                 log.info("generation_published", catalog=name)
         finally:
             _building.release()
@@ -55,7 +55,7 @@ def compare() -> None:
     """Find the pictures of different products that look the same."""
     if _comparing.acquire(blocking=False):
         try:
-            compare_all(context.pipeline, _resting)
+            compare_all(context, _resting)
         finally:
             _comparing.release()
 
@@ -65,6 +65,6 @@ def purge() -> None:
     """Remove what nobody can need any more."""
     if _purging.acquire(blocking=False):
         try:
-            purge_store(context.pipeline)
+            purge_store(context)
         finally:
             _purging.release()

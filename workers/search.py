@@ -17,14 +17,14 @@ from visearch.errors import (
     SearchExpired,
     VisearchError,
 )
-from visearch.indexing.decode import limits_of
+from visearch.importing.decode import limits_of
 from visearch.records import Catalog
 from visearch.searching.answers import answer_body, failure_body
 from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
 from visearch.searching.shards import Gatherer
 from visearch.store import reindexes
-from visearch.store.jobs import answer_key
+from visearch.store.redis.jobs import answer_key
 from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders

@@ -20,7 +20,10 @@ LEAVES = {
     "scratch",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
-USE_CASES = {"indexing", "searching", "training", "evaluation", "catalog"}
+USE_CASES = {
+    "importing", "upkeep", "reindexing", "searching", "training", "evaluation", "backend",
+    "catalog", "inline",
+}  # fmt: skip
 EDGES = {"cli", "demo"}
 """Programs on top of the core, and data for them; nothing below may import them."""
 
@@ -34,8 +37,8 @@ WEB_NEVER = (
     "workers",
     "visearch.index",
     "visearch.encoders.encoder",
-    "visearch.encoders.resnet",
-    "visearch.encoders.weights",
+    "visearch.encoders.families",
+    "visearch.encoders.checkpoints.weights",
 )
 CORE_NEVER = ("flask", "flask_openapi", "celery", "kombu", "web", "workers")
 

@@ -18,15 +18,15 @@ import sqlalchemy as sa
 from stock import Vector, add, nearest, points
 from system import System, eventually
 
+from visearch.backend import Backend
 from visearch.index.generation import open_generation
-from visearch.indexing import purge as purging
-from visearch.indexing.pipeline import Pipeline
 from visearch.records import Catalog
 from visearch.settings import Settings
 from visearch.store import catalogs
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 from visearch.store.schema import generations
+from visearch.upkeep import purge as purging
 
 KILLS = int(os.environ.get("BUILDER_KILLS", "4"))
 """How often the builder is killed. 20 take ten minutes: the supervisor restarts ever later."""
@@ -172,7 +172,7 @@ def test_a_killed_builder_harms_nothing(
     print(f"a build takes {length:.2f} s; {KILLS} kills hit it {dict(outcomes)}")
     monkeypatch.setattr(purging, "BUILDING_S", -1)
     nothing = (lambda *_: None, lambda _: None)
-    purging.purge(Pipeline(attacked.database, attacked.blobs, attacked.settings, *nothing))
+    purging.purge(Backend(attacked.database, attacked.blobs, attacked.settings, *nothing))
     with attacked.database.read() as connection:
         published = {*connection.execute(sa.select(generations.c.id)).scalars()}
     assert attacked.blobs.folders("generations") == published

@@ -36,7 +36,7 @@ def _decode(original, data, *arguments, **options):
 
 class _Patch(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name not in ("visearch.indexing.decode", "workers.ingest"):
+        if name not in ("visearch.importing.decode", "workers.ingest"):
             return None
         spec = PathFinder.find_spec(name, path, target)
         execute = spec.loader.exec_module

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from bench_pipeline import Bench, FlatEncoder
+from bench_backend import FlatEncoder, ManualSystem
 from system import archive, picture
 
 from visearch.store import catalogs, products
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    made = Bench(tmp_path / "home", chunk_items=2)
+def manual(tmp_path: Path) -> ManualSystem:
+    made = ManualSystem(tmp_path / "home", chunk_items=2)
     made.catalog("c")
     return made
 
@@ -24,61 +24,63 @@ def small(i: int) -> bytes:
     return picture(i, side=64)
 
 
-def test_a_replace_spares_what_was_accepted_after_it(bench: Bench) -> None:
-    bench.put("c", "x", small(1), title="old")
-    bench.drain()
-    replace = bench.accept("c", archive([("a.jpg", small(2))]), "replace")
-    first, bench.queue = bench.queue, []
-    later = bench.put("c", "x", small(3), title="new")
-    late, bench.queue = bench.queue, first
-    bench.drain()
-    assert bench.read(replace).status == "succeeded"
-    assert bench.product("c", "x") is None
-    bench.queue = late
-    bench.drain()
-    assert bench.read(later).status == "succeeded"
-    found = bench.product("c", "x")
+def test_a_replace_spares_what_was_accepted_after_it(manual: ManualSystem) -> None:
+    manual.put("c", "x", small(1), title="old")
+    manual.drain()
+    replace = manual.accept("c", archive([("a.jpg", small(2))]), "replace")
+    first, manual.queue = manual.queue, []
+    later = manual.put("c", "x", small(3), title="new")
+    late, manual.queue = manual.queue, first
+    manual.drain()
+    assert manual.read(replace).status == "succeeded"
+    assert manual.product("c", "x") is None
+    manual.queue = late
+    manual.drain()
+    assert manual.read(later).status == "succeeded"
+    found = manual.product("c", "x")
     assert found is not None and found.title == "new" and len(found.images) == 1
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_a_replace_holds_against_what_was_accepted_before_it(bench: Bench, known: bool) -> None:
+def test_a_replace_holds_against_what_was_accepted_before_it(
+    manual: ManualSystem, known: bool
+) -> None:
     if known:
-        bench.put("c", "b", small(1))
-        bench.drain()
-    earlier = bench.put("c", "b", small(2))
-    late, bench.queue = bench.queue, []
-    replace = bench.accept("c", archive([("a.jpg", small(3))]), "replace")
-    bench.drain()
-    bench.queue = late
-    bench.drain()
-    assert bench.read(replace).status == "succeeded"
-    assert bench.codes(earlier) == ["superseded"]
-    assert bench.product("c", "b") is None
-    assert bench.product("c", "a") is not None
+        manual.put("c", "b", small(1))
+        manual.drain()
+    earlier = manual.put("c", "b", small(2))
+    late, manual.queue = manual.queue, []
+    replace = manual.accept("c", archive([("a.jpg", small(3))]), "replace")
+    manual.drain()
+    manual.queue = late
+    manual.drain()
+    assert manual.read(replace).status == "succeeded"
+    assert manual.codes(earlier) == ["superseded"]
+    assert manual.product("c", "b") is None
+    assert manual.product("c", "a") is not None
 
 
-def test_a_patch_keeps_the_other_fields_of_a_write_on_its_way(bench: Bench) -> None:
-    bench.put("c", "x", small(1), title="old", url="http://old", attributes={"price": 1})
-    bench.drain()
-    bench.put("c", "x", small(1), title="put", url="http://put", attributes={"price": 2})
-    with bench.database.write() as connection:
+def test_a_patch_keeps_the_other_fields_of_a_write_on_its_way(manual: ManualSystem) -> None:
+    manual.put("c", "x", small(1), title="old", url="http://old", attributes={"price": 1})
+    manual.drain()
+    manual.put("c", "x", small(1), title="put", url="http://put", attributes={"price": 2})
+    with manual.database.write() as connection:
         catalog = catalogs.get(connection, "c")
         products.describe(connection, catalog, "x", {"title": "patched"})
-    bench.drain()
-    found = bench.product("c", "x")
+    manual.drain()
+    found = manual.product("c", "x")
     assert found is not None
     assert (found.title, found.url, found.attributes) == ("patched", "http://put", {"price": 2})
 
 
-def test_a_row_with_more_pictures_takes_nothing_away(bench: Bench) -> None:
+def test_a_row_with_more_pictures_takes_nothing_away(manual: ManualSystem) -> None:
     rows = (
         "id,image,title,colour,price\na,1.jpg,Mug,red,12\na,2.jpg,,,\nb,3.jpg,B,,\na,4.jpg,,blue,\n"
     )
     files = [(f"{i}.jpg", small(i)) for i in range(1, 5)]
-    bench.accept("c", archive([("manifest.csv", rows.encode()), *files]))
-    bench.drain()
-    found = bench.product("c", "a")
+    manual.accept("c", archive([("manifest.csv", rows.encode()), *files]))
+    manual.drain()
+    found = manual.product("c", "a")
     assert found is not None
     assert (found.title, found.attributes) == ("Mug", {"colour": "red", "price": 12})
     assert len(found.images) == 3
@@ -93,11 +95,11 @@ class Speechless(FlatEncoder):
         return vectors
 
 
-def test_a_picture_without_an_embedding_fails_alone(bench: Bench) -> None:
-    bench.encoder = Speechless()
-    record = bench.accept("c", archive([(f"{i}.jpg", small(i)) for i in range(2)]))
-    bench.drain()
-    done = bench.read(record)
+def test_a_picture_without_an_embedding_fails_alone(manual: ManualSystem) -> None:
+    manual.encoder = Speechless()
+    record = manual.accept("c", archive([(f"{i}.jpg", small(i)) for i in range(2)]))
+    manual.drain()
+    done = manual.read(record)
     assert (done.status, done.counts.searchable, done.counts.failed) == ("partial", 1, 1)
-    assert bench.codes(record) == [None, "no_embedding"]
-    assert bench.product("c", "1") is None
+    assert manual.codes(record) == [None, "no_embedding"]
+    assert manual.product("c", "1") is None

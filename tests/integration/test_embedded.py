@@ -88,7 +88,7 @@ def test_a_killed_import_goes_on_when_the_folder_is_opened_again(tmp_path: Path)
     program = """
 import os, sys
 from visearch import Catalog
-from visearch.indexing import inline
+from visearch import inline
 stop = int(sys.argv[3])
 run, turns = inline.InlineWorker._run, []
 def dying(self, task, payload):

@@ -10,8 +10,8 @@ import pytest
 from system import System, archive, eventually, picture
 
 from visearch.encoders import registry
+from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
 from visearch.encoders.spec import metadata_for
-from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.images import Preprocess
 
 N = 90

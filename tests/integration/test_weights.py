@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from visearch.encoders.checkpoints.weights import slots
 from visearch.encoders.registry import abstract
-from visearch.encoders.weights import slots
 
 VISEARCH = str(Path(sys.executable).with_name("visearch"))
 COMMIT, OLDER = "c" * 40, "0" * 40

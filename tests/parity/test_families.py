@@ -14,10 +14,10 @@ import pytest
 from flax import nnx
 
 from visearch.encoders import load_model
-from visearch.encoders.model import Model
-from visearch.encoders.naming import Array
+from visearch.encoders.checkpoints.weights import load_tensors, save_safetensors, to_tensors
+from visearch.encoders.families.model import Model
+from visearch.encoders.families.naming import Array
 from visearch.encoders.registry import filled
-from visearch.encoders.weights import load_tensors, save_safetensors, to_tensors
 from visearch.errors import EncoderError, WeightsMismatch
 
 TOLERANCE = 1e-3

@@ -11,8 +11,8 @@ from system import eventually
 
 from visearch.cli import redis_server
 from visearch.settings import Settings
-from visearch.store.presence import announce_change, await_change
-from visearch.store.redis import Client, connect
+from visearch.store.redis.client import Client, connect
+from visearch.store.redis.presence import announce_change, await_change
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from visearch.errors import SettingsError, VisearchError
 from visearch.settings import Settings
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
-from visearch.store.redis import answering, connect
+from visearch.store.redis.client import answering, connect
 
 MIN_DISK_BYTES = 1 << 30
 PACKAGES = ("celery", "flask", "flask_openapi", "gunicorn", "jax", "flax", "scann")

@@ -18,7 +18,7 @@ from visearch.cli.evaluate import evaluate
 from visearch.cli.quantize import quantize
 from visearch.cli.weights import weights
 from visearch.errors import VisearchError
-from visearch.indexing import accept
+from visearch.importing import accept
 from visearch.settings import Settings
 
 server = click.option("--server", metavar="URL", help="The server [default: HOST and PORT].")

@@ -22,7 +22,7 @@ from visearch.contract import MAX_SHARDS
 from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.settings import Settings
 from visearch.store.database import Database
-from visearch.store.redis import answering, connect
+from visearch.store.redis.client import answering, connect
 
 ROLES = ("search", "embed", "ingest", "maintain", "beat")
 STOP_S = 20.0

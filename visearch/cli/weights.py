@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from visearch.cli.common import as_json, one_line_errors, print_json
-from visearch.encoders.hub import HubSource, note_path
+from visearch.encoders.checkpoints.hub import HubSource, note_path
 from visearch.encoders.spec import EncoderSpec, resolve, weights_folder
 from visearch.errors import VisearchError
 from visearch.images import Preprocess
@@ -61,7 +61,7 @@ def pull(source: str, architecture: str | None, sha256: str | None, as_json: boo
     """
     hub_source = HubSource.parse(source)
     with _extra("worker,hub"):
-        from visearch.encoders.pull import pull as run
+        from visearch.encoders.checkpoints.pull import pull as run
     home = Settings.from_env().home
     run(hub_source, weights_folder(), home / "cache" / "hf-hub", architecture, sha256)
     _report(source, as_json)
@@ -94,8 +94,8 @@ def convert(
     CLASSES is the number of classes that the checkpoint tells apart, 0 for none.
     """
     with _extra("worker"):
-        from visearch.encoders.convert import Recipe
-        from visearch.encoders.convert import convert as run
+        from visearch.encoders.checkpoints.convert import Recipe
+        from visearch.encoders.checkpoints.convert import convert as run
     try:
         preprocess = Preprocess(size=size, fit=fit, mean=mean, std=std)
     except ValueError as error:
@@ -118,7 +118,7 @@ def cut(spec: str, dimension: int, out: Path, as_json: bool) -> None:
     Shorter vectors take less memory and find a little less (docs/benchmarks.md).
     """
     with _extra("worker"):
-        from visearch.encoders.convert import cut as run
+        from visearch.encoders.checkpoints.convert import cut as run
     run(resolve(spec), dimension, out)
     _report(f"file:{out}", as_json)
 
@@ -130,7 +130,7 @@ def cut(spec: str, dimension: int, out: Path, as_json: bool) -> None:
 def check(spec: str, as_json: bool) -> None:
     """Check an encoder: its keys and shapes, that it is finite, that it embeds."""
     with _extra("worker"):
-        from visearch.encoders.checks import check as run
+        from visearch.encoders.checkpoints.checks import check as run
     run(resolve(spec))
     _report(spec, as_json)
 

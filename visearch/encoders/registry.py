@@ -10,7 +10,8 @@ from typing import Any, TypedDict, Unpack
 import jax
 from flax import nnx
 
-from visearch.encoders import (
+from visearch.encoders.checkpoints.weights import load_checkpoint, load_tensors
+from visearch.encoders.families import (
     convnext,
     efficientnet,
     inception_v3,
@@ -22,9 +23,8 @@ from visearch.encoders import (
     resnet,
     vgg,
 )
-from visearch.encoders.model import Config, Model
-from visearch.encoders.naming import Array
-from visearch.encoders.weights import load_checkpoint, load_tensors
+from visearch.encoders.families.model import Config, Model
+from visearch.encoders.families.naming import Array
 from visearch.errors import UnknownEncoder
 
 

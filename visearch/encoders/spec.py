@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from visearch.encoders import hub
-from visearch.encoders.header import read_metadata
+from visearch.encoders.checkpoints import hub
+from visearch.encoders.checkpoints.header import read_metadata
 from visearch.errors import EncoderMismatch, UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
 from visearch.records import Catalog

@@ -27,7 +27,7 @@ from visearch.records import Catalog, Neighbour
 from visearch.searching.indexes import Indexes, Snapshot
 from visearch.store import changes
 from visearch.store.database import Database
-from visearch.store.redis import Client, answering
+from visearch.store.redis.client import Client, answering
 
 log = structlog.get_logger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.records import Catalog, Hit
-from visearch.store.inserts import insert_new
+from visearch.store.database import insert_new
 from visearch.store.schema import catalogs, duplicates, images, products
 
 Pair = tuple[int, int, float]

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.records import Catalog
-from visearch.store.inserts import insert_new
+from visearch.store.database import insert_new
 from visearch.store.schema import embeddings, images
 
 

@@ -7,16 +7,21 @@ a crash between sending and deleting sends twice, which every task tolerates.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 
 from visearch.store.database import Database
 from visearch.store.schema import outbox
 
-Send = Callable[[str, Mapping[str, Any]], None]
-"""``send(task, payload)`` puts one message on the task's queue, or raises."""
+
+class Send(Protocol):
+    """A way to put messages on queues."""
+
+    def __call__(self, task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
+        """Send one message, by default to the task's queue; raises DependencyUnavailable."""
+
 
 BATCH = 500
 

@@ -14,9 +14,9 @@ from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from visearch.encoders import registry
-from visearch.encoders.model import Model
+from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
+from visearch.encoders.families.model import Model
 from visearch.encoders.spec import metadata_for
-from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from visearch.encoders.model import Model
+from visearch.encoders.families.model import Model
 
 Arrays = dict[str, jax.Array]
 """Arrays by their place in the module, as ``body/0/layers/0/kernel``."""

@@ -12,8 +12,8 @@ import numpy as np
 from flax import nnx
 
 from visearch.encoders import registry
-from visearch.encoders.header import read_metadata
-from visearch.encoders.model import Model
+from visearch.encoders.checkpoints.header import read_metadata
+from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.flax_export import load
 from visearch.encoders.spec import METADATA_KEY, read_notes, resolve
 from visearch.errors import InvalidRequest, WeightsMismatch

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from visearch import records
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, InvalidRequest, NotFound
-from visearch.indexing.progress import remove_catalog
+from visearch.importing.progress import remove_catalog
 from visearch.store import catalogs, generations, products
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
@@ -106,7 +106,7 @@ def get_catalog(path: CatalogPath) -> Response:
 @api.delete("/<string:catalog>", summary="Delete a catalog", responses={204: None, **problems(404)})
 def delete_catalog(path: CatalogPath) -> Response:
     """Delete the catalog with all its products."""
-    remove_catalog(services().pipeline, path.catalog)
+    remove_catalog(services(), path.catalog)
     return Response(status=204)
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from visearch.contract import SEARCH
 from visearch.errors import DependencyUnavailable
-from visearch.store import presence
+from visearch.store.redis import presence
 from web.api.common import reply
 from web.services import services
 

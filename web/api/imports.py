@@ -13,8 +13,8 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
 from visearch import records
-from visearch.indexing.accept import accept_file
-from visearch.indexing.progress import cancel
+from visearch.importing.accept import accept_file
+from visearch.importing.progress import cancel
 from visearch.records import Import, ImportItem, now
 from visearch.store import catalogs, imports, ledger
 from web.api import schemas
@@ -82,13 +82,13 @@ class ItemsQuery(schemas.Request):
 def create_import(path: CatalogPath, query: UploadQuery) -> Response:
     """Store the file and accept it; its items become searchable in the background."""
     record = accept_file(
-        services().pipeline,
+        services(),
         path.catalog,
         upload_stream(),
         mode=query.mode,
         request_id=request_id(),
     )
-    services().pipeline.flush()
+    services().flush()
     location = f"/v1/catalogs/{path.catalog}/imports/{record.id}"
     return reply(import_model(record), 202, Location=location)
 

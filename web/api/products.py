@@ -9,7 +9,7 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import ConfigDict, Field
 
 from visearch import records
-from visearch.indexing.accept import accept_product
+from visearch.importing.accept import accept_product
 from visearch.store import catalogs, products
 from web.api import schemas
 from web.api.catalogs import CatalogPath
@@ -90,7 +90,7 @@ def put_product(path: ProductPath) -> Response:
     """Accept the product; the returned import tells the fate of each picture."""
     body, pictures = _read_request()
     record = accept_product(
-        services().pipeline,
+        services(),
         path.catalog,
         path.product_id,
         pictures,
@@ -99,7 +99,7 @@ def put_product(path: ProductPath) -> Response:
         attributes=body.attributes,
         request_id=request_id(),
     )
-    services().pipeline.flush()
+    services().flush()
     location = f"/v1/catalogs/{record.catalog}/imports/{record.id}"
     return reply(import_model(record), 202, Location=location)
 

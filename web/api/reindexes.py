@@ -10,7 +10,7 @@ from flask_openapi.blueprint import APIBlueprint
 from visearch import records
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict
-from visearch.indexing.activate import activate
+from visearch.reindexing.activate import activate
 from visearch.store import catalogs, reindexes
 from visearch.store.reindexes import FORMER, READY, Reindex
 from web.api import schemas
@@ -106,7 +106,7 @@ def rollback(path: CatalogPath) -> Response:
 
 def _use(catalog: records.Catalog, reindex: Reindex) -> Response:
     """Activate at once, or leave it to a worker that first embeds what came in just now."""
-    if not activate(services().pipeline, catalog, reindex):
+    if not activate(services(), catalog, reindex):
         with services().database.write() as connection:
             reindexes.change(connection, reindex, activate="now")
     with services().database.read() as connection:

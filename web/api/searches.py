@@ -17,7 +17,7 @@ from visearch.ids import new_id
 from visearch.records import Catalog
 from visearch.store import catalogs
 from visearch.store.filters import attribute_conditions, check_field
-from visearch.store.jobs import SearchRecord, answer_key
+from visearch.store.redis.jobs import SearchRecord, answer_key
 from web.api import schemas
 from web.api.common import (
     check_picture_size,

@@ -14,7 +14,8 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from visearch import records
-from visearch.store import catalogs, presence, products, queues
+from visearch.store import catalogs, products
+from visearch.store.redis import presence, queues
 from web.api import schemas
 from web.api.common import problems, reply
 from web.services import services

@@ -10,9 +10,9 @@ from click.testing import CliRunner
 
 from visearch.cli.main import main
 from visearch.encoders import registry
+from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.spec import metadata_for, resolve
-from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.images import Preprocess
 
 HALF = (0.5, 0.5, 0.5)

@@ -14,8 +14,8 @@ from system import picture
 
 from visearch import Encoder
 from visearch.encoders import registry, spec
-from visearch.encoders.verified import load_verified
-from visearch.encoders.weights import load_safetensors, save_safetensors, to_tensors
+from visearch.encoders.checkpoints.verified import load_verified
+from visearch.encoders.checkpoints.weights import load_safetensors, save_safetensors, to_tensors
 from visearch.errors import UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
 

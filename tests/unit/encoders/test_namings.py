@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-from visearch.encoders.model import Model
-from visearch.encoders.naming import OWN
+from visearch.encoders.checkpoints.weights import load_tensors, slots
+from visearch.encoders.families.model import Model
+from visearch.encoders.families.naming import OWN
 from visearch.encoders.registry import abstract, load_model
-from visearch.encoders.weights import load_tensors, slots
 from visearch.errors import UnknownEncoder, WeightsMismatch
 
 # SHA-256 (its first 16 digits) over "key [shape]" lines, sorted, of the state dicts that

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from visearch.encoders.weights import load_checkpoint
+from visearch.encoders.checkpoints.weights import load_checkpoint
 from visearch.errors import WeightsMismatch
 
 REAL = Path(__file__).parent / "data" / "torch-2.13.pth"

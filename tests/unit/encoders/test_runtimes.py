@@ -15,8 +15,8 @@ import pytest
 
 from visearch import Encoder
 from visearch.encoders import registry, spec
+from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
 from visearch.encoders.runtimes.options import RunOptions, choose, user_cache
-from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.errors import ExportError, SettingsError
 from visearch.images import Preprocess
 from visearch.settings import Settings

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from visearch.encoders.model import Model
+from visearch.encoders.checkpoints.weights import slots
+from visearch.encoders.families.model import Model
 from visearch.encoders.registry import abstract, filled
-from visearch.encoders.weights import slots
 
 X = np.random.default_rng(0).normal(0, 1, (4, 32, 32, 3)).astype(np.float32)
 

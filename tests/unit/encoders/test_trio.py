@@ -12,12 +12,12 @@ import pytest
 from system import picture
 
 from visearch.encoders import registry
-from visearch.encoders.model import Model
+from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
+from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes import flax_export
 from visearch.encoders.runtimes.export import TOLERANCE, check
 from visearch.encoders.runtimes.onnx import OnnxRuntime
 from visearch.encoders.spec import metadata_for
-from visearch.encoders.weights import save_safetensors, to_tensors
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
 from visearch.training.data import Dataset

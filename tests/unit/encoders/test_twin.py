@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from visearch.encoders.mobilenet_twin import VARIANTS, MobileNetTwin
+from visearch.encoders.families.mobilenet_twin import VARIANTS, MobileNetTwin
 from visearch.encoders.runtimes import flax_export
 from visearch.encoders.runtimes.export import TOLERANCE, check
 from visearch.encoders.runtimes.onnx import OnnxRuntime

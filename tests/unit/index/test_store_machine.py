@@ -20,11 +20,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from visearch.backend import Backend, LoneBackend
 from visearch.errors import DependencyUnavailable
 from visearch.ids import new_id
-from visearch.indexing import compaction
-from visearch.indexing.pipeline import Pipeline
-from visearch.indexing.purge import purge
 from visearch.searching.indexes import Indexes
 from visearch.settings import Settings
 from visearch.store import catalogs, changes, products
@@ -32,6 +30,8 @@ from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 from visearch.store.schema import embeddings, generations, images
 from visearch.store.schema import products as products_table
+from visearch.upkeep import compaction
+from visearch.upkeep.purge import purge
 
 D = 3
 IDS = st.integers(0, 40)
@@ -76,16 +76,18 @@ class AgainstADict(RuleBasedStateMachine):
         self.database = empty_database(self.home / "visearch.db")
         config = Settings(home=self.home, generations_kept=3)
         self.blobs = Blobs(config.blobs, self.home / "cache")
-        self.pipeline = self.pipeline_over(self.blobs, config)
-        self.failing = self.pipeline_over(BrokenBlobs(config.blobs, self.home / "cache"), config)
+        self.backend = self.backend_over(self.blobs, config)
+        self.failing = self.backend_over(BrokenBlobs(config.blobs, self.home / "cache"), config)
         with self.database.write() as connection:
             common = {"encoder": "bundled", "fingerprint": "f", "dimension": D}
             catalogs.create(connection, "shop", title="", metric="cosine", **common)
         self.model: dict[int, np.ndarray] = {}
         self.reload()
 
-    def pipeline_over(self, blobs: Blobs, config: Settings) -> Pipeline:
-        return Pipeline(self.database, blobs, config, lambda *_: None, lambda _: None)
+    def backend_over(self, blobs: Blobs, config: Settings) -> Backend:
+        backend = LoneBackend(config, lambda *_: None)
+        backend.database, backend.blobs = self.database, blobs
+        return backend
 
     def teardown(self) -> None:
         if hasattr(self, "home"):
@@ -157,7 +159,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        compaction.compact(self.pipeline, self.catalog())
+        compaction.compact(self.backend, self.catalog())
 
     @precondition(lambda self: self.model)
     @rule()
@@ -183,11 +185,11 @@ class AgainstADict(RuleBasedStateMachine):
     @rule()
     def maintain(self) -> None:
         """What was refused is built anew; nothing else is due, for want of changes."""
-        compaction.compact_all(self.pipeline)
+        compaction.compact_all(self.backend)
 
     @rule()
     def clean_up(self) -> None:
-        purge(self.pipeline)
+        purge(self.backend)
 
     @rule()
     def reload(self) -> None:

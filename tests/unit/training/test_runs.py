@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 from visearch.encoders import registry
+from visearch.encoders.checkpoints.weights import load_safetensors, save_safetensors, to_tensors
 from visearch.encoders.encoder import Encoder
-from visearch.encoders.weights import load_safetensors, save_safetensors, to_tensors
 from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.evaluation.heldout import measure_held_out
 from visearch.training.board import Board

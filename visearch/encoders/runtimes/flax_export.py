@@ -8,13 +8,13 @@ import numpy.typing as npt
 from flax import nnx
 
 from visearch.encoders import registry
-from visearch.encoders.depthwise import DepthwiseConv, PointwiseConv
-from visearch.encoders.model import Model
+from visearch.encoders.checkpoints.verified import load_verified
+from visearch.encoders.families.depthwise import DepthwiseConv, PointwiseConv
+from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.fold import fold_batch_norm
 from visearch.encoders.runtimes.network import embedding
 from visearch.encoders.runtimes.onnx_export import export_onnx
 from visearch.encoders.spec import EncoderSpec
-from visearch.encoders.verified import load_verified
 from visearch.images import Preprocess
 
 CHECKED = 4

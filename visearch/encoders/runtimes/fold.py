@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from flax import nnx
 
-from visearch.encoders.depthwise import DepthwiseConv
-from visearch.encoders.model import Model
+from visearch.encoders.families.depthwise import DepthwiseConv
+from visearch.encoders.families.model import Model
 
 Convolution = nnx.Conv | DepthwiseConv
 _Place = tuple[nnx.Module, str | int]

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
+from visearch.encoders.checkpoints.verified import load_verified
 from visearch.encoders.spec import EncoderSpec, metadata_for, read_notes
-from visearch.encoders.verified import load_verified
 from visearch.errors import WeightsMismatch
 
 _TENSOR = "graph"

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from visearch.encoders.model import Model
+from visearch.encoders.families.model import Model
 from visearch.images import Preprocess
 
 Embed = Callable[[jax.Array], jax.Array]

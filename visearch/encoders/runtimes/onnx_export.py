@@ -16,8 +16,7 @@ import numpy as np
 import onnx
 from jax.extend import core
 
-from visearch.encoders.runtimes.onnx_graph import Graph, Value
-from visearch.encoders.runtimes.onnx_rule import Known
+from visearch.encoders.runtimes.onnx_graph import Graph, Known, Value
 from visearch.encoders.runtimes.onnx_rules import RULES, broadcast
 from visearch.errors import ExportError
 

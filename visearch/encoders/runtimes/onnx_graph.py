@@ -1,4 +1,4 @@
-"""An ONNX graph under construction: nodes, constants, and one rule of layout.
+"""An ONNX graph under construction, and what every rule of the exporter needs of it.
 
 Flax holds pictures as [N, H, W, C], ONNX and its engines as [N, C, H, W]. Every value of
 four axes is held channels first here, constants too, so that no transposition stands
@@ -8,14 +8,17 @@ all of them).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
+from jax.extend import core
 from onnx import TensorProto, helper, numpy_helper
+
+from visearch.errors import ExportError
 
 OPSET = 20
 IR_VERSION = 10
@@ -133,3 +136,34 @@ class Graph:
 def _described(value: Value, name: str, kind: int) -> onnx.ValueInfoProto:
     shape = ["n" if size is None else size for size in value.shape]
     return helper.make_tensor_value_info(name, kind, shape)
+
+
+Known = Value | Array
+"""A value of the graph, or one that depends on no picture and is known already."""
+Rule = Callable[[Graph, core.JaxprEqn, Sequence[Known]], Value]
+
+
+def shape_of(equation: core.JaxprEqn) -> tuple[Dim, ...]:
+    """Return the logical shape of the only output."""
+    sizes: tuple[object, ...] = getattr(equation.outvars[0].aval, "shape", ())
+    return tuple(size if isinstance(size, int) else None for size in sizes)
+
+
+def require(holds: bool, equation: core.JaxprEqn) -> None:
+    """Refuse a form of a primitive that its rule does not cover; raises ExportError."""
+    if not holds:
+        raise ExportError(f"this form of {equation.primitive.name!r} has no rule: {equation}")
+
+
+def value_of(known: Known, equation: core.JaxprEqn) -> Value:
+    """Return a value of the graph; raises ExportError for a constant."""
+    if isinstance(known, Value):
+        return known
+    raise ExportError(f"{equation.primitive.name!r} of a constant has no rule: {equation}")
+
+
+def array_of(known: Known, equation: core.JaxprEqn) -> Array:
+    """Return a constant; raises ExportError for a value of the graph."""
+    if isinstance(known, Value):
+        raise ExportError(f"{equation.primitive.name!r} needs a constant: {equation}")
+    return known

@@ -9,11 +9,14 @@ import onnx
 from jax.extend import core
 
 from visearch.encoders.runtimes import onnx_windows as windows
-from visearch.encoders.runtimes.onnx_graph import Dim, Graph, Value, held_axis
-from visearch.encoders.runtimes.onnx_rule import (
+from visearch.encoders.runtimes.onnx_graph import (
+    Dim,
+    Graph,
     Known,
     Rule,
+    Value,
     array_of,
+    held_axis,
     require,
     shape_of,
     value_of,

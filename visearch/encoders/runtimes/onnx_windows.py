@@ -7,8 +7,16 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from jax.extend import core
 
-from visearch.encoders.runtimes.onnx_graph import Graph, Value, held_axis
-from visearch.encoders.runtimes.onnx_rule import Known, array_of, require, shape_of, value_of
+from visearch.encoders.runtimes.onnx_graph import (
+    Graph,
+    Known,
+    Value,
+    array_of,
+    held_axis,
+    require,
+    shape_of,
+    value_of,
+)
 
 
 def convolution(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:

@@ -20,7 +20,7 @@ import structlog
 from flax import nnx
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from visearch.encoders.model import Model
+from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.fold import fold_batch_norm
 from visearch.encoders.runtimes.network import embedding
 from visearch.encoders.runtimes.options import Precision

@@ -1,0 +1,101 @@
+"""The adapters behind a process: one place makes them, from its settings and a way to send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import structlog
+
+from visearch import contract
+from visearch.errors import DependencyUnavailable
+from visearch.settings import Settings
+from visearch.store import outbox
+from visearch.store.blobs import Blobs
+from visearch.store.database import Database
+from visearch.store.outbox import Send
+from visearch.store.redis import presence
+from visearch.store.redis.client import Client, connect
+from visearch.store.redis.jobs import SearchJobs
+
+log = structlog.get_logger(__name__)
+
+
+class Backend:
+    """Settings, database, blobs, Redis and the queue of one process; each opened on first use."""
+
+    def __init__(self, settings: Settings, send: Send) -> None:
+        self.settings, self.send = settings, send
+        self._inherited: list[object] = []
+
+    @cached_property
+    def database(self) -> Database:
+        """The database."""
+        return Database(self.settings.database)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """The blob store."""
+        return Blobs(self.settings.blobs, self.settings.home / "cache")
+
+    @cached_property
+    def redis(self) -> Client:
+        """Redis."""
+        return connect(self.settings.redis)
+
+    @cached_property
+    def jobs(self) -> SearchJobs:
+        """The search jobs."""
+        return SearchJobs(self.redis, self.settings)
+
+    def announce(self, catalog_pk: int) -> None:
+        """Tell the search workers that a catalog has changed."""
+        presence.announce_change(self.redis, catalog_pk)
+
+    def flush(self) -> int:
+        """Send the messages that committed transactions left; returns how many.
+
+        They are rows: what cannot be sent now, the reconciler sends, and nobody fails for it.
+        """
+        try:
+            return outbox.flush(self.database, self.send)
+        except DependencyUnavailable as error:
+            log.warning("outbox_kept", error=error.detail)
+            return 0
+
+    def forked(self) -> None:
+        """Forget, in a child process, what the parent opened.
+
+        Forgotten, not closed: closing would speak to Redis and the database on the parent's
+        behalf.
+        """
+        for name in ("database", "blobs", "redis", "jobs"):
+            if name in self.__dict__:
+                self._inherited.append(self.__dict__.pop(name))
+
+
+class LoneBackend(Backend):
+    """The backend of a process that serves its catalogs alone: there is nobody to tell."""
+
+    def announce(self, catalog_pk: int) -> None:
+        """Do nothing: the only index there is looks for itself."""
+
+
+def celery_sender(send_task: Callable[..., object], unreachable: type[Exception]) -> Send:
+    """Return a ``Send`` by Celery's ``send_task``, which raises ``unreachable``."""
+
+    def send(task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
+        try:
+            send_task(
+                task,
+                kwargs=dict(payload),
+                queue=queue or contract.QUEUE_OF[task],
+                headers={contract.SENT_HEADER: time.time()},
+                retry=False,
+            )
+        except unreachable as error:
+            raise DependencyUnavailable(f"The queue does not answer: {error}") from error
+
+    return send

@@ -1,0 +1,1 @@
+"""Files of weights: read, convert, verify, pull from a hub."""

@@ -1,0 +1,1 @@
+"""CNN families in Flax NNX, one per file, and how published checkpoints name their arrays."""

@@ -1,0 +1,139 @@
+"""A MobileNet v2 of two branches: what it knows of everything, what it learned of products.
+
+The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
+goes its own way, through the same layers with weights of its own. The embedding has three
+parts, each scaled to a fixed length, so that none drowns the others: what the general branch
+sees, the kind of product, and which one it is. The last two also see three stages, where
+colour and texture still are: the kind their means; which one it is, the means of bands, for
+which top is not bottom (left and right are alike, for products are mirrored). The parts are
+interleaved, so that the first numbers of an embedding hold of each what comes first in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from visearch.encoders.families.mobilenet_v2 import MobileNetV2, MobileNetV2Config
+from visearch.encoders.families.naming import Naming
+from visearch.errors import EncoderError
+
+_SHARED = 4
+"""Layers before the branches part, at 1/4 of the input's side."""
+_STAGES = {4: (24, 8), 7: (32, 4), 14: (96, 2)}
+"""Channels after so many layers (at 1/4, 1/8 and 1/16 of the input's side), and the bands,
+one above the other, of which each has its mean.
+"""
+_MEANS = sum(channels for channels, _ in _STAGES.values())
+_BANDS = sum(channels * bands for channels, bands in _STAGES.values())
+
+
+VARIANTS: dict[str, MobileNetV2Config] = {
+    "mobilenet_v2_twin": MobileNetV2Config(folded=True, classes=None, embedding=256),
+}
+
+
+class MobileNetTwin(MobileNetV2):
+    """A MobileNet v2 of two branches; ``features`` are the general one's."""
+
+    instance_length = 1.0
+    """Length of the part that says which product it is; that of the others is 1."""
+
+    def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
+        super().__init__(config, rngs=rngs)
+        # Another network's body, of which the layers after the shared ones are taken.
+        self.special = nnx.List(list(MobileNetV2(config, rngs=rngs).body)[_SHARED:])
+
+    def make_heads(self, rngs: nnx.Rngs) -> None:
+        """Make the projection to each part."""
+        width, widths = self.config.features, self.widths
+
+        def head(inputs: int, part: str) -> nnx.Linear:
+            return nnx.Linear(inputs, widths[part], use_bias=False, rngs=rngs)
+
+        self.general_head = head(width, "general")
+        self.kind_head = head(width + _MEANS, "kind")
+        self.instance_head = head(width + _BANDS, "instance")
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Numbers in each part of the embedding: half of them are general."""
+        quarter = (self.config.embedding or 0) // 4
+        return {"general": 2 * quarter, "kind": quarter, "instance": quarter}
+
+    def namings(self) -> tuple[Naming, ...]:
+        """There is no other checkpoint of this architecture."""
+        return ()
+
+    def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return the general features [N, C] and the parts of the embedding."""
+        features, special, stages = self.branches(x)
+        bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
+        return features, {
+            **self.general_and_kind(features, special, stages),
+            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
+        }
+
+    def branches(self, x: jax.Array) -> tuple[jax.Array, jax.Array, dict[int, jax.Array]]:
+        """Return both branches' features [N, C], and stages [N, h, w, c] by their layer."""
+        for layer in self.body[:_SHARED]:
+            x = layer(x)
+        general = x
+        for layer in self.body[_SHARED:]:
+            general = layer(general)
+        stages = {_SHARED: x}
+        for i, layer in enumerate(self.special, start=_SHARED + 1):
+            x = layer(x)
+            if i in _STAGES:
+                stages[i] = x
+        return _mean(general), _mean(x), stages
+
+    def general_and_kind(
+        self, general: jax.Array, special: jax.Array, stages: dict[int, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """Return the parts that both branches' features give, [N, width] each."""
+        means = [_bands(each, 1) for each in stages.values()]
+        return {
+            "general": self.general_head(general),
+            "kind": self.kind_head(jnp.concatenate([special, *means], axis=1)),
+        }
+
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """Scale the parts and interleave them: two general numbers, one of each other part."""
+        rows = parts["kind"].shape[0]
+        general = _unit(parts["general"]).reshape(rows, -1, 2)
+        kind = _unit(parts["kind"])[:, :, None]
+        instance = (_unit(parts["instance"]) * self.instance_length)[:, :, None]
+        return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
+
+    def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
+        """Start both branches alike: the general layers, then directions float32 [C, C]."""
+        best = directions()
+        for own, other in zip(self.special, self.body[_SHARED:], strict=True):
+            nnx.update(own, nnx.state(other))
+        for part, width in self.widths.items():
+            kernel = getattr(self, f"{part}_head").kernel
+            more = jnp.zeros((kernel.shape[0] - len(best), width))
+            kernel[...] = jnp.concatenate([best[:, :width], more])
+        return ("special/",)
+
+
+def _mean(x: jax.Array) -> jax.Array:
+    return jnp.mean(x, axis=(1, 2))
+
+
+def _bands(x: jax.Array, bands: int) -> jax.Array:
+    """Return the means of so many bands, one above the other: [N, bands · C] of [N, H, W, C]."""
+    n, height, width, channels = x.shape
+    if height % bands:
+        raise EncoderError("a twin needs pictures whose height is a multiple of 32 px")
+    parts = x.reshape(n, bands, height // bands, width, channels)
+    return jnp.mean(parts, axis=(2, 3)).reshape(n, -1)
+
+
+def _unit(z: jax.Array) -> jax.Array:
+    # A blank picture may give zeros, at which the gradient of a norm is not a number.
+    return z * jax.lax.rsqrt(jnp.sum(z * z, axis=1, keepdims=True) + 1e-12)

@@ -1,0 +1,120 @@
+"""The shape every CNN family shares: pictures → pooled features → logits or an embedding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import jax
+from flax import nnx
+
+from visearch.encoders.families.naming import Naming
+from visearch.errors import EncoderError
+
+
+class Config(Protocol):
+    """What all families' configs have in common.
+
+    ``classes`` adds a classifier; ``embedding`` a linear projection of the features.
+    """
+
+    @property
+    def classes(self) -> int | None:
+        """Outputs of the classifier; None: the model has none."""
+
+    @property
+    def embedding(self) -> int | None:
+        """Length of the projected embedding; None: the features are the embedding."""
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+
+
+class Model(nnx.Module):
+    """A CNN. ``model.eval()`` switches batch norm and dropout to inference.
+
+    Families define ``features`` and, where a checkpoint has a classifier, ``classify``.
+    """
+
+    def __init__(self, config: Config, *, rngs: nnx.Rngs) -> None:
+        self.config = config
+        self.make_heads(rngs)
+
+    def make_heads(self, rngs: nnx.Rngs) -> None:
+        """Make what turns features into an embedding."""
+        config = self.config
+        if config.embedding is not None:
+            self.head = nnx.Linear(config.features, config.embedding, use_bias=False, rngs=rngs)
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Names that published checkpoints of this model use, beside our own."""
+        return ()
+
+    def features(self, x: jax.Array) -> jax.Array:
+        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+        raise NotImplementedError
+
+    def classify(self, features: jax.Array) -> jax.Array:
+        """Classify pooled features [N, C]: logits [N, classes]."""
+        raise NotImplementedError
+
+    def logits(self, x: jax.Array) -> jax.Array:
+        """Classify normalised float32 pictures [N, H, W, 3]: logits [N, classes].
+
+        Raises:
+            EncoderError: the model has no classifier.
+        """
+        self.require_classifier()
+        return self.classify(self.features(x))
+
+    def require_classifier(self) -> None:
+        """Raise EncoderError if the model has no classifier."""
+        if self.config.classes is None:
+            raise EncoderError(
+                "this model has no classifier; load a checkpoint that has one, with classes=N"
+            )
+
+    def embed(self, x: jax.Array) -> jax.Array:
+        """Embed normalised float32 pictures [N, H, W, 3]: unnormalised [N, d]."""
+        return self.features_and_embedding(x)[1]
+
+    def features_and_embedding(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the features [N, C] and the embedding [N, d] of one pass."""
+        features, parts = self.features_and_parts(x)
+        return features, self.join(parts)
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Numbers in each named part of the embedding; most models have one part, ``all``."""
+        return {"all": self.config.embedding or self.config.features}
+
+    def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+        """Return the features [N, C] and the parts of the embedding, [N, width] each."""
+        features = self.features(x)
+        return features, {"all": features if self.config.embedding is None else self.head(features)}
+
+    def join(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """Put the parts together: the embedding [N, d]."""
+        return parts["all"]
+
+    def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
+        """Start the projection at the directions of the features, best first.
+
+        ``directions()`` finds them, float32 [C, C]; that takes its time. Returns the names (or
+        their beginnings) of parameters that were filled with pretrained weights, rather than
+        with a first guess.
+        """
+        self.head.kernel[...] = directions()[:, : self.config.embedding]
+        return ()
+
+    def branch_input(self, x: jax.Array) -> jax.Array:
+        """Return what a branch with a network of its own sees of pictures [N, S, S, 3]."""
+        return x
+
+    def start_branch(self, projection: jax.Array) -> tuple[str, ...]:
+        """Start what follows such a branch as ``projection`` float32 [C, d], best first.
+
+        Returns the names (or their beginnings) of parameters that were filled.
+        """
+        return ()

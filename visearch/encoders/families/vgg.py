@@ -1,0 +1,146 @@
+"""VGG (Simonyan & Zisserman 2014, arXiv:1409.1556) in Flax NNX, with and without batch norm.
+
+The features are the global average of the last maps; the classifier sees those maps, on a
+grid of 7 × 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from visearch.encoders.families.layers import ConvNorm, Norm, max_pool
+from visearch.encoders.families.model import Model
+from visearch.encoders.families.naming import Naming, Rule
+
+_WIDTHS = (64, 128, 256, 512, 512)
+_GRID = 7
+_HIDDEN = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGGConfig:
+    """Shape of a VGG: 3×3 convolutions in each of five stages."""
+
+    depths: tuple[int, int, int, int, int]
+    batch_norm: bool = False
+    classes: int | None = 1000
+    embedding: int | None = None
+
+    @property
+    def features(self) -> int:
+        """Channels of the pooled features."""
+        return _WIDTHS[-1]
+
+
+VARIANTS: dict[str, VGGConfig] = {
+    "vgg16": VGGConfig(depths=(2, 2, 3, 3, 3)),
+    "vgg16_bn": VGGConfig(depths=(2, 2, 3, 3, 3), batch_norm=True),
+    "vgg19": VGGConfig(depths=(2, 2, 4, 4, 4)),
+    "vgg19_bn": VGGConfig(depths=(2, 2, 4, 4, 4), batch_norm=True),
+}
+
+
+class VGG(Model):
+    """A VGG."""
+
+    config: VGGConfig
+
+    def __init__(self, config: VGGConfig, *, rngs: nnx.Rngs) -> None:
+        super().__init__(config, rngs=rngs)
+        norm = Norm() if config.batch_norm else None
+        self.stages: nnx.List[nnx.List[ConvNorm]] = nnx.List([])
+        cin = 3
+        for width, depth in zip(_WIDTHS, config.depths, strict=True):
+            stage: nnx.List[ConvNorm] = nnx.List([])
+            for _ in range(depth):
+                stage.append(ConvNorm(cin, width, 3, use_bias=True, norm=norm, rngs=rngs))
+                cin = width
+            self.stages.append(stage)
+        if config.classes is not None:
+            self.classifier = nnx.List(
+                [
+                    nnx.Linear(cin * _GRID**2, _HIDDEN, rngs=rngs),
+                    nnx.Linear(_HIDDEN, _HIDDEN, rngs=rngs),
+                    nnx.Linear(_HIDDEN, config.classes, rngs=rngs),
+                ]
+            )
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+    def maps(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to [N, H/32, W/32, 512]."""
+        for stage in self.stages:
+            for layer in stage:
+                x = layer(x)
+            x = max_pool(x, 2, 2)
+        return x
+
+    def features(self, x: jax.Array) -> jax.Array:
+        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+        return jnp.mean(self.maps(x), axis=(1, 2))
+
+    def logits(self, x: jax.Array) -> jax.Array:
+        """Classify normalised float32 pictures [N, H, W, 3]: logits [N, classes].
+
+        Raises:
+            EncoderError: the model has no classifier.
+        """
+        self.require_classifier()
+        x = on_grid(self.maps(x), _GRID)
+        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # checkpoints count channels first
+        *hidden, last = self.classifier
+        for layer in hidden:
+            x = self.dropout(nnx.relu(layer(x)))
+        logits: jax.Array = last(x)
+        return logits
+
+    def namings(self) -> tuple[Naming, ...]:
+        """Torchvision's and timm's names."""
+        body = tuple(_body_rules(self.config))
+        return (
+            Naming("torchvision", (*body, *_classifier_rules("classifier.", (0, 3, 6)))),
+            Naming(
+                "timm",
+                (*body, *_classifier_rules("", ("pre_logits.fc1", "pre_logits.fc2", "head.fc"))),
+                reshaped=(
+                    (r"^pre_logits\.fc1\.weight", lambda s: (s[0], s[1] // _GRID**2, _GRID, _GRID)),
+                    (r"^pre_logits\.fc2\.weight", lambda s: (*s, 1, 1)),
+                ),
+            ),
+        )
+
+
+def _body_rules(config: VGGConfig) -> Iterator[Rule]:
+    """Published checkpoints count convolutions, norms, ReLUs and pools in one row."""
+    at = 0
+    for i, depth in enumerate(config.depths):
+        for j in range(depth):
+            yield rf"^stages\.{i}\.{j}\.layers\.0\.", f"features.{at}."
+            yield rf"^stages\.{i}\.{j}\.layers\.1\.", f"features.{at + 1}."
+            at += 3 if config.batch_norm else 2
+        at += 1
+
+
+def _classifier_rules(prefix: str, names: tuple[int | str, ...]) -> Iterator[Rule]:
+    for i, name in enumerate(names):
+        yield rf"^classifier\.{i}\.(?=kernel|bias)", f"{prefix}{name}."
+
+
+def on_grid(x: jax.Array, side: int) -> jax.Array:
+    """Average float [N, H, W, C] over a grid of ``side`` × ``side`` (overlapping) cells."""
+    rows, columns = (jnp.asarray(_cells(n, side), x.dtype) for n in x.shape[1:3])
+    return jnp.einsum("ih,jw,nhwc->nijc", rows, columns, x)
+
+
+def _cells(length: int, side: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+    """Weights [side, length]: row i averages from ⌊i·length/side⌋ to ⌈(i+1)·length/side⌉."""
+    weights = np.zeros((side, length), np.float32)
+    for i in range(side):
+        start, end = i * length // side, -((i + 1) * length // -side)
+        weights[i, start:end] = 1 / (end - start)
+    return weights

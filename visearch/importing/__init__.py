@@ -1,0 +1,11 @@
+"""Use case: a file or a product becomes ledger items, pictures, embeddings, searchable products.
+
+accept     the request's part: store the file, write the import's row
+plan       list the file's items into the ledger, cut them into chunks
+decode     one chunk: bytes to checked pictures, thumbnails and encoder pixels
+embed      one chunk: pixels to embeddings, products and images
+progress   counters, the terminal state, retries
+reconcile  what the queue lost is sent again, what a dead worker held is released
+
+Each step is short and idempotent; workers call them, and so does ``visearch.Catalog``.
+"""

@@ -1,0 +1,135 @@
+"""Accepting work: the bytes are stored and the import is a row before anyone answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
+
+from visearch.archives import sniff
+from visearch.attributes import problem_of
+from visearch.backend import Backend
+from visearch.contract import PLAN_IMPORT, PlanPayload
+from visearch.errors import ArchiveTooLarge, InvalidRequest
+from visearch.ids import new_id
+from visearch.records import Attributes, Import, PlannedItem
+from visearch.store import catalogs, chunks, imports, ledger, outbox
+
+SNIFF_BYTES = 4096
+MAX_PRODUCT_IMAGES = 10
+Mode = Literal["upsert", "replace"]
+
+
+def accept_file(
+    backend: Backend, catalog: str, parts: Iterable[bytes], *, mode: Mode, request_id: str
+) -> Import:
+    """Stream an archive into the blob store and accept it as an import.
+
+    Raises:
+        NotFound: no such catalog.
+        UnsupportedArchive: neither zip nor tar.
+        ArchiveTooLarge: more bytes than ``max_upload_bytes``.
+    """
+    with backend.database.read() as connection:
+        catalogs.get(connection, catalog)
+    import_id = new_id()
+    source = f"uploads/{import_id}"
+    head, parts = _head(parts)
+    media = sniff(head)
+    try:
+        backend.blobs.put(source, _bounded(parts, backend.settings.max_upload_bytes))
+        with backend.database.write() as connection:
+            record = imports.create(
+                connection,
+                catalogs.get(connection, catalog),
+                import_id=import_id,
+                mode=mode,
+                media=media,
+                source=source,
+                request_id=request_id,
+            )
+            payload = PlanPayload(import_id=import_id, attempt=1, request_id=request_id)
+            outbox.add(connection, PLAN_IMPORT, payload)
+    except BaseException:
+        backend.blobs.delete(source)
+        raise
+    return record
+
+
+def _head(parts: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Take enough bytes to recognise the format, and give them back to the stream."""
+    source, taken = iter(parts), b""
+    for part in source:
+        taken += part
+        if len(taken) >= SNIFF_BYTES:
+            break
+    return taken, _chain(taken, source)
+
+
+def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest
+
+
+def _bounded(parts: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    total = 0
+    for part in parts:
+        total += len(part)
+        if total > limit:
+            raise ArchiveTooLarge(
+                f"the file is larger than the limit of {limit} bytes; split it into several imports"
+            )
+        yield part
+
+
+def accept_product(
+    backend: Backend,
+    catalog: str,
+    product_id: str,
+    pictures: Sequence[bytes],
+    *,
+    title: str | None = None,
+    url: str | None = None,
+    attributes: Attributes | None = None,
+    request_id: str,
+) -> Import:
+    """Accept one product with its pictures as an import of one item per picture.
+
+    Raises:
+        NotFound: no such catalog.
+        InvalidRequest: no picture, or more than ten; too many or too long attributes.
+    """
+    if not 1 <= len(pictures) <= MAX_PRODUCT_IMAGES:
+        detail = f"a product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}"
+        raise InvalidRequest(detail, (("/images", detail),))
+    if problem := problem_of(attributes or {}):
+        raise InvalidRequest(problem, (("/attributes", problem),))
+    with backend.database.read() as connection:
+        catalogs.get(connection, catalog)
+    digests = [backend.blobs.put_digest("pictures", data) for data in pictures]
+    planned = [
+        PlannedItem(
+            path=f"{product_id}#{position}",
+            product_id=product_id,
+            position=position,
+            title=title,
+            url=url,
+            attributes=attributes or {},
+            locator={"blob": digest},
+            size=len(pictures[position]),
+        )
+        for position, digest in enumerate(digests)
+    ]
+    with backend.database.write() as connection:
+        record = imports.create(
+            connection,
+            catalogs.get(connection, catalog),
+            mode="upsert",
+            media="blobs",
+            source="",
+            request_id=request_id,
+        )
+        ledger.add_items(connection, record.pk, 0, [(0, item) for item in planned])
+        chunks.add(connection, record.pk, [0])
+        imports.start(connection, record.pk, len(planned))
+        chunks.send(connection, record.pk, [0])
+    return record

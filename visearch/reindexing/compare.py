@@ -1,0 +1,198 @@
+"""Two encoders on one catalog's own pictures: what would change if one took the other's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import sqlalchemy as sa
+
+from visearch.backend import Backend
+from visearch.encoders.spec import resolve
+from visearch.errors import EncoderMismatch, UnknownEncoder
+from visearch.images import decode
+from visearch.images.edit import edit
+from visearch.importing.decode import limits_of
+from visearch.importing.embed import OpenEncoder, PixelEncoder
+from visearch.index.exact import exact_search
+from visearch.records import Catalog
+from visearch.store import changes
+from visearch.store.schema import images, products
+
+GALLERY = 20_000
+QUERIES = 200
+EDITED = 100
+NEIGHBOURS = 10
+
+WORSE = 0.05
+"""A loss of so much in one of the shares keeps an encoder from being activated by itself."""
+
+_FIELDS = 5
+_PEERS = 50  # neighbours fetched: those of the query's own product do not count
+
+Rows = npt.NDArray[np.int64]
+
+
+def compare(
+    backend: Backend, old: Catalog, new: Catalog, open_encoder: OpenEncoder
+) -> dict[str, Any]:
+    """Compare two encoders of a catalog, which both have embedded its pictures.
+
+    Returns (shares 0 to 1; null where it cannot be measured):
+        ``overlap_at_10``: of the ten nearest pictures of other products, how many stay;
+        ``own_first``: how often a picture, edited as a shopper would, finds its own product
+        first, with the old encoder and the new one;
+        ``labels``: by attribute, how many of the ten nearest have the query's value.
+    """
+    rng = np.random.default_rng(0)
+    keys, pictures = _sample(backend, old, new, rng)
+    if not len(keys):
+        return {"queries": 0, "gallery": 0, "overlap_at_10": None, "own_first": None, "labels": []}
+    queries = np.sort(rng.permutation(len(keys))[:QUERIES])
+    vectors = [_vectors(backend, each, keys) for each in (old, new)]
+    owners = np.asarray([picture.product_pk for picture in pictures])
+    found = [_neighbours(some, queries, owners, old.metric) for some in vectors]
+    shared = [len(set(a) & set(b)) / max(1, len(a)) for a, b in zip(*found, strict=True)]
+    edited = queries[:EDITED]
+    own = [
+        _own_first(backend, each, open_encoder, some, [pictures[i].sha256 for i in edited], edited)
+        for each, some in zip((old, new), vectors, strict=True)
+    ]
+    return {
+        "queries": len(queries),
+        "gallery": len(keys),
+        "overlap_at_10": round(float(np.mean(shared)), 4),
+        "own_first": {"old": own[0], "new": own[1]},
+        "labels": _labels([picture.attributes for picture in pictures], queries, found),
+    }
+
+
+def what_is_worse(comparison: dict[str, Any] | None) -> str | None:
+    """Say what a new encoder does clearly worse than the old one; None if nothing."""
+    if comparison is None:
+        return None
+    pairs = {f"the ten nearest by {each['field']}": each for each in comparison["labels"]}
+    if comparison["own_first"]:
+        pairs["own product first"] = comparison["own_first"]
+    for what, pair in pairs.items():
+        if None not in (pair["old"], pair["new"]) and pair["new"] < pair["old"] - WORSE:
+            return (
+                f"{what}: {pair['old']:.2f} before, {pair['new']:.2f} with the new encoder; "
+                "activate it by hand if that is meant"
+            )
+    return None
+
+
+def _sample(
+    backend: Backend, old: Catalog, new: Catalog, rng: np.random.Generator
+) -> tuple[Rows, Sequence[sa.Row[Any]]]:
+    """Draw pictures that both encoders have embedded: keys, and what is known of each."""
+    with backend.database.read() as connection:
+        before, after = (changes.live_at(connection, each, old.revision) for each in (old, new))
+        both = np.intersect1d(before.keys, after.keys)
+        keys = np.sort(rng.permutation(both)[:GALLERY])
+        rows: list[sa.Row[Any]] = []
+        for part in np.array_split(keys, max(1, len(keys) // 1000)):
+            query = (
+                sa.select(images.c.pk, images.c.sha256, images.c.product_pk, products.c.attributes)
+                .join(products, products.c.pk == images.c.product_pk)
+                .where(images.c.pk.in_(part.tolist()))
+                .order_by(images.c.pk)
+            )
+            rows.extend(connection.execute(query))
+    return keys, rows
+
+
+def _vectors(backend: Backend, catalog: Catalog, keys: Rows) -> changes.Vectors:
+    with backend.database.read() as connection:
+        stored = changes.live_at(connection, catalog, catalog.revision)
+    chosen = stored.at(np.flatnonzero(np.isin(stored.keys, keys)))
+    return changes.load_vectors(backend.blobs, chosen, catalog.dimension)
+
+
+def _neighbours(
+    vectors: changes.Vectors, queries: Rows, owners: npt.NDArray[np.int64], metric: Any
+) -> list[list[int]]:
+    """Return the nearest pictures of other products to each query, at most ten."""
+    rows, _ = exact_search(vectors[queries], vectors, min(_PEERS, len(vectors)), metric)
+    return [
+        row[(row >= 0) & (owners[row] != owners[query])][:NEIGHBOURS].tolist()
+        for query, row in zip(queries, rows, strict=True)
+    ]
+
+
+def _own_first(
+    backend: Backend,
+    catalog: Catalog,
+    open_encoder: OpenEncoder,
+    vectors: changes.Vectors,
+    pictures: Sequence[str],
+    own: Rows,
+) -> float | None:
+    """Return how often an edited picture is as near to its original as to anything."""
+    encoder = _same_encoder(catalog, open_encoder)
+    if encoder is None:
+        return None
+    rng = np.random.default_rng(1)
+    pixels = [picture_pixels(backend, catalog.encoder, sha256, rng) for sha256 in pictures]
+    embedded = encoder.embed_pixels(np.stack(pixels))
+    best = exact_search(embedded, vectors, 1, catalog.metric)[0][:, 0]
+    twins = (vectors[best] == vectors[own]).all(axis=1)
+    return round(float(np.mean((best == own) | twins)), 4)
+
+
+def _same_encoder(catalog: Catalog, open_encoder: OpenEncoder) -> PixelEncoder | None:
+    """Open the catalog's encoder; None if what goes by its name is another one by now."""
+    try:
+        encoder = open_encoder(catalog.encoder)
+    except (UnknownEncoder, EncoderMismatch):
+        return None
+    return encoder if encoder.fingerprint == catalog.fingerprint else None
+
+
+def picture_pixels(
+    backend: Backend, encoder: str, sha256: str, edits: np.random.Generator | None = None
+) -> npt.NDArray[np.uint8]:
+    """Return a stored picture as the encoder wants it, uint8 [size, size, 3]; maybe edited."""
+    preprocess = resolve(encoder).preprocess
+    limits, data = limits_of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
+    if edits is not None:
+        data = edit(decode(data, limits), edits)
+    return preprocess.pixels(decode(data, limits, at_least=preprocess.at_least))
+
+
+def _labels(
+    attributes: Sequence[dict[str, Any]], queries: Rows, found: Sequence[list[list[int]]]
+) -> list[dict[str, Any]]:
+    """Return precision@10 of each attribute that sorts the sample into classes."""
+    out = []
+    for field in _label_fields(attributes)[:_FIELDS]:
+        values = [each.get(field) for each in attributes]
+        asked = [i for i, query in enumerate(queries) if values[query] is not None]
+        old, new = (
+            float(np.mean([_precision(values, queries[i], some[i]) for i in asked]))
+            for some in found
+        )
+        out.append({"field": field, "old": round(old, 4), "new": round(new, 4)})
+    return out
+
+
+def _precision(values: Sequence[Any], query: int, found: Sequence[int]) -> float:
+    same = [values[i] == values[query] for i in found]
+    return same.count(True) / max(1, len(same))
+
+
+def _label_fields(attributes: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the fields of text that most pictures have, with few values among many."""
+    names = sorted({name for each in attributes for name in each})
+    texts = {
+        name: [each[name] for each in attributes if isinstance(each.get(name), str)]
+        for name in names
+    }
+    return [
+        name
+        for name, values in texts.items()
+        if 2 * len(values) >= len(attributes) and 2 <= len(set(values)) <= len(values) // 5
+    ]

@@ -1,0 +1,1 @@
+"""Redis: the connection, search jobs, workers' heartbeats, the state of the queues."""

@@ -1,0 +1,97 @@
+"""Who is alive: each worker process renews a key in Redis that expires without it.
+
+A set names all of them, so that nobody has to scan for the keys.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, cast
+
+import structlog
+from redis.client import PubSub
+
+from visearch.contract import CHANGED_CHANNEL
+from visearch.errors import DependencyUnavailable
+from visearch.store.redis.client import Client, answering
+
+log = structlog.get_logger(__name__)
+
+BEAT_S = 2.0
+LIFETIME_S = 8
+_NAMES, _PREFIX = "visearch:workers", "visearch:worker:"
+
+
+def beat(client: Client, name: str, role: str, **details: Any) -> None:
+    """Say that the worker ``name`` is alive and ready."""
+    body = json.dumps({"role": role, "last_seen": time.time(), **details})
+    with answering(), client.pipeline() as pipe:
+        pipe.set(_PREFIX + name, body, ex=LIFETIME_S)
+        pipe.sadd(_NAMES, name)
+        pipe.execute()
+
+
+def leave(client: Client, name: str) -> None:
+    """Say that the worker stops."""
+    with answering():
+        client.delete(_PREFIX + name)
+        client.srem(_NAMES, name)
+
+
+def alive(client: Client) -> dict[str, dict[str, Any]]:
+    """Return the live workers by name."""
+    with answering():
+        names = [name.decode() for name in cast("set[bytes]", client.smembers(_NAMES))]
+        keys = [_PREFIX + name for name in names]
+        values = cast("list[bytes | None]", client.mget(keys)) if names else []
+        found = dict(zip(names, values, strict=True))
+        if gone := [name for name, value in found.items() if value is None]:
+            client.srem(_NAMES, *gone)  # one that lives after all is back with its next beat
+    return {name: json.loads(value) for name, value in found.items() if value}
+
+
+class Watch:
+    """Tells who may be presumed alive: seen now, or missing for the first time.
+
+    A Redis that was emptied or restarted has forgotten everyone until their next beat;
+    looks lie further apart than beats, so two in a row miss only the dead.
+    """
+
+    def __init__(self) -> None:
+        self._before: frozenset[str] = frozenset()
+
+    def look(self, client: Client) -> frozenset[str]:
+        """Look once more; returns the names."""
+        seen = frozenset(alive(client))
+        presumed, self._before = seen | self._before, seen
+        return presumed
+
+
+def announce_change(client: Client, catalog_pk: int) -> None:
+    """Wake the search workers: a commit has changed this catalog.
+
+    Only a hint: they look for changes twice a second anyway, so its loss fails nobody.
+    """
+    try:
+        with answering():
+            client.publish(CHANGED_CHANNEL, str(catalog_pk))
+    except DependencyUnavailable as error:
+        log.warning("change_not_announced", error=error.detail)
+
+
+def await_change(events: PubSub, seconds: float) -> None:
+    """Return when a change is announced, or after ``seconds``.
+
+    Takes all announcements there are: one look finds every change, and who looked once for
+    each would fall behind where they come faster than looks are done.
+
+    Raises:
+        DependencyUnavailable: Redis does not answer.
+    """
+    with answering():
+        if not events.subscribed:
+            events.subscribe(CHANGED_CHANNEL)
+        told = events.get_message(timeout=seconds)
+        while told is not None:
+            told = events.get_message(timeout=0.0)
