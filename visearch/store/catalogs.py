@@ -10,10 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.errors import Conflict, InvalidRequest, NotFound
+from visearch.fields import CATALOG_NAME
 from visearch.records import TARGET_RECALL, Catalog
 from visearch.store.schema import catalogs, generations
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+NAME = re.compile(CATALOG_NAME)
 _LIVE = catalogs.c.deleted_at.is_(None)
 
 

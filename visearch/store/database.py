@@ -19,6 +19,10 @@ from visearch.errors import Conflict, DependencyUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+
+Connection = sa.Connection
+"""A transaction, for signatures outside the store."""
+
 _INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 

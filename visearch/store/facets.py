@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from visearch.records import Catalog, FacetValue
+from visearch.records import Catalog
+from visearch.searches import FacetValue
 from visearch.store.filters import attribute_conditions, check_field
 from visearch.store.schema import images, products
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from visearch.contract import thumbnail_path
 from visearch.errors import NotFound
-from visearch.records import ACTIVE, Attributes, Catalog, Hit, Image, Neighbour, Product
+from visearch.records import ACTIVE, Catalog, Image, Neighbour, Product
+from visearch.searches import Hit
 from visearch.store import catalogs as catalog_rows
 from visearch.store.filters import attribute_conditions
 from visearch.store.schema import images, import_items, imports, products
@@ -196,7 +198,7 @@ def remove(
 
 def hydrate(
     connection: sa.Connection, catalog: Catalog, neighbours: Sequence[Neighbour]
-) -> list[tuple[Neighbour, Hit]]:
+) -> list[Hit]:
     """Turn neighbours into hits, best first; drops pictures that are gone by now.
 
     Ranks are left at 0: the caller numbers what it keeps.
@@ -219,23 +221,22 @@ def hydrate(
         named = images.c.pk.in_([n.image for n in neighbours[start : start + MAX_NAMED]])
         found |= {row.pk: row for row in connection.execute(query.where(named))}
     return [
-        (neighbour, _hit(found[neighbour.image], neighbour.score))
+        _hit(found[neighbour.image], neighbour.score)
         for neighbour in neighbours
         if neighbour.image in found
     ]
 
 
 def _hit(row: Any, score: float) -> Hit:
-    attributes: Attributes = row.attributes
     return Hit(
         rank=0,
         product_id=row.external_id,
         image_id=row.id,
         score=score,
         title=row.title,
+        image_url=thumbnail_path(row.thumbnail),
         url=row.url,
-        thumbnail=row.thumbnail,
-        attributes=attributes,
+        attributes=row.attributes,
     )
 
 

@@ -14,7 +14,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from visearch.attributes import MAX_COUNT, problem_of
-from visearch.store.catalogs import NAME
 
 
 def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -42,8 +41,3 @@ def _fit(attributes: dict[str, Any]) -> dict[str, Any]:
 Attributes = Annotated[
     dict[Text, AttributeValue], Field(max_length=MAX_COUNT), AfterValidator(_fit)
 ]
-CatalogName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
-ProductId = Annotated[
-    str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$")
-]
-Fraction = Annotated[float, Field(ge=0, le=1)]
