@@ -115,6 +115,7 @@ def celery_config() -> dict[str, Any]:
         # held comes back after this long as a stale duplicate and is dropped.
         "broker_transport_options": {
             "visibility_timeout": 3600,
+            "priority_steps": [0],  # we send no priorities: one key a queue, not four
             "socket_timeout": 10,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,

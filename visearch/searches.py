@@ -70,8 +70,6 @@ class SearchQuery(BaseModel):
 class Hit(BaseModel):
     """One result of a search; a higher score is closer."""
 
-    model_config = ConfigDict(frozen=True)
-
     rank: int
     product_id: str
     image_id: str

@@ -103,6 +103,6 @@ def _page(
                 best.setdefault(hit.product_id if query.group else hit.image_id, hit)
         reach *= 2
     page = list(best.values())[query.offset : wanted]
-    return [
-        hit.model_copy(update={"rank": rank}) for rank, hit in enumerate(page, query.offset + 1)
-    ]
+    for rank, hit in enumerate(page, query.offset + 1):
+        hit.rank = rank
+    return page

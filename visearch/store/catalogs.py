@@ -16,6 +16,7 @@ from visearch.store.schema import catalogs, generations
 
 NAME = re.compile(CATALOG_NAME)
 _LIVE = catalogs.c.deleted_at.is_(None)
+_NAMED = sa.select(catalogs).where(catalogs.c.name == sa.bindparam("name"), _LIVE)
 
 
 def _record(row: sa.Row[Any]) -> Catalog:
@@ -48,9 +49,7 @@ def check_name(name: str) -> str:
 
 def get(connection: sa.Connection, name: str) -> Catalog:
     """Return the live catalog called ``name``; raises NotFound."""
-    row = connection.execute(
-        sa.select(catalogs).where(catalogs.c.name == name, _LIVE)
-    ).one_or_none()
+    row = connection.execute(_NAMED, {"name": name}).one_or_none()
     if row is None:
         raise NotFound(f"there is no catalog {name!r}; GET /v1/catalogs lists those there are")
     return _record(row)

@@ -32,6 +32,8 @@ def count_values(
     Raises:
         InvalidRequest: the filter or a field's name is malformed.
     """
+    if not fields:
+        return {}
     dialect = connection.dialect.name
     shown = sa.exists().where(images.c.product_pk == products.c.pk, images.c.removed.is_(None))
     picked = (

@@ -196,6 +196,23 @@ def remove(
         )
 
 
+# Built once: building a statement takes as long as running it.
+_SHOWN = (
+    sa.select(
+        images.c.pk,
+        images.c.id,
+        images.c.thumbnail,
+        products.c.external_id,
+        products.c.title,
+        products.c.url,
+        products.c.attributes,
+    )
+    .join(products, products.c.pk == images.c.product_pk)
+    .where(images.c.catalog_pk == sa.bindparam("catalog"), _LIVE_IMAGE, _LIVE)
+    .where(images.c.pk.in_(sa.bindparam("named", expanding=True)))
+)
+
+
 def hydrate(
     connection: sa.Connection, catalog: Catalog, neighbours: Sequence[Neighbour]
 ) -> list[Hit]:
@@ -203,23 +220,11 @@ def hydrate(
 
     Ranks are left at 0: the caller numbers what it keeps.
     """
-    query = (
-        sa.select(
-            images.c.pk,
-            images.c.id,
-            images.c.thumbnail,
-            products.c.external_id,
-            products.c.title,
-            products.c.url,
-            products.c.attributes,
-        )
-        .join(products, products.c.pk == images.c.product_pk)
-        .where(images.c.catalog_pk == catalog.pk, _LIVE_IMAGE, _LIVE)
-    )
     found: dict[int, sa.Row[Any]] = {}
     for start in range(0, len(neighbours), MAX_NAMED):
-        named = images.c.pk.in_([n.image for n in neighbours[start : start + MAX_NAMED]])
-        found |= {row.pk: row for row in connection.execute(query.where(named))}
+        named = [neighbour.image for neighbour in neighbours[start : start + MAX_NAMED]]
+        rows = connection.execute(_SHOWN, {"catalog": catalog.pk, "named": named})
+        found |= {row.pk: row for row in rows}
     return [
         _hit(found[neighbour.image], neighbour.score)
         for neighbour in neighbours

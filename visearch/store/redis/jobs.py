@@ -77,6 +77,13 @@ if move() == 0 then return {{0}} end
 return {{1, redis.call('GETDEL', KEYS[1] .. ':picture')}}
 """
 
+# The answer is cached whatever became of the search: it is right.
+_FINISH = f"""
+local function move() {_MOVE} end
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', {CACHE_S}) end
+return move()
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRecord:
@@ -113,8 +120,8 @@ class SearchJobs:
     def __init__(self, client: Client, settings: Settings) -> None:
         self._redis, self._settings = client, settings
         self._bell = Bell(client, CHANNEL)
-        self._accept, self._move, self._take = (
-            client.register_script(text) for text in (_ACCEPT, _MOVE, _TAKE)
+        self._accept, self._take, self._finish = (
+            client.register_script(text) for text in (_ACCEPT, _TAKE, _FINISH)
         )
 
     def accept(
@@ -132,7 +139,7 @@ class SearchJobs:
         arguments: list[Any] = [settings.search_queue_limit, keep, max(SEEN_S, keep + 60)]
         arguments += [retention, picture or b"", at, within + 5]
         arguments += ["catalog", catalog, "created_at", at, "deadline", deadline]
-        keys = [_key(search_id), _seen(search_id), f"visearch:answer:{answer}", SEARCH]
+        keys = [_key(search_id), _seen(search_id), _answer(answer), SEARCH]
         with answering():
             body = cast("bytes | None", self._accept(keys=keys, args=arguments))
         if body is None:
@@ -168,11 +175,9 @@ class SearchJobs:
         at = time.time()
         arguments: list[Any] = [at, self._settings.search_retention_s, CHANNEL]
         arguments += ["status", status, "finished_at", at, "body", body]
-        with answering(), self._redis.pipeline(transaction=False) as pipe:
-            self._move(keys=[_key(search_id)], args=arguments, client=pipe)
-            if answer is not None:
-                pipe.set(f"visearch:answer:{answer}", body, ex=CACHE_S)
-            return bool(pipe.execute()[0])
+        keys = [_key(search_id)] + ([_answer(answer)] if answer is not None else [])
+        with answering():
+            return bool(self._finish(keys=keys, args=arguments))
 
     def read(self, search_id: str) -> SearchRecord:
         """Return a search; one past its deadline is expired by this very look.
@@ -245,3 +250,7 @@ def _key(search_id: str) -> str:
 
 def _seen(search_id: str) -> str:
     return f"visearch:seen:{search_id}"
+
+
+def _answer(name: str) -> str:
+    return f"visearch:answer:{name}"
