@@ -30,7 +30,7 @@ from visearch.encoders.runtimes.options import RunOptions, user_cache
 from visearch.evaluation.bootstrap import Bootstrap, interval
 from visearch.evaluation.embedding import embed_pictures
 from visearch.images import decode
-from visearch.images.denoise import impulses, is_noisy, median3
+from visearch.images.denoise import is_noisy, median3, outliers
 from visearch.training.data import UNLABELLED, Dataset, load
 from visearch.training.recipe_file import read_sources
 
@@ -85,7 +85,8 @@ NOISES: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
 def without_impulses(pixels: Pixels) -> Pixels:
     """Replace impulses by the median around them, whether the picture is noisy or not."""
     median = median3(pixels)
-    return np.where(impulses(pixels, median)[..., None], median, pixels)
+    _, impulses = outliers(pixels, median)
+    return np.where(impulses[..., None], median, pixels)
 
 
 def bilateral(pixels: Pixels) -> Pixels:
@@ -198,7 +199,7 @@ def fires(pictures: list[Pixels], cost: list[float]) -> np.ndarray:
     fired = []
     for pixels in pictures:
         start = time.thread_time()
-        fired.append(is_noisy(impulses(pixels, median3(pixels))))
+        fired.append(is_noisy(*outliers(pixels, median3(pixels))))
         cost.append((time.thread_time() - start) * 1e3)
     return np.array(fired)
 

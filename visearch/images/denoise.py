@@ -2,7 +2,7 @@
 
 A switching median (Sun and Neuvo 1994, "Detail-preserving median based filters in image
 processing", Pattern Recognition Letters 15): only the pixels that are impulses become the
-median of their neighbourhood. A picture in which too few are found stays as it is.
+median of their neighbourhood. A picture without the noise stays as it is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 
 Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 MAX_PIXELS = 1_000_000
 """A larger picture is left alone: to bring it down to an encoder's size averages some 20 pixels
@@ -26,7 +27,7 @@ _AT_A_TIME = 1 << 16  # values filtered together: their nine copies stay in a co
 
 # Compare and exchange these pairs of nine values in turn, and the median ends up in the middle
 # (Devillard 1998, "Fast median search: an ANSI C implementation", after Paeth 1990, Graphics
-# Gems). On whole planes this takes a twentieth of the time of Pillow's MedianFilter.
+# Gems). On whole planes this takes about a tenth of the time of Pillow's MedianFilter.
 _EXCHANGES = (
     (1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3),
     (5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2),
@@ -44,10 +45,10 @@ def denoised(image: Image.Image) -> Image.Image:
         return image
     pixels = np.asarray(image)
     median = median3(pixels)
-    found = impulses(pixels, median)
-    if not is_noisy(found):
+    far, impulses = outliers(pixels, median)
+    if not is_noisy(far, impulses):
         return image
-    return Image.fromarray(np.where(found[..., None], median, pixels))
+    return Image.fromarray(np.where(impulses[..., None], median, pixels))
 
 
 def median3(pixels: Pixels) -> Pixels:
@@ -72,19 +73,27 @@ def median3(pixels: Pixels) -> Pixels:
     return median
 
 
-def impulses(pixels: Pixels, median: Pixels) -> npt.NDArray[np.bool_]:
-    """Tell which pixels have a channel that is an impulse.
+def outliers(pixels: Pixels, median: Pixels) -> tuple[Mask, Mask]:
+    """Tell which pixels have a channel far from the median, and which have one that is an impulse.
 
     Takes the pixels and what :func:`median3` makes of them, uint8 [h, w, 3]; returns bool
-    [h, w].
+    [h, w] twice. Every impulse is far from the median.
     """
-    distance = np.maximum(pixels, median) - np.minimum(pixels, median)
+    far = np.maximum(pixels, median) - np.minimum(pixels, median) > _STEP
     # Unsigned numbers wrap: what is nearly black lands above what is nearly white.
     extreme = pixels - np.uint8(_EXTREME + 1) >= np.uint8(255 - 2 * _EXTREME - 1)
-    red, green, blue = np.moveaxis((distance > _STEP) & extreme, -1, 0)
+    return _in_any_channel(far), _in_any_channel(far & extreme)
+
+
+def is_noisy(far: Mask, impulses: Mask) -> bool:
+    """Tell whether a picture has impulse noise, by what :func:`outliers` found in it.
+
+    Strong sensor noise and fine prints have outliers too, but few of those are extreme.
+    """
+    count = int(impulses.sum())
+    return count > _SHARE * impulses.size and 2 * count > int(far.sum())
+
+
+def _in_any_channel(values: Mask) -> Mask:
+    red, green, blue = np.moveaxis(values, -1, 0)  # many times as fast as any(axis=2)
     return np.asarray(red | green | blue)
-
-
-def is_noisy(found: npt.NDArray[np.bool_]) -> bool:
-    """Tell whether a picture with these impulses, bool [h, w], has impulse noise."""
-    return bool(found.mean() > _SHARE)

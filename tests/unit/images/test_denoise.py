@@ -82,10 +82,11 @@ def test_one_channel_is_enough_to_be_an_impulse() -> None:
     assert (np.asarray(denoised(Image.fromarray(pixels))) == 128).all()
 
 
-def test_mild_sensor_noise_is_left_to_the_encoder() -> None:
+@pytest.mark.parametrize("deviation", [10, 25, 50])
+def test_sensor_noise_is_left_to_the_encoder(deviation: float) -> None:
     rng = np.random.default_rng(4)
     for clean in pictures():
-        grain = np.array(clean) + rng.normal(0, 10, (clean.height, clean.width, 3))
+        grain = np.array(clean) + rng.normal(0, deviation, (clean.height, clean.width, 3))
         noisy = Image.fromarray(np.rint(grain).clip(0, 255).astype(np.uint8))
         assert denoised(noisy) is noisy
 
