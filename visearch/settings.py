@@ -67,6 +67,9 @@ class Settings:
     search_queue_limit: int = _setting(256, "Waiting searches above which new ones get 503.")
     search_batch: int = _setting(16, "Most queries encoded together by one search worker.")
 
+    denoise_queries: bool = _setting(
+        True, "Remove impulse noise (salt and pepper) from query pictures that have it."
+    )
     search_threads: int = _setting(16, "Threads of one search worker.")
     shards: str = _setting(
         "all",

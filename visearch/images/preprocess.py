@@ -10,17 +10,19 @@ from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from visearch.errors import InvalidRequest
 
 Fit = Literal["pad", "crop", "stretch"]
-Denoise = Literal["none", "median"]
 Box = tuple[float, float, float, float]
 
 THUMBNAIL_SIDE = 320
 _REDUCING_GAP = 3.0  # Pillow: indistinguishable from a full resample, several times faster
-_MEDIAN_WINDOW = 3
+_DENOISE = "none"
+"""A field of the stored form and of the identity that has one value left. Both keep it, so that
+the fingerprints of encoders and catalogs stay as they are.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +30,9 @@ class Preprocess:
     """How a picture becomes the ``size`` x ``size`` input of one encoder.
 
     ``fit`` is what happens to pictures that are not square: ``pad`` keeps all of it on
-    white, ``crop`` keeps the centre, ``stretch`` distorts. ``denoise='median'`` runs a
-    3 x 3 median over the resized picture. ``mean`` and ``std`` (RGB, on a 0..1 scale) are
-    carried for the encoder, which applies them as ``(pixels / 255 - mean) / std``.
+    white, ``crop`` keeps the centre, ``stretch`` distorts. ``mean`` and ``std`` (RGB, on a
+    0..1 scale) are carried for the encoder, which applies them as
+    ``(pixels / 255 - mean) / std``.
 
     Raises:
         ValueError: a field is out of its range.
@@ -43,15 +45,12 @@ class Preprocess:
     fit: Fit
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    denoise: Denoise = "none"
 
     def __post_init__(self) -> None:
         if type(self.size) is not int or self.size < 1:
             raise ValueError(f"size must be a whole number of pixels from 1, not {self.size!r}")
         if self.fit not in get_args(Fit):
             raise ValueError(f"fit must be one of {get_args(Fit)}, not {self.fit!r}")
-        if self.denoise not in get_args(Denoise):
-            raise ValueError(f"denoise must be one of {get_args(Denoise)}, not {self.denoise!r}")
         object.__setattr__(self, "mean", _triple("mean", self.mean))
         object.__setattr__(self, "std", _triple("std", self.std))
         if min(self.std) <= 0:
@@ -75,8 +74,6 @@ class Preprocess:
             raise ValueError(f"expected an RGB picture from decode(), not mode {image.mode}")
         target, box = self._geometry(*image.size)
         small = image.resize(target, Image.Resampling.BICUBIC, box, _REDUCING_GAP)
-        if self.denoise == "median":
-            small = small.filter(ImageFilter.MedianFilter(_MEDIAN_WINDOW))
         return np.array(self._centred(small), dtype=np.uint8)
 
     def _geometry(self, width: int, height: int) -> tuple[tuple[int, int], Box]:
@@ -103,28 +100,31 @@ class Preprocess:
     def identity(self) -> str:
         """Every field and the version as stable text; part of an encoder's fingerprint."""
         named = ",".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        return f"preprocess-v{self.VERSION}({named})"
+        return f"preprocess-v{self.VERSION}({named},denoise={_DENOISE!r})"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form with every field and the ``version``."""
-        return {"version": self.VERSION, **asdict(self)}
+        """JSON-ready form with every field, the ``version`` and ``denoise``."""
+        return {"version": self.VERSION, **asdict(self), "denoise": _DENOISE}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocess:
         """Inverse of :meth:`to_dict`; accepts lists for the triples, as JSON gives them.
 
         Raises:
-            ValueError: a key is missing or unknown, the version is not ours, or a value
-                is out of its range.
+            ValueError: a key is missing or unknown, the version is not ours, ``denoise``
+                is not ``"none"``, or a value is out of its range.
         """
-        known = {"version", *(f.name for f in fields(cls))}
+        names = [f.name for f in fields(cls)]
+        known = {"version", "denoise", *names}
         if missing := sorted(known - set(data)):
             raise ValueError(f"preprocess lacks {', '.join(missing)}")
         if unknown := sorted(set(data) - known):
             raise ValueError(f"preprocess has unknown {', '.join(unknown)}")
         if data["version"] != cls.VERSION:
             raise ValueError(f"preprocess version is {data['version']}, not {cls.VERSION}")
-        return cls(**{key: value for key, value in data.items() if key != "version"})
+        if data["denoise"] != _DENOISE:
+            raise ValueError(f"preprocess denoise is {data['denoise']!r}, not {_DENOISE!r}")
+        return cls(**{name: data[name] for name in names})
 
 
 def _triple(name: str, values: Any) -> tuple[float, float, float]:

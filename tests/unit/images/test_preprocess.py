@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from visearch.encoders.spec import resolve
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess, crop_box, thumbnail
 
@@ -78,14 +79,6 @@ def test_pixels_are_the_same_every_time_and_leave_the_picture_alone() -> None:
     assert (np.asarray(image) == noise).all()
 
 
-def test_median_removes_specks() -> None:
-    image = Image.new("RGB", (32, 32), (90, 90, 90))
-    for i in range(2, 30, 5):
-        image.putpixel((i, i), (255, 255, 255))
-    assert (make(denoise="none").pixels(image) == 255).any()
-    assert (make(denoise="median").pixels(image) == 90).all()
-
-
 def test_pixels_refuses_what_did_not_come_from_decode() -> None:
     with pytest.raises(ValueError, match="mode RGBA"):
         make().pixels(Image.new("RGBA", (4, 4)))
@@ -98,7 +91,6 @@ def test_pixels_refuses_what_did_not_come_from_decode() -> None:
         {"fit": "crop"},
         {"mean": (0.5, 0.456, 0.406)},
         {"std": (0.5, 0.224, 0.225)},
-        {"denoise": "median"},
     ],
 )
 def test_identity_changes_with_every_field(changes: dict[str, Any]) -> None:
@@ -115,10 +107,27 @@ def test_identity_is_pinned() -> None:
     assert make(mean=[0, 0, 0]).identity() == make(mean=(0.0, 0.0, 0.0)).identity()
 
 
+def test_the_bundled_encoder_keeps_its_fingerprint() -> None:
+    """Every stored catalog names it; another one would refuse them all."""
+    assert resolve("bundled").fingerprint == "mobilenet_v2_trio-961dd6443636aeaf"
+
+
 def test_dict_survives_json() -> None:
-    for preprocess in (make(), make(denoise="median", fit="crop")):
+    for preprocess in (make(), make(fit="crop")):
         again = Preprocess.from_dict(json.loads(json.dumps(preprocess.to_dict())))
         assert again == preprocess and again.identity() == preprocess.identity()
+
+
+def test_the_stored_form_is_pinned() -> None:
+    stored = {"version": 1, **BASE, "denoise": "none"}
+    assert make().to_dict() == stored
+    assert Preprocess.from_dict(stored) == make()
+
+
+@pytest.mark.parametrize("value", ["median", "yes", None])
+def test_from_dict_refuses_another_denoise(value: Any) -> None:
+    with pytest.raises(ValueError, match=f"denoise is {value!r}, not 'none'"):
+        Preprocess.from_dict({**make().to_dict(), "denoise": value})
 
 
 @pytest.mark.parametrize("key", ["version", "size", "fit", "mean", "std", "denoise"])
@@ -143,7 +152,6 @@ def test_from_dict_names_the_unknown_key_and_version() -> None:
         {"size": 32.0},
         {"size": True},
         {"fit": "zoom"},
-        {"denoise": "yes"},
         {"mean": (0.1, 0.2)},
         {"mean": (0.1, 0.2, math.nan)},
         {"std": (0.1, 0.0, 0.1)},
