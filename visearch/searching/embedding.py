@@ -13,6 +13,7 @@ from visearch.backend import Backend
 from visearch.encoders.spec import check, resolve
 from visearch.errors import InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
+from visearch.images.denoise import denoised
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.searches import SearchQuery
@@ -78,6 +79,8 @@ class QueryEmbedder:
             image = decode(picture, self._limits, at_least=at_least)
             if query.box:
                 image = crop_box(image, query.box)
+            if self._backend.settings.denoise_queries:
+                image = denoised(image)
             pixels = spec.preprocess.pixels(image)
         with clock.part("encode"):
             return self._embed(catalog, pixels, clock.left())
