@@ -150,11 +150,6 @@ class Coded:
             raise IndexError(f"a row is not among the {len(self.steps)} of the index")
         return (keys, scores) if found == most else (keys[:found], scores[:found])
 
-    def decode(self, rows: Any) -> Floats:
-        """Return the vectors of ``rows``, int64 [r] or a slice, as float32 [r, d]."""
-        vectors: Floats = self.codes[rows] * self.steps[rows, None]
-        return vectors
-
 
 def encode(vectors: Floats) -> tuple[Codes, Floats]:
     """Return codes int16 [n, d] and steps float32 [n] of finite vectors float32 [n, d].

@@ -112,10 +112,6 @@ class Delta:
         live = (self.sorted_keys[last] == keys) & (last >= 0) & ~contains(self.dead, rows)
         return np.where(live, rows, -1).astype(np.int64)
 
-    def live_rows(self) -> Rows:
-        """Return the rows, int64 [size], that are not dead, ascending."""
-        return np.delete(np.arange(self.length, dtype=np.int64), self.dead)
-
     def search(self, query: Floats, k: int, allowed: Keys | None = None) -> Found:
         """Return keys int64 [k'] and exact scores float32 [k'] of the k best live rows.
 

@@ -56,11 +56,6 @@ class Generation:
     keys: Keys
     searcher: Searcher | None
 
-    @property
-    def scores_everything(self) -> bool:
-        """Whether every vector is looked at instead of the likely ones."""
-        return self.searcher is None
-
     def search(self, queries: NDArray[Any], k: int) -> tuple[Rows, Floats]:
         """Return rows int64 [q, k'] and exact scores float32 [q, k'], k' = min(k, n).
 

@@ -115,17 +115,11 @@ class LiveIndex:
         )
 
     def search(
-        self, query: NDArray[Any], k: int, *, allowed: Keys | None = None, offset: int = 0
+        self, query: NDArray[Any], k: int, *, allowed: Keys | None = None
     ) -> list[Neighbour]:
-        """Return the live neighbours number ``offset`` to ``offset + k`` of a query [d].
-
-        As ``nearest`` gives them; raises ValueError as it does, and for offset < 0.
-        """
-        if offset < 0:
-            raise ValueError(f"offset must not be negative, but is {offset}")
-        check_count(k)
-        keys, scores = self.nearest(query, offset + k, allowed)
-        return list(map(Neighbour, keys[offset:].tolist(), scores[offset:].tolist()))
+        """Return what ``nearest`` does as a list of ``Neighbour``; raises what it raises."""
+        keys, scores = self.nearest(query, k, allowed)
+        return list(map(Neighbour, keys.tolist(), scores.tolist()))
 
     def nearest(self, query: NDArray[Any], k: int, allowed: Keys | None = None) -> Found:
         """Return the k live neighbours of a query [d]: keys int64 [k'], scores float32 [k'].
@@ -146,23 +140,6 @@ class LiveIndex:
         if self.delta.length:
             return _merged(based, self._from_delta(row, k, allowed), k)
         return based[:2] if len(based[0]) <= k else (based[0][:k], based[1][:k])
-
-    def keys(self) -> Keys:
-        """Return the keys of all live vectors, int64 [size], ascending."""
-        added = self.delta.keys[self.delta.live_rows()]
-        if self.base is None:
-            return np.sort(added)
-        return np.sort(np.concatenate((np.delete(self.base.keys, self.dead), added)))
-
-    def vector(self, key: int) -> Floats | None:
-        """Return the vector, float32 [d], of a live key, as it is kept; None if it is not live."""
-        keys = np.array([key], np.int64)
-        added, based = self.delta.row_of(keys)[0], self._base_row_of(keys)[0]
-        if added >= 0:
-            return np.asarray(self.delta.coded.decode([added])[0])
-        if self.base is not None and based >= 0:
-            return np.asarray(self.base.coded.decode([based])[0])
-        return None
 
     @property
     def _base_count(self) -> int:

@@ -23,7 +23,7 @@ Keys = NDArray[np.int64]
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
-UNIT_TOLERANCE = 1e-3
+_UNIT_TOLERANCE = 1e-3
 """How far from 1 the norm of a ``cosine`` vector may be (float32 and bfloat16 rounding)."""
 
 _ROUNDING = 2.0**-24
@@ -66,7 +66,7 @@ def squared_norms(vectors: Floats, metric: Metric) -> Floats:
         squares: Floats = np.einsum("ij,ij->i", vectors, vectors)
     if not np.isfinite(squares).all():
         raise ValueError("vectors must be finite, and their squared norms too")
-    if metric == "cosine" and (np.abs(np.sqrt(squares) - 1) > UNIT_TOLERANCE).any():
+    if metric == "cosine" and (np.abs(np.sqrt(squares) - 1) > _UNIT_TOLERANCE).any():
         raise ValueError("cosine vectors must be unit vectors")
     return squares
 
@@ -75,7 +75,7 @@ def are_unit(vectors: Floats) -> NDArray[np.bool_]:
     """Tell which rows of float32 [n, d] are unit vectors, as far as float32 goes: bool [n]."""
     with np.errstate(over="ignore", invalid="ignore"):
         norms = np.linalg.norm(vectors, axis=1)
-    return np.asarray(np.abs(norms - 1) <= UNIT_TOLERANCE)
+    return np.asarray(np.abs(norms - 1) <= _UNIT_TOLERANCE)
 
 
 def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
@@ -85,7 +85,7 @@ def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
         raise ValueError(f"a query must be {expected}, not {query.dtype} {query.shape}")
     row = query if query.flags.c_contiguous else np.ascontiguousarray(query)
     square = float(row.dot(row))
-    if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > UNIT_TOLERANCE):
+    if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > _UNIT_TOLERANCE):
         squared_norms(row[None], metric)  # says what is wrong
     return row
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-CANDIDATE = 40
+_CANDIDATE = 40
 """Scoring a candidate takes as long as looking at so many points by their coarse codes; measured at
 256 dimensions, as are the others."""
-TABLES = 1_800
+_TABLES = 1_800
 """So many more points' time is what the tables of finer codes take to make, for each query."""
 
 _FEWEST_LEAVES, _FEWEST_CANDIDATES, _MOST_CANDIDATES = 1, 30, 4_000
@@ -38,8 +38,8 @@ class Tree(NamedTuple):
     def cost(self, setting: Setting) -> float:
         """Return what a search costs, in looks at one point by coarse codes."""
         looked_at = setting.leaves * self.points / self.leaves
-        tables = TABLES * (self.fine - 1)
-        return tables + self.fine * looked_at + CANDIDATE * setting.reorder
+        tables = _TABLES * (self.fine - 1)
+        return tables + self.fine * looked_at + _CANDIDATE * setting.reorder
 
     def cheapest_with(self, leaves: int) -> Setting:
         """Return the cheapest setting that searches so many leaves."""

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from clouds import cloud, coded
+from clouds import cloud, coded, decoded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -57,7 +57,7 @@ def test_the_best_are_those_that_numpy_finds(metric, n, d, seed, k, given_rows):
     assert len(found) == len(scores) == min(k, len(chosen))
     places = np.argsort(keys)[np.searchsorted(np.sort(keys), found)]
     reach = 1 + np.linalg.norm(query) + np.linalg.norm(vectors, axis=1).max(initial=0)
-    expected = rescore(query, table.decode(places), metric)
+    expected = rescore(query, decoded(table)[places], metric)
     np.testing.assert_allclose(scores, expected, atol=2e-6 * reach**2, rtol=1e-5)
     alone = {row: table.best(query, 1, rows=np.array([row]))[1][0] for row in chosen.tolist()}
     ordered = sorted(chosen.tolist(), key=lambda row: (-alone[row], keys[row]))[:k]

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from clouds import FINGERPRINT, cloud, kept, oracle, save
+from clouds import FINGERPRINT, cloud, coded, decoded, oracle, save
 
 from visearch.errors import Conflict, EncoderMismatch, GenerationCorrupt
 from visearch.index import aside, generation, open_generation
@@ -43,10 +43,10 @@ def test_what_is_written_is_found(tmp_path, metric):
     keys = np.arange(-40, 2 * 900 - 40, 2, dtype=np.int64)
     manifest = save(tmp_path / "g", vectors, keys, metric)
     opened = open_generation(tmp_path / "g", fingerprint=FINGERPRINT)
-    assert opened.manifest == manifest and opened.scores_everything
+    assert opened.manifest == manifest and opened.searcher is None
     assert (manifest.count, manifest.dimension) == (900, 12) and manifest.recall >= 0.999
     np.testing.assert_array_equal(opened.keys, keys)
-    np.testing.assert_array_equal(opened.coded.decode(slice(None)), kept(vectors))
+    np.testing.assert_array_equal(decoded(opened.coded), decoded(coded(vectors, metric)))
     expected = oracle(queries, vectors, 7, metric)
     for one, other in zip(opened.search(queries, 7), expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -71,7 +71,7 @@ def test_an_open_generation_cannot_be_changed(copy):
 def test_a_tree_is_served_from_another_place(copy, tree):
     queries = cloud(4, 20, 6, "cosine")
     there, here = (open_generation(f, fingerprint=FINGERPRINT) for f in (copy, tree))
-    assert not there.scores_everything
+    assert there.searcher is not None
     for one, other in zip(there.search(queries, 5), here.search(queries, 5), strict=True):
         np.testing.assert_array_equal(one, other)
     rows, scores = there.search(queries, 600)

@@ -51,7 +51,7 @@ def test_a_promise_costs_what_it_must():
 
 @pytest.mark.parametrize(("candidate", "d", "block"), [(4_000, 64, 1), (1, 64, 2), (4_000, 264, 2)])
 def test_finer_codes_are_taken_where_candidates_cost_more(candidate, d, block, monkeypatch):
-    monkeypatch.setattr(tuning, "CANDIDATE", candidate)
+    monkeypatch.setattr(tuning, "_CANDIDATE", candidate)
     blob = np.random.default_rng(np.random.SeedSequence(d)).normal(size=(4_000, d))
     vectors = (blob / np.linalg.norm(blob, axis=1, keepdims=True)).astype(np.float32)
     settings = build(vectors, "cosine").settings
