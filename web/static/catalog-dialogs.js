@@ -1,8 +1,7 @@
 /* Purpose: the dialogs that create and delete a catalog. */
 
 import { send, sendJson } from "./api.js";
-import { holds } from "./catalog-shelf.js";
-import { byId } from "./dom.js";
+import { byId, count } from "./dom.js";
 import { show as showProblem } from "./problems.js";
 
 /** The URL of a catalog. */
@@ -77,7 +76,8 @@ export function deleteDialog(deleted) {
     doomed = catalog;
     error.replaceChildren();
     byId("delete-text").textContent =
-      `“${catalog.title || catalog.name}” (${catalog.name}) contains ${holds(catalog)}. ` +
+      `“${catalog.title || catalog.name}” (${catalog.name}) contains ` +
+      `${count(catalog.products, "product")} and ${count(catalog.images, "picture")}. ` +
       "It will disappear from every search. This cannot be undone.";
     dialog.showModal();
   };

@@ -117,7 +117,7 @@ def test_mistakes_are_refused():
     table = coded(cloud(1, 10, 6, "cosine"), "cosine")
     query = cloud(2, 1, 6, "cosine")[0]
     for wrong in (query[:5], query.astype(np.float64), query[None]):
-        with pytest.raises(ValueError, match="a query must be"):
+        with pytest.raises(ValueError, match="A query must be"):
             table.best(wrong, 1)
     for row in (10, -1, 2**31):
         with pytest.raises(IndexError):
@@ -139,5 +139,5 @@ def test_a_compiled_part_that_is_not_of_this_source_is_refused(what, tmp_path, m
     if what == "another version":
         monkeypatch.undo()
         monkeypatch.setattr(coded_module, "_VERSION", 2)
-    with pytest.raises(ImportError, match="install visearch again"):
+    with pytest.raises(ImportError, match="Install visearch again"):
         coded_module._nearest(ctypes.CDLL)
