@@ -173,7 +173,7 @@ class Crowd:
         while not self._over.wait(pause):
             turn = rng.randrange(3)
             if turn == 0:
-                # Bytes after a JPEG's end change its digest, not its pixels; so no answer is cached.
+                # Bytes after a JPEG's end change its digest, not its pixels: no answer is cached.
                 asker.by_picture(rng.choice(self._pictures) + str(rng.random()).encode())
             elif turn == 1:
                 asker.like(rng.randrange(self._kept))

@@ -70,7 +70,7 @@ class Shoppers:
             while not self._over.is_set():
                 turn += 1
                 query, began = turn % len(self._queries), time.monotonic()
-                # Bytes after a JPEG's end change its digest, not its pixels; so no answer is cached.
+                # Bytes after a JPEG's end change its digest, not its pixels: no answer is cached.
                 picture = self._queries[query][1] + f"{number}.{turn}".encode()
                 try:
                     record = search(client, self._catalog, picture, 10)

@@ -1,4 +1,4 @@
-"""The merchant's page: a catalog from its making through an upload to a search in it."""
+"""The merchant's page: creating a catalog, uploading to it and searching it."""
 
 from __future__ import annotations
 

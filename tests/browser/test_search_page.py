@@ -1,4 +1,4 @@
-"""The shopper's page: every way a picture gets in, and what can be done with the results."""
+"""The shopper's page: every way to provide a picture, and what can be done with the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acts import expect_found, first_hit, hand_over, open_search
 from playwright.sync_api import Browser, Page, Route, expect
 from system import System, picture
 
-# Chromium does not show a test the body of a form with a file.
+# Chromium does not show tests the body of a form with a file.
 KEEP_BOXES = """
 window.boxes = [];
 const set = FormData.prototype.set;

@@ -1,4 +1,4 @@
-"""Coded vectors: how far off they are, and that the compiled part does what numpy would."""
+"""Coded vectors: their error, and the compiled part against numpy."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_number_is_off_by_half_a_step_at_most(vectors):
 )
 @settings(deadline=None)
 def test_the_best_are_those_that_numpy_finds(metric, n, d, seed, k, given_rows):
-    """Of twins, too: half of the vectors are copies of others."""
+    """Copies included: half of the vectors are copies of others."""
     random = np.random.default_rng(np.random.SeedSequence([n, d, seed]))
     vectors = cloud(seed, n, d, metric)[random.integers(0, n, n)]
     query, keys = cloud(seed + 1, 1, d, metric)[0], random.permutation(n).astype(np.int64) - 9
@@ -102,7 +102,7 @@ def test_a_copy_of_a_vector_is_as_near_as_can_be(metric):
 
 
 def test_few_and_many_rows_are_scored_alike():
-    """Short calls keep the interpreter's lock and long ones do not; rows come in two types."""
+    """Short calls keep the GIL and long ones release it; rows come in two dtypes."""
     vectors = cloud(1, 5_000, 256, "cosine")
     table, query = coded(vectors, "cosine"), cloud(2, 1, 256, "cosine")[0]
     for count in (3_906, 3_907):  # one million numbers between them

@@ -57,7 +57,7 @@ def test_what_is_written_is_found(tmp_path, metric):
 
 
 def test_an_open_generation_cannot_be_changed(copy):
-    """Neither through its arrays nor by its files: what was checked is what is served."""
+    """Neither through its arrays nor through its files: what was checked is what is served."""
     opened, query = open_generation(copy, fingerprint=FINGERPRINT), cloud(4, 1, 6, "cosine")[0]
     before = [array.tolist() for array in opened.nearest(query, 9)]
     for array in (opened.keys, opened.coded.codes, opened.coded.steps):
@@ -148,7 +148,7 @@ def test_no_folder_and_an_unknown_format_are_refused(copy, monkeypatch):
 
 
 def told(folder):
-    """Give a folder a manifest that agrees with its files, as someone would who knows how."""
+    """Give a folder a manifest that matches its files, as an attacker could."""
     body = json.loads((folder / "manifest.json").read_text())
     body.pop("digest")
     body["searcher"] = json.loads((folder / "scann" / "searcher.json").read_text())
@@ -173,7 +173,7 @@ def test_a_consistent_lie_about_the_arrays_is_refused(copy, tmp_path, what):
 
 
 class Killed(BaseException):
-    """Like KeyboardInterrupt: no ``except Exception`` sees it."""
+    """Like KeyboardInterrupt: no ``except Exception`` catches it."""
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_tree_gives_as_many_as_asked(tmp_path, metric):
 
 
 def test_pages_of_a_tree_never_repeat_or_skip(tmp_path, metric):
-    """Whatever the size of the pages: a page never depends on how far the ranking went."""
+    """At any page size: a page never depends on how far the ranking was computed."""
     index = based(tmp_path / "g", cloud(6, 3000, D, metric), np.arange(3000), metric, 500)
     index = removed(added(index, np.arange(3000, 3400), cloud(7, 400, D, metric)), *range(0, 900))
     for seed, allowed in ((8, None), (9, np.arange(0, 3400, 2)), (10, np.arange(1000))):

@@ -19,7 +19,7 @@ from visearch.index.scoring import METRICS
 D = 3
 KEYS = st.integers(-5, 160)
 SEEDS = st.integers(0, 11)
-"""Few seeds over a coarse grid: twins, and therefore ties, are common."""
+"""Few seeds over a coarse grid, so copies, and therefore ties, are common."""
 
 
 def point(seed, metric):
