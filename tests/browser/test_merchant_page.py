@@ -87,7 +87,7 @@ def test_replace_warns_and_is_what_is_sent(page: Page, system: System, tmp_path:
     file = tmp_path / "swap.zip"
     file.write_bytes(upload_files(broken=False))
     page.goto("/merchant?catalog=swap")
-    warning = page.get_by_text("every product that is not in the file is removed")
+    warning = page.get_by_text("every product that is not in the file will be removed")
     expect(warning).to_be_hidden()
     page.get_by_role("radio", name="Replace all").check()
     expect(warning).to_be_visible()
