@@ -1,8 +1,8 @@
-"""Compaction: what changes beside a generation cost each search, and what building anew costs.
+"""Compaction: what changes since the last generation cost each search, and what a rebuild costs.
 
-A search scans every vector that came after the generation, a build costs its seconds however much
-changed. At q searches and w changes a second, building after every d changes costs
-q · (slope · d / 2) + w · build / d seconds of computing a second, which is least at
+A search scans every vector added since the generation was built; a build takes the same time
+however much has changed. At q searches and w changes per second, building after every d changes
+costs q · (slope · d / 2) + w · build / d seconds of computing per second, which is lowest at
 d = √(2 · w · build / (q · slope)).
 
     python bench/compaction.py --counts 10000 100000 1000000 --json
@@ -24,11 +24,11 @@ from visearch.index import LiveIndex, open_generation, write
 
 QUERIES = 200
 SHARES = (0.0, 0.01, 0.02, 0.05, 0.1, 0.2)
-"""Changes beside a generation, as shares of it."""
+"""Changes since a generation was built, as shares of its size."""
 SEARCHES = 65
-"""A second: what one machine of two cores serves (docs/benchmarks.md)."""
+"""Per second: what one machine with two cores serves (docs/benchmarks.md)."""
 CHANGES = (0.1, 1.0, 10.0, 100.0)
-"""A second."""
+"""Changes per second."""
 
 
 def build(vectors: np.ndarray, folder: Path) -> tuple[LiveIndex, float]:
@@ -51,7 +51,7 @@ def build(vectors: np.ndarray, folder: Path) -> tuple[LiveIndex, float]:
 
 
 def search_ms(index: LiveIndex, queries: np.ndarray) -> float:
-    """Return the median milliseconds of one search for ten."""
+    """Return the median milliseconds of a search for ten neighbours."""
     times = []
     for query in queries:
         start = time.perf_counter()
@@ -61,7 +61,7 @@ def search_ms(index: LiveIndex, queries: np.ndarray) -> float:
 
 
 def measure(count: int) -> dict[str, Any]:
-    """Measure one size: half of the changes are additions, half replace what was there."""
+    """Measure one size; half of the changes are additions, half are replacements."""
     most = int(count * SHARES[-1])
     drawn = clustered(count + most + QUERIES, 256)
     base, added, queries = np.split(drawn, [count, count + most])

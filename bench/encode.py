@@ -1,7 +1,7 @@
-"""Encoding: pictures a second of our ``Encoder`` beside a peer's, in turn, in one run.
+"""Encoding: pictures per second of our ``Encoder`` and of a peer, alternating in one run.
 
-Ours goes from uint8 pictures to unit vectors. The engines that are peers get the network
-alone, on pictures normalised beforehand. The peer's network is built by hand for ResNets
+Ours goes from uint8 pictures to unit vectors. The peer engines get only the network, and
+pictures normalised beforehand. The peer's network is built by hand for ResNets
 and MobileNet v2 (``peer_graphs.py``); for others it is our own export. Weights are random,
 except for ``bundled``.
 
@@ -47,7 +47,7 @@ WARM_UPS = 3
 TURN_S = 0.4
 REST_S = 0.1
 DEVICE_BATCHES = 8
-"""Batches of one call on an accelerator, so that transfers have something to overlap."""
+"""Batches per call on an accelerator, so that transfers can overlap with computing."""
 
 
 def encoder_file(model: str, size: int, folder: Path) -> EncoderSpec:
@@ -66,7 +66,7 @@ def encoder_file(model: str, size: int, folder: Path) -> EncoderSpec:
 
 
 def _fill(network: Model) -> None:
-    """Set random kernels and plain norms; drawing them one by one with jax takes long."""
+    """Set random kernels and identity norms; drawing them one by one with jax is slow."""
     rng = np.random.default_rng(0)
 
     def draw(leaf: jax.ShapeDtypeStruct) -> jax.Array:
@@ -79,7 +79,7 @@ def _fill(network: Model) -> None:
 
 
 def ours(spec: EncoderSpec, options: argparse.Namespace, folder: Path) -> Encoder:
-    """Open the encoder as the options say."""
+    """Open the encoder according to the options."""
     precision = options.precision
     if precision == "int8":
         path = folder / "int8.safetensors"
@@ -100,7 +100,7 @@ def ours(spec: EncoderSpec, options: argparse.Namespace, folder: Path) -> Encode
 
 
 def peer_graph(spec: EncoderSpec) -> tuple[onnx.ModelProto, str]:
-    """Return the peer's network and where it comes from."""
+    """Return the peer's network and its origin."""
     make = peer_graphs.GRAPHS.get(spec.architecture)
     if make is None:
         return onnx.load_model_from_string(flax_export.make(spec)[0]), "our export"
@@ -110,7 +110,7 @@ def peer_graph(spec: EncoderSpec) -> tuple[onnx.ModelProto, str]:
 
 
 def gflop(graph: onnx.ModelProto) -> float:
-    """Return the 10⁹ multiplications and additions of one picture's products."""
+    """Return the multiplications and additions in one picture's products, in 10⁹."""
     shapes = onnx.shape_inference.infer_shapes(graph).graph
     sizes = {v.name: _size(v) for v in (*shapes.value_info, *shapes.output)}
     weights = {w.name: w.dims for w in graph.graph.initializer}
@@ -128,7 +128,7 @@ def _size(value: onnx.ValueInfoProto) -> float:
 
 
 def peak_gflops(threads: int) -> float:
-    """Return 10⁹ operations a second of a large matrix product on what we compute on."""
+    """Return the speed of a large matrix product on this device, in 10⁹ operations per second."""
     if has_accelerator():
         return _device_peak()
     n = 2048
@@ -164,7 +164,7 @@ def _device_peak() -> float:
 
 
 def random_pictures(count: int, size: int) -> np.ndarray:
-    """Return noise, uint8 [count, size, size, 3]."""
+    """Return random pictures, uint8 [count, size, size, 3]."""
     return np.random.default_rng(0).integers(0, 256, (count, size, size, 3), np.uint8)
 
 
@@ -176,10 +176,10 @@ def seconds_of(run: Run) -> float:
 
 
 def in_turn(ours: Run, peer: Run, seconds: float) -> tuple[float, float]:
-    """Run both in turn; returns the median seconds of a run of each.
+    """Run both alternately; return the median seconds per run of each.
 
     Between turns both rest: an engine's threads spin for a while after its last run, and would
-    hold a core that the other one needs.
+    hold a core that the other needs.
     """
     times: dict[Run, list[float]] = {ours: [], peer: []}
     end = time.monotonic() + seconds
@@ -242,7 +242,9 @@ def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="bundled", choices=["bundled", *registry.VARIANTS])
-    parser.add_argument("--size", type=int, default=224, help="side in px [bundled: its own]")
+    parser.add_argument(
+        "--size", type=int, default=224, help="side in px [default for bundled: its own]"
+    )
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--peer", default="onnxruntime", choices=list(PEERS))
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
@@ -250,13 +252,15 @@ def main() -> None:
     parser.add_argument(
         "--precision",
         choices=["float32", "bfloat16", "int8"],
-        help="ours [default: the peer's]",
+        help="precision of ours [default: the peer's]",
     )
-    parser.add_argument("--shared", action="store_true", help="ours gives way as in a worker")
+    parser.add_argument(
+        "--shared", action="store_true", help="run ours as a worker does, with little spinning"
+    )
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    for engine in {options.peer, "onnxruntime"}:  # it measures the machine's peak
+    for engine in {options.peer, "onnxruntime"}:  # ONNX Runtime also measures the machine's peak
         encode_peers.require(engine)
     options.precision = options.precision or PRECISIONS[options.peer]
     with tempfile.TemporaryDirectory() as folder:

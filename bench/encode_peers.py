@@ -1,4 +1,4 @@
-"""The peers of ``encode.py``: the same network in another engine, at its own best options."""
+"""The peers of ``encode.py``: the same network in another engine, with its best options."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ try:
     import onnx
     from onnx import numpy_helper
 except ImportError as error:
-    raise SystemExit(f"{error.name} is missing; pip install 'visearch[worker,cpu]'") from error
+    raise SystemExit(f"{error.name} is missing. Run `pip install '.[worker,cpu]'`.") from error
 
 Run = Callable[[], object]
 PRECISIONS = {"onnxruntime": "float32", "openvino": "bfloat16", "torch": "bfloat16"}
 
 
 def require(peer: str) -> None:
-    """Stop with a sentence if the peer is not installed."""
+    """Exit with a message if the peer is not installed."""
     if find_spec(peer) is None:
-        raise SystemExit(f"the peer {peer} is not installed here; run `pip install {peer}` first")
+        raise SystemExit(f"The peer {peer} is not installed. Run `pip install {peer}`.")
 
 
 def onnxruntime(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
-    """Return one run in float32 on pictures normalised beforehand."""
+    """Return a function for one run in float32, on pictures normalised beforehand."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -38,7 +38,7 @@ def onnxruntime(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run
 
 
 def openvino(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
-    """Return one run in bfloat16, compiled for the one shape, on normalised pictures."""
+    """Return a function for one run in bfloat16, compiled for one shape, on normalised pictures."""
     # Loads OpenVINO with its telemetry switched off.
     from visearch.encoders.runtimes.openvino import ov
 
@@ -56,13 +56,13 @@ def openvino(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
 
 
 def torch(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
-    """Return one run in bfloat16, channels last, compiled where there is an accelerator.
+    """Return a function for one run in bfloat16, channels last, compiled on an accelerator.
 
-    Like ours it takes uint8 pictures from the host and brings the vectors back.
+    Like ours, it takes uint8 pictures from the host and returns the vectors to it.
     """
     import torch as pt
 
-    # Results stay on the device until `finish`, as ours are fetched while the next is computed.
+    # Results stay on the device until `finish`: ours are fetched while the next batch is computed.
     device = "cuda" if pt.cuda.is_available() else "cpu"
     if device == "cpu":
         pt.set_num_threads(threads)
@@ -72,20 +72,20 @@ def torch(graph: onnx.ModelProto, pixels: np.ndarray, threads: int) -> Run:
 
     def run() -> object:
         with pt.inference_mode():
-            x = host.to(device, non_blocking=True).permute(0, 3, 1, 2)  # channels last as it is
+            x = host.to(device, non_blocking=True).permute(0, 3, 1, 2)  # already channels last
             return program(x.to(pt.bfloat16) / 127.5 - 1).float()
 
     return run
 
 
 SPLIT = 8
-"""Pictures at a time that suit the cache of a CPU; our own runtimes take no more."""
+"""Pictures per batch that fit a CPU's cache; our own runtimes use the same number."""
 
 
 def quicker_split(
     start: Callable[[np.ndarray], Run], pixels: np.ndarray, whole: Run
 ) -> tuple[Callable[[], None], int]:
-    """Return the peer's quicker way, whole or in parts of ``SPLIT``, and the part's size."""
+    """Return the peer's faster way, in one batch or in parts of ``SPLIT``, and the part's size."""
     if len(pixels) <= SPLIT:
         return whole, len(pixels)
     parts = [start(pixels[at : at + SPLIT]) for at in range(0, len(pixels), SPLIT)]
@@ -104,14 +104,14 @@ def _seconds(run: Run) -> float:
 
 
 def finish(results: Iterable[Any]) -> None:
-    """Bring to the host what runs left on a device."""
+    """Copy to the host what runs left on a device."""
     for result in results:
         if hasattr(result, "cpu"):
             result.cpu()
 
 
 def prepared(name: str, pixels: np.ndarray) -> np.ndarray:
-    """Return what a graph takes: uint8 as they are, or normalised float32 [n, 3, S, S]."""
+    """Return a graph's input: unchanged uint8, or normalised float32 [n, 3, S, S]."""
     if name == "pixels":
         return pixels
     return np.ascontiguousarray((pixels / 127.5 - 1).astype(np.float32).transpose(0, 3, 1, 2))
@@ -130,7 +130,7 @@ def _as_torch(graph: onnx.ModelProto, device: str) -> Callable[[Any], Any]:
     nodes = [(n.op_type, list(n.input), n.output[0], _attributes(n)) for n in graph.graph.node]
     unknown = sorted({op for op, *_ in nodes} - set(_OPERATIONS))
     if unknown:
-        raise SystemExit(f"the peer torch has no form of {', '.join(unknown)}; use resnet50")
+        raise SystemExit(f"The peer torch does not support {', '.join(unknown)}. Use resnet50.")
 
     def network(x: Any) -> Any:
         values = {**weights, graph.graph.input[0].name: x}

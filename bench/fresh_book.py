@@ -1,8 +1,8 @@
-"""What the freshness benchmark knows of each product, and what an answer may therefore hold.
+"""What the freshness benchmark knows about each product, and so what an answer may contain.
 
 Every write to a product has a number. A picture and a title show the number of the write that
-brought them, the attribute ``version`` that of the last write. A search submitted after a write
-was acknowledged may show that write or a later one, nothing older.
+set them; the attribute ``version`` shows that of the last write. A search submitted after a write
+was acknowledged may show that write or a later one, but nothing older.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS: tuple[Kind, ...] = ("add", "replace", "patch", "delete")
 
 @dataclass(frozen=True)
 class Change:
-    """One write, number ``version`` of its product, ``due`` by ``time.monotonic``."""
+    """One write, number ``version`` of its product; ``due`` is a ``time.monotonic``."""
 
     kind: Kind
     product: int
@@ -29,7 +29,7 @@ class Change:
 
 
 class Shown(NamedTuple):
-    """The writes that a hit's title, attributes and picture come from."""
+    """The numbers of the writes that set a hit's title, attributes and picture."""
 
     title: int
     attributes: int
@@ -38,9 +38,9 @@ class Shown(NamedTuple):
 
 @dataclass(frozen=True)
 class Acknowledged:
-    """A write whose writer was told at ``at`` (monotonic), committed by ``wall`` (epoch).
+    """A write acknowledged at ``at`` (monotonic) and committed by ``wall`` (epoch seconds).
 
-    ``least`` is what a hit must show from then on; a deleted product cannot.
+    ``least`` is what a hit must show from then on; a deleted product must not be a hit.
     """
 
     change: Change
@@ -58,7 +58,7 @@ class _Product:
 
 
 class Book:
-    """The truth about every product; any thread may ask and write."""
+    """The true state of every product; any thread may read and write."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -69,7 +69,7 @@ class Book:
         self._next = 0
 
     def begin(self, kind: Kind, due: float, rng: random.Random, kept: int = 0) -> Change:
-        """Begin a write to a product of the kind's choice that has none under way.
+        """Begin a write to a product that suits the kind and has no write under way.
 
         Every second product added is one that was deleted before. Products below ``kept``
         are never deleted.
@@ -100,7 +100,7 @@ class Book:
             return product
 
     def acknowledge(self, change: Change, wall: float) -> Acknowledged:
-        """Note that a write was acknowledged just now."""
+        """Record that a write has just been acknowledged."""
         with self._lock:
             known = self._products[change.product]
             if change.kind == "patch":
@@ -125,7 +125,7 @@ class Book:
         return int(hit["product_id"][1:]), Shown(title, hit["attributes"]["version"], picture)
 
     def fault(self, hit: dict[str, Any], submitted: float) -> str | None:
-        """Say what is wrong with a hit of a search submitted then: deleted, stale or nothing."""
+        """Return what is wrong with a hit of a search submitted then: deleted, stale or None."""
         product, shown = self.shown(hit)
         with self._lock:
             known = [e for e in self._products[product].history if e.at <= submitted]
@@ -134,7 +134,7 @@ class Book:
         return "deleted" if known[-1].change.kind == "delete" else "stale"
 
     def due_by(self, product: int, fresh_to: float) -> Acknowledged | None:
-        """Return a product's last write if it is over and was committed before ``fresh_to``."""
+        """Return a product's last write if it is finished and was committed before ``fresh_to``."""
         with self._lock:
             known = self._products[product]
             last = known.history[-1]
@@ -146,18 +146,18 @@ class Book:
             return self._products[done.change.product].version > done.change.version
 
     def live(self) -> list[int]:
-        """Return the products there are."""
+        """Return the products that exist now."""
         with self._lock:
             return list(self._live)
 
 
 def picture_digest(product: int, version: int) -> str:
-    """Return the digest under which a picture is known that nobody made."""
+    """Return the digest of a picture that is never actually made."""
     return hashlib.sha256(f"{product} {version}".encode()).hexdigest()
 
 
 def text_of(product: int, version: int) -> tuple[str, dict[str, Any]]:
-    """Return title and attributes of a write; ``shelf`` stays with the product."""
+    """Return the title and attributes of a write; a product's ``shelf`` never changes."""
     return f"product {product} version {version}", {
         "version": version,
         "shelf": f"s{product % 1000}",

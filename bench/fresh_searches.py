@@ -1,4 +1,4 @@
-"""The searches of the freshness benchmark: clients check every hit, probers time changes."""
+"""The searches of the freshness benchmark: clients check every hit, and probers time changes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ EXAMPLES = 5
 class Findings:
     """What the searches showed; times in seconds.
 
-    ``late``: a change committed before the answer's ``fresh_to`` is not in an answer that is
-    exact. ``unfound``: the same of an answer that is so to the recall promise.
+    ``late``: an exact answer lacks a change committed before its ``fresh_to``. ``unfound``: the
+    same for an answer that is exact only up to the promised recall.
     """
 
     counts: dict[str, int] = field(
@@ -42,20 +42,20 @@ class Findings:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, name: str, example: object = None) -> None:
-        """Count something; keep the first few examples."""
+        """Count a finding; keep the first few examples."""
         with self._lock:
             self.counts[name] += 1
             if example is not None and len(self.examples) < EXAMPLES:
                 self.examples.append(f"{name}: {example}")
 
     def saw(self, kind: str, seconds: float) -> None:
-        """Note how long a change took until a search had it."""
+        """Record how long it took until a search showed a change."""
         with self._lock:
             self.seen.setdefault(kind, []).append(seconds)
 
 
 class Asker:
-    """Searches through HTTP and checks each hit; one per thread."""
+    """Searches over HTTP and checks each hit; one per thread."""
 
     def __init__(self, system: OwnSystem, catalog: str, book: Book, findings: Findings) -> None:
         self._client, self._catalog = system.client(), catalog
@@ -67,7 +67,7 @@ class Asker:
         self._ask(files={"image": ("q.jpg", picture)}, data=fields)
 
     def like(self, product: int) -> None:
-        """Search for more like a product, which must itself be found."""
+        """Search for more like a product; it must be found itself."""
         answer = self._ask(json=self._like(product, limit=10))
         if answer is None:
             return
@@ -76,7 +76,7 @@ class Asker:
             self._findings.add("unfound", f"{product} {answer['index']}")
 
     def shelf(self, like: int, product: int) -> dict[str, Any] | None:
-        """Search the shelf of ``product``: every product there must be found, exactly."""
+        """Search the shelf of ``product``; exactly the products on it must be found."""
         _, attributes = text_of(product, 0)
         where = {"shelf": attributes["shelf"]}
         answer = self._ask(json={**self._like(like, limit=PAGE), "filter": where})
@@ -94,7 +94,7 @@ class Asker:
         return {"catalog": self._catalog, "product": {"id": f"p{product}"}, "limit": limit}
 
     def _ask(self, **request: Any) -> dict[str, Any] | None:
-        """Search and check the answer; None if there is none."""
+        """Search and check the answer; return it, or None if the search failed."""
         submitted, wait = time.monotonic(), {"Prefer": "wait=10"}
         try:
             answer = self._client.post("/v1/searches", headers=wait, **request)
@@ -130,7 +130,7 @@ def _fresh_to(answer: dict[str, Any]) -> float:
 
 
 class Crowd:
-    """Clients that search all the time, and probers that time changes; made of threads."""
+    """Threads: clients that search continuously, and probers that time changes."""
 
     def __init__(
         self, system: OwnSystem, catalog: str, book: Book, pictures: list[bytes], kept: int
@@ -138,13 +138,13 @@ class Crowd:
         self.findings = Findings()
         self._system, self._catalog, self._book = system, catalog, book
         self._pictures, self._kept = pictures, kept
-        # Short: a change that waited for its prober would seem to have taken that long.
+        # Short, because the time a change waits for its prober would be counted.
         self._samples: queue.Queue[Acknowledged] = queue.Queue(maxsize=1)
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def start(self, clients: int, probers: int, pause: float) -> None:
-        """Begin; a client rests for ``pause`` seconds after each search."""
+        """Start; a client rests for ``pause`` seconds after each search."""
         self._threads = [
             threading.Thread(target=self._search, args=(pause, seed)) for seed in range(clients)
         ]
@@ -153,13 +153,13 @@ class Crowd:
             thread.start()
 
     def stop(self) -> None:
-        """End when the searches under way are answered."""
+        """Stop once the searches under way are answered."""
         self._over.set()
         for thread in self._threads:
             thread.join()
 
     def offer(self, change: Acknowledged) -> None:
-        """Have a change timed, if a prober has nothing else to do."""
+        """Have a change timed if a prober is free."""
         with contextlib.suppress(queue.Full):
             self._samples.put_nowait(change)
 
@@ -168,12 +168,12 @@ class Crowd:
         return Asker(self._system, self._catalog, self._book, self.findings)
 
     def _search(self, pause: float, seed: int) -> None:
-        """Search with pictures, for products that many ask for, and through shelves."""
+        """Search with pictures, for popular products, and through shelves."""
         rng, asker = random.Random(seed), self.asker()
         while not self._over.wait(pause):
             turn = rng.randrange(3)
             if turn == 0:
-                # Bytes after a JPEG's end change its digest, not its pixels: no cached answer.
+                # Bytes after a JPEG's end change its digest, not its pixels: no answer is cached.
                 asker.by_picture(rng.choice(self._pictures) + str(rng.random()).encode())
             elif turn == 1:
                 asker.like(rng.randrange(self._kept))
@@ -187,7 +187,7 @@ class Crowd:
                 self._time(asker, self._samples.get(timeout=0.2))
 
     def _time(self, asker: Asker, done: Acknowledged) -> None:
-        """Search until the change is seen; gives up one that another change has overtaken."""
+        """Search until the change is seen; give up if another change has overtaken it."""
         product, kind = done.change.product, done.change.kind
         while time.time() < done.wall + GIVE_UP_S:
             answer = asker.shelf(product % self._kept, product)

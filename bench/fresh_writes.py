@@ -1,8 +1,8 @@
 """The changes of the freshness benchmark: pictures as the embed role commits them, text over HTTP.
 
-What comes before embedding is left out: a chunk is written as if it was decoded, and a stand-in
-for the encoder has its vectors at once. From there on everything is the embed role's own:
-claim, segment, commit, announcement.
+The steps before embedding are skipped: a chunk is written as if it had been decoded, and a
+stand-in for the encoder returns its vectors at once. Everything after that is the embed role's
+own code: claim, segment, commit, announcement.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TEXT_WRITERS = 4
 
 
 class Beforehand:
-    """Stands in for the bundled encoder: a one-pixel picture's number names its product."""
+    """A stand-in for the bundled encoder: a one-pixel picture's value is its product's number."""
 
     size = 1
 
@@ -61,12 +61,12 @@ def _unit(vectors: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 
 class _Timed(Backend):
-    """Notes when a commit was announced."""
+    """A backend that records when a commit was announced."""
 
     committed = 0.0
 
     def announce(self, catalog_pk: int) -> None:
-        """Announce, and note when."""
+        """Announce, and record when."""
         self.committed = time.time()
         super().announce(catalog_pk)
 
@@ -85,11 +85,11 @@ class Pictures:
         with self._backend.database.read() as connection:
             done = imports.by_id(connection, name)
         if done.status != "succeeded":
-            raise SystemExit(f"a chunk of changes ended as {done.status}: {done.counts}")
+            raise SystemExit(f"A chunk of changes ended as {done.status}: {done.counts}")
         return [self._book.acknowledge(change, self._backend.committed) for change in changes]
 
     def _accept(self, changes: Sequence[Change]) -> str:
-        """Write an import whose one chunk is decoded; nobody else is told."""
+        """Write an import whose only chunk is already decoded, without sending a message."""
         numbers = np.array([change.product for change in changes])[:, None]
         pixels = (numbers >> [0, 8, 16] & 255).astype(np.uint8)
         with self._backend.database.write() as connection:
@@ -113,7 +113,7 @@ class Pictures:
 
 
 def _leave(task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
-    raise DependencyUnavailable("this is a benchmark; the reconciler sends what is in the outbox")
+    raise DependencyUnavailable("This is a benchmark; the reconciler sends what is in the outbox.")
 
 
 def _item(change: Change) -> PlannedItem:
@@ -149,9 +149,9 @@ def write_text(client: httpx.Client, catalog: str, book: Book, change: Change) -
 
 
 class Writers:
-    """Makes changes at a steady rate, the four kinds in turn, whatever each one takes.
+    """Makes changes at a steady rate, the four kinds in turn, however long each one takes.
 
-    ``offer`` is called with every acknowledged change. ``lags`` are the seconds from when a
+    ``offer`` is called with every acknowledged change. ``lags`` are the seconds from the time a
     change was due until it was acknowledged.
     """
 
@@ -172,7 +172,7 @@ class Writers:
         self.errors: list[str] = []
 
     def run(self, rate: float, seconds: float, kept: int) -> float:
-        """Write for so long; returns the seconds until the last change was acknowledged."""
+        """Write for ``seconds``; return the seconds until the last change was acknowledged."""
         threads = [threading.Thread(target=self._write_pictures)]
         threads += [threading.Thread(target=self._write_text) for _ in range(TEXT_WRITERS)]
         for thread in threads:
@@ -193,7 +193,7 @@ class Writers:
 
     def _write_pictures(self) -> None:
         while (first := self._for_pictures.get()) is not None:
-            time.sleep(GATHER_S)  # as a chunk of an import gathers what comes together
+            time.sleep(GATHER_S)  # as a chunk of an import gathers changes that arrive together
             batch: list[Change] = [first]
             while not self._for_pictures.empty():
                 change = self._for_pictures.get()
@@ -208,12 +208,12 @@ class Writers:
             while (change := self._for_text.get()) is not None:
                 try:
                     self._note([write_text(client, self._catalog, self._book, change)])
-                except httpx.HTTPError as error:  # the product stays out of further changes
+                except httpx.HTTPError as error:  # the product gets no further changes
                     self.errors.append(f"{change}: {error!r}")
 
     def _note(self, done: list[Acknowledged]) -> None:
         for each in done:
             self.lags.append(each.at - each.change.due)
             self.counts[each.change.kind] += 1
-        for each in random.sample(done, len(done)):  # or only a chunk's first were timed
+        for each in random.sample(done, len(done)):  # not only a chunk's first is timed
             self._offer(each)

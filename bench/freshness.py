@@ -1,11 +1,11 @@
-"""Freshness: from the commit of a change to the first answer that has it, under load.
+"""Freshness: the time from the commit of a change to the first answer that shows it, under load.
 
-A system of its own is filled with ``--products``; then ``--rate`` changes a second (additions,
-replacements, attribute patches, deletes in turn; embeddings are made beforehand) are made for
-``--seconds``, while ``--clients`` search and check every hit against what was acknowledged
-before the search was submitted, and generations are built. It fails if a hit was stale or
-deleted, a search failed, an answer's ``fresh_to`` was not true, or less than two generations
-were published meanwhile. There is no peer: the promise is two seconds.
+Starts its own system with ``--products`` products. Then it makes ``--rate`` changes per second
+(additions, replacements, attribute patches and deletes in turn, with embeddings made beforehand)
+for ``--seconds``. Meanwhile ``--clients`` search and check every hit against what was
+acknowledged before the search was submitted, and generations are built. It fails if a hit was
+stale or deleted, a search failed, an answer's ``fresh_to`` was wrong, or fewer than two
+generations were published. There is no peer: the promise is two seconds.
 
     python bench/freshness.py --json
 """
@@ -42,14 +42,14 @@ FAULTS = ("failed", "deleted", "stale", "late", "lost")
 
 
 def centres_of(data: list[bytes]) -> np.ndarray:
-    """Return the embeddings of the query pictures, float32 [n, d]: each is a cluster's centre."""
+    """Return the embeddings of the query pictures, float32 [n, d], each the centre of a cluster."""
     encoder = Encoder.open("bundled", (64,), RunOptions(shared=True))
     least = encoder.preprocess.at_least
     return np.asarray(encoder.embed([decode(raw, at_least=least) for raw in data]))
 
 
 def fill(system: OwnSystem, book: Book, writer: Pictures, count: int) -> None:
-    """Make a catalog of so many products and wait until its generation is served."""
+    """Create a catalog of ``count`` products and wait until its generation is served."""
     rng = random.Random(0)
     for start in range(0, count, FILL_CHUNK):
         many = range(start, min(start + FILL_CHUNK, count))
@@ -58,14 +58,14 @@ def fill(system: OwnSystem, book: Book, writer: Pictures, count: int) -> None:
 
 
 def _served(system: OwnSystem) -> bool:
-    """Tell whether a generation of the whole catalog is published, and the workers serve it."""
+    """Tell whether a generation of the whole catalog is published and served by the workers."""
     with system.client() as client:
         (state,) = client.get("/v1/system").raise_for_status().json()["catalogs"]
     return bool(state["generation"] and state["serving"] and not state["refused"])
 
 
 def published(system: OwnSystem, since: float) -> list[dict[str, Any]]:
-    """Return the generations published since then."""
+    """Return the generations published since that time."""
     database = Database(system.settings.database)
     with database.read() as connection:
         query = sa.select(generations).where(generations.c.created_at >= since)
@@ -75,15 +75,15 @@ def published(system: OwnSystem, since: float) -> list[dict[str, Any]]:
 
 
 def settle(crowd: Crowd, book: Book) -> None:
-    """Look once more, undisturbed: what was written is there, what was deleted is not."""
+    """Check again without load: what was written is found, and what was deleted is not."""
     asker, rng = crowd.asker(), random.Random(1)
-    time.sleep(2.0)  # the promise
+    time.sleep(2.0)  # the promised time
     for product in rng.sample(book.live(), min(SETTLED, len(book.live()))):
         asker.shelf(0, product)
 
 
 def measure(system: OwnSystem, options: argparse.Namespace, data: list[bytes]) -> dict[str, Any]:
-    """Fill, change and search; returns the figures."""
+    """Fill, change and search; return the figures."""
     book, centres = Book(), centres_of(data)
     with system.client() as client:
         client.put(f"/v1/catalogs/{CATALOG}", json={}).raise_for_status()
@@ -130,7 +130,7 @@ def _searches(crowd: Crowd, spent: float) -> dict[str, Any]:
 
 
 def wrong(result: dict[str, Any]) -> list[str]:
-    """Name what breaks the promise."""
+    """Return the names of the broken promises."""
     out = [name for name in FAULTS if result[name]]
     out += ["refused_changes"] if result["refused_changes"] else []
     return out + (["generations"] if len(result["generations"]) < BUILDS else [])
@@ -140,11 +140,13 @@ def main() -> None:
     """Parse the command line, measure, print; exit 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--products", type=int, default=20_000)
-    parser.add_argument("--rate", type=float, default=100.0, help="changes a second")
+    parser.add_argument("--rate", type=float, default=100.0, help="changes per second")
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--probers", type=int, default=2, help="threads that time changes")
-    parser.add_argument("--pause", type=float, default=0.1, help="a client's rest, s")
+    parser.add_argument(
+        "--pause", type=float, default=0.1, help="seconds that a client rests between searches"
+    )
     parser.add_argument("--archive", help="zip of query pictures [default: drawn ones]")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

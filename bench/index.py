@@ -1,8 +1,8 @@
-"""Index: recall against queries a second of ours and of its peers, on the same vectors.
+"""Index: recall against queries per second, for ours and for its peers, on the same vectors.
 
-Every engine is built in a process of its own, opened from its files in another one, and searched
-in turn with the others, on one thread, one query at a time and all at once. Recall@10 is measured
-against an exact search by queries that are not in the index.
+Every engine is built in a process of its own and opened from its files in another one. The
+engines are searched in turn on one thread, one query at a time and all at once. Recall@10 is
+measured against exact search, with queries that are not in the index.
 
     python bench/index.py --vectors clustered --count 100000 --engines ours scann hnswlib --json
     python bench/index.py --vectors fashion.zip --curves curves.json --json
@@ -38,7 +38,7 @@ def resident_mb() -> float:
 
 
 def build_engine(name: str, folder: Path) -> None:
-    """Build one engine over the vectors in ``folder``, and note how long that took."""
+    """Build one engine over the vectors in ``folder``, and record how long that took."""
     base = np.load(folder / "base.npy", mmap_mode="r")
     engine = index_engines.ENGINES[name](folder)
     start = time.perf_counter()
@@ -47,7 +47,7 @@ def build_engine(name: str, folder: Path) -> None:
 
 
 def serve_engine(name: str, folder: Path, seconds: float, pipe: Any) -> None:
-    """Open one engine and measure one effort after another, as told."""
+    """Open one engine and measure the settings it is sent, one after another."""
     queries, truth = np.load(folder / "queries.npy"), np.load(folder / "truth.npy")
     engine = index_engines.ENGINES[name](folder)
     before = resident_mb()
@@ -95,7 +95,7 @@ def measure_effort(
 
 
 def at_recall(curve: list[dict[str, Any]], target: float, key: str) -> float | None:
-    """Return the most queries a second among settings that reach ``target``."""
+    """Return the most queries per second among the settings that reach ``target``."""
     return max((point[key] for point in curve if point["recall"] >= target), default=None)
 
 
@@ -114,12 +114,12 @@ class Served:
         self.curve: list[dict[str, Any]] = []
 
     def measure(self, number: int) -> None:
-        """Measure one effort."""
+        """Measure one setting."""
         self._pipe.send(number)
         self.curve.append(self._receive())
 
     def result(self) -> dict[str, Any]:
-        """End the process and return all that was measured."""
+        """End the process and return everything measured."""
         self._pipe.send(None)
         memory = self._receive()
         self._process.join()
@@ -135,7 +135,7 @@ class Served:
         try:
             return self._pipe.recv()
         except EOFError:
-            raise SystemExit(f"the engine {self.name} failed; its error stands above") from None
+            raise SystemExit(f"The engine {self.name} failed; see its error above.") from None
 
 
 def _start(what: Any, *arguments: Any) -> Any:
@@ -148,7 +148,7 @@ def _run(what: Any, *arguments: Any) -> None:
     process = _start(what, *arguments)
     process.join()
     if process.exitcode:
-        raise SystemExit(f"building the engine {arguments[0]} failed; its error stands above")
+        raise SystemExit(f"Building the engine {arguments[0]} failed; see its error above.")
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -163,7 +163,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         del base
     count, dimension = np.load(folder / "base.npy", mmap_mode="r").shape
     engines = [Served(name, folder, options.seconds) for name in options.engines]
-    # In turn, so that what else the machine does meets all of them.
+    # In turn, so that other load on the machine affects all of them.
     for number in range(options.rounds * max(engine.efforts for engine in engines)):
         for engine in engines:
             if number < options.rounds * engine.efforts:
@@ -182,7 +182,7 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def ratios(results: dict[str, Any]) -> dict[str, float]:
-    """Return ours / each peer's queries a second, by peer, way and recall."""
+    """Return ours / the peer's queries per second, by peer, way of asking and recall."""
     keys = [f"{way}@{target}" for way in ("qps", "qps_batched") for target in TARGETS]
     mine = results.get("ours", {})
     return {
@@ -203,7 +203,7 @@ def main() -> None:
         help="`clustered`, a .npy [n, d], or zip archives of pictures to embed",
     )
     parser.add_argument("--count", type=int, default=100_000)
-    parser.add_argument("--dimension", type=int, default=256, help="of clustered vectors")
+    parser.add_argument("--dimension", type=int, default=256, help="dimension of clustered vectors")
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument(
         "--engines",
@@ -211,11 +211,13 @@ def main() -> None:
         default=list(index_engines.ENGINES),
         choices=list(index_engines.ENGINES),
     )
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
-    parser.add_argument("--curves", type=Path, help="write the whole result there, too")
+    parser.add_argument("--seconds", type=float, default=2.0, help="seconds of each measurement")
+    parser.add_argument("--curves", type=Path, help="also write the whole result to this file")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=2, help="how often each setting is measured")
-    parser.add_argument("--folder", type=Path, help="keep vectors and indexes there, and use them")
+    parser.add_argument(
+        "--folder", type=Path, help="keep vectors and indexes there, and reuse them"
+    )
     options = parser.parse_args()
     for name in options.engines:
         index_engines.require(name)

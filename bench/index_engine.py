@@ -1,4 +1,4 @@
-"""What ``index.py`` asks of an engine."""
+"""The interface that ``index.py`` needs from an engine."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ Effort = tuple[int, ...]
 
 
 class Engine(Protocol):
-    """One index over unit vectors by dot product."""
+    """An index over unit vectors, by dot product."""
 
     def __init__(self, folder: Path) -> None:
-        """Take a folder for files."""
+        """Use ``folder`` for files."""
 
     def build(self, base: np.ndarray) -> None:
         """Build over float32 [n, d] and save."""
 
     def open(self) -> None:
-        """Load what was saved, if the engine serves from files."""
+        """Load what was saved."""
 
     def efforts(self) -> Iterable[Effort]:
         """Return the settings to try, cheapest first."""
 
     def set(self, effort: Effort) -> None:
-        """Choose one."""
+        """Use this setting."""
 
     def single(self, query: np.ndarray, k: int) -> Any:
         """Search one query, float32 [d]."""
@@ -37,4 +37,4 @@ class Engine(Protocol):
         """Search float32 [q, d]; returns rows int64 [q, k]."""
 
     def bytes_on_disk(self) -> int:
-        """Return the size of what was saved."""
+        """Return the size of the saved files."""

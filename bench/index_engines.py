@@ -1,7 +1,7 @@
-"""The engines of ``index.py``: ours, bare ScaNN, hnswlib, and those of faiss; one thread each.
+"""The engines of ``index.py``: ours, bare ScaNN, hnswlib and two from faiss; one thread each.
 
-Bare ScaNN twice: set up as its own documentation does (``scann``), and as ours sets it up
-(``scann-alike``), both with float32 reordering.
+Bare ScaNN appears twice, both with float32 reordering: set up as in its own documentation
+(``scann``), and as ours sets it up (``scann-alike``).
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _PACKAGES = {"scann": "scann", "hnswlib": "hnswlib", "faiss-hnsw": "faiss", "fai
 
 
 def require(name: str) -> None:
-    """Stop with a sentence if the engine is not installed."""
+    """Exit with a message if the engine is not installed."""
     package = _PACKAGES.get(name, "scann")
     if find_spec(package) is None:
         wheel = "faiss-cpu" if package == "faiss" else package
-        raise SystemExit(f"the engine {name} is not installed here; run `pip install {wheel}`")
+        raise SystemExit(f"The engine {name} is not installed. Run `pip install {wheel}`.")
 
 
 _GRID = [
@@ -38,7 +38,7 @@ _GRID = [
     for reorder in (20, 30, 45, 60, 80, 100, 150, 200, 300, 450)
     if reorder <= 200 * leaves
 ]
-"""Leaves searched and candidates scored anew, for ours and for bare ScaNN."""
+"""Leaves searched and candidates rescored, for ours and for bare ScaNN."""
 
 
 class _Ours:
@@ -90,7 +90,7 @@ class _Ours:
 
 
 class _BareScann:
-    """ScaNN's own builder: the settings of its documentation's example, and SOAR."""
+    """ScaNN's own builder, with the settings of its documentation's example and SOAR."""
 
     name = "scann"
 
@@ -143,7 +143,7 @@ class _BareScann:
 
 
 class _AlikeScann(_BareScann):
-    """Trained with the settings that ours chose; build ours before."""
+    """ScaNN trained with the settings that ours chose; ours must be built first."""
 
     name = "scann-alike"
 
@@ -154,7 +154,7 @@ class _AlikeScann(_BareScann):
 
 
 class _Hnswlib:
-    """hnswlib with 16 links a point."""
+    """hnswlib with 16 links per point."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "hnswlib.bin"

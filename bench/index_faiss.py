@@ -1,4 +1,4 @@
-"""Two engines of faiss for ``index.py``, searched on one thread."""
+"""Two engines from faiss for ``index.py``, searched on one thread."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from index_engine import BUILD_THREADS, Effort
 
 
 class _Faiss(ABC):
-    """What the two of faiss share."""
+    """What the two faiss engines share."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / f"{type(self).__name__}.faiss"
 
     @abstractmethod
     def factory(self, count: int, dimension: int) -> str:
-        """Return faiss' description of the index."""
+        """Return faiss's description of the index."""
 
     def build(self, base: np.ndarray) -> None:
         import faiss
@@ -53,10 +53,10 @@ class _Faiss(ABC):
 
 
 class FaissHnsw(_Faiss):
-    """faiss' HNSW with 32 links a point."""
+    """faiss's HNSW with 32 links per point."""
 
     def factory(self, count: int, dimension: int) -> str:
-        """Return faiss' description of the index."""
+        """Return faiss's description of the index."""
         return "HNSW32"
 
     def efforts(self) -> Iterable[Effort]:
@@ -64,7 +64,7 @@ class FaissHnsw(_Faiss):
         return [(n,) for n in (10, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 256)]
 
     def set(self, effort: Effort) -> None:
-        """Choose one."""
+        """Use this setting."""
         self._index.hnsw.efSearch = effort[0]
 
 
@@ -72,7 +72,7 @@ class FaissIvfPq(_Faiss):
     """Inverted lists, 4-bit product codes by fast scan, exact reordering."""
 
     def factory(self, count: int, dimension: int) -> str:
-        """Return faiss' description of the index."""
+        """Return faiss's description of the index."""
         return f"IVF{isqrt(count)},PQ{dimension // 2}x4fs,RFlat"
 
     def efforts(self) -> Iterable[Effort]:
@@ -80,7 +80,7 @@ class FaissIvfPq(_Faiss):
         return [(n, f) for n in (2, 5, 10, 20, 40, 80) for f in (5, 10, 20)]
 
     def set(self, effort: Effort) -> None:
-        """Choose one."""
+        """Use this setting."""
         import faiss
 
         probes, self._index.k_factor = effort

@@ -1,4 +1,4 @@
-"""Draw the curves that ``index.py --curves`` wrote: queries a second over recall@10, by engine.
+"""Draw the curves from ``index.py --curves``: queries per second against recall@10, by engine.
 
 python bench/index_plot.py curves.json --out curves.svg
 """
@@ -19,7 +19,7 @@ LEAST_RECALL = 0.8
 
 
 def front(curve: list[dict[str, Any]], way: str) -> list[tuple[float, float]]:
-    """Return (recall, queries a second) of the settings that no other beats at both."""
+    """Return (recall, queries per second) of the settings that no other beats at both."""
     points = sorted(((p["recall"], p[way]) for p in curve), reverse=True)
     best: list[tuple[float, float]] = []
     for recall, speed in points:
@@ -35,7 +35,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    # Texts stay texts, and the same curves give the same file.
+    # Text stays text, and the same curves give the same file.
     matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "visearch"})
     figure, charts = pyplot.subplots(1, len(WAYS), figsize=(10, 4), sharey=True)
     for chart, (way, title) in zip(charts, WAYS.items(), strict=True):
@@ -44,7 +44,7 @@ def draw(result: dict[str, Any], out: Path) -> None:
                 chart.plot(*zip(*points, strict=True), marker=marker, label=NAMES.get(name, name))
         chart.set(title=title, xlabel="recall@10", yscale="log", xlim=(LEAST_RECALL, 1.005))
         chart.grid(which="both", alpha=0.3)
-    charts[0].set_ylabel("queries a second, one thread")
+    charts[0].set_ylabel("queries per second, one thread")
     charts[0].legend()
     figure.suptitle(f"{result['count']:,} vectors of {result['dimension']} numbers")
     figure.tight_layout()
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     if find_spec("matplotlib") is None:
-        raise SystemExit("matplotlib is not installed here; run `pip install matplotlib`")
+        raise SystemExit("matplotlib is not installed. Run `pip install matplotlib`.")
     draw(json.loads(options.curves.read_text()), options.out)
 
 

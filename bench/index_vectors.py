@@ -1,4 +1,4 @@
-"""The vectors that ``index.py`` indexes: drawn around centres, from a file, or of pictures."""
+"""The vectors for ``index.py``: drawn around centres, from a file, or embedded from pictures."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _AT_ONCE = 512
 def vectors_of(
     sources: Sequence[str], count: int, queries: int, dimension: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the base, float32 [n, d], and queries, float32 [q, d], unit rows, none shared.
+    """Return a base, float32 [n, d], and queries, float32 [q, d]: unit rows, none in both.
 
     ``sources`` is ``clustered``, a .npy [n, d], or archives whose pictures the bundled encoder
-    embeds; there are at most ``count`` in the base.
+    embeds. The base has at most ``count`` rows.
     """
     if sources == ["clustered"]:
         both = clustered(count + queries, dimension)
@@ -44,7 +44,7 @@ def clustered(count: int, dimension: int) -> np.ndarray:
 
 
 def embedded(archives: Sequence[str]) -> np.ndarray:
-    """Return the bundled encoder's embeddings of all pictures, each different one once."""
+    """Return the bundled encoder's embeddings of all pictures, without duplicates."""
     from visearch.encoders.encoder import Encoder
     from visearch.images import decode
 

@@ -1,8 +1,8 @@
-"""Ingest: one archive over HTTP until every item is searchable, against a bare loop.
+"""Import: one archive over HTTP until every item is searchable, compared with a bare loop.
 
-The peer is the same work in one process without server, queue, database or blobs:
+The peer does the same work in one process without server, queue, database or blobs:
 decode, thumbnail, preprocess, embed. The ratio says what the system around it costs
-(or gains, with more processes than one).
+(or gains, with more than one process).
 
     python bench/ingest.py --server http://127.0.0.1:8000 --archive catalog.zip --json
 """
@@ -25,7 +25,7 @@ PEER_PICTURES = 2_000
 
 
 def run_system(client: httpx.Client, catalog: str, path: Any) -> dict[str, Any]:
-    """Upload ``path`` and follow the import; returns counts and times in seconds."""
+    """Upload ``path`` and follow the import; return counts and times in seconds."""
     start = time.perf_counter()
     marks: dict[str, float] = {}
     for record in import_archive(client, catalog, path):
@@ -45,7 +45,7 @@ def run_system(client: httpx.Client, catalog: str, path: Any) -> dict[str, Any]:
 
 
 def run_peer(data: list[bytes]) -> dict[str, float]:
-    """Do the same work in a bare loop; returns pictures/s and ms per picture by part."""
+    """Do the same work in a bare loop; return pictures/s, and ms per picture for each part."""
     encoder = Encoder.open("bundled", (64,), RunOptions(shared=True))
     encoder.warm_up()
     spent = {"decode": 0.0, "thumbnail": 0.0, "preprocess": 0.0, "encode": 0.0}

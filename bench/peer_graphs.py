@@ -1,7 +1,7 @@
 """The peers' networks: plain ONNX graphs written by hand from the papers' tables.
 
-Float32 pictures [n, 3, S, S] → features [n, C], batch norm folded as every exporter does,
-random weights. They share no line with the exporter of ``visearch``.
+Float32 pictures [n, 3, S, S] → features [n, C], with batch norm folded as every exporter does,
+and random weights. They share no code with visearch's exporter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOBILENET_V2 = (
 
 
 class Plain:
-    """A graph under construction; every method takes and returns names of values."""
+    """A graph under construction; methods take and return the names of values."""
 
     def __init__(self, seed: int = 0) -> None:
         self.nodes: list[onnx.NodeProto] = []

@@ -1,9 +1,9 @@
-"""Precision: what rounding costs. Edited pictures look for their originals in a gallery.
+"""Precision: the cost of rounding, with edited pictures that search for their originals.
 
-Each query is a gallery picture cropped, shaded and recompressed. Per run: the share of
-queries that find their original among the first ten; the share of float32's first ten
-that are kept; and the first again with float32's gallery, as if two runtimes met. int8 is
-calibrated on pictures of neither kind.
+Each query is a gallery picture that was cropped, shaded and recompressed. For each run: the
+share of queries that find their original among the first ten; the same with float32's gallery,
+as if two runtimes served one catalog; and the share of float32's first ten that are kept. int8
+is calibrated on separate pictures.
 
     python bench/precision.py --archive fashion.zip --runs openvino:bfloat16 onnx:int8 --json
 """
@@ -50,7 +50,7 @@ def pixels_of(
 
 
 def open_run(encoder: str, run: str, calibration: np.ndarray, folder: Path) -> Encoder:
-    """Open ``RUNTIME:PRECISION``; int8 is made first."""
+    """Open ``RUNTIME:PRECISION``; for int8, make the encoder first."""
     runtime, precision = run.split(":")
     if precision == "int8":
         path = folder / "int8.safetensors"
@@ -63,7 +63,7 @@ def open_run(encoder: str, run: str, calibration: np.ndarray, folder: Path) -> E
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Embed everything by every run and compare."""
+    """Embed everything in every run and compare."""
     calibration, gallery, queries = pixels_of(
         archive_path(options.archive), options.encoder, options.gallery, options.queries
     )

@@ -1,7 +1,7 @@
-"""Shards: is a catalog in parts the same catalog, and what does it cost?
+"""Shards: does a catalog in shards give the same answers, and what does it cost?
 
 Imports one archive twice, into one shard and into several, waits for both generations, and
-asks both the same edited pictures. The server must run with shard workers, for example
+searches both with the same edited pictures. The server must run with shard workers, for example
 `VISEARCH_SHARD_WORKERS=4 visearch up`.
 
     python bench/shards.py --server http://127.0.0.1:8000 --archive catalog.zip --json
@@ -22,20 +22,20 @@ SEARCH = "search"
 
 
 def prepare(client: httpx.Client, archive: Path, shards: int, target_recall: float) -> str:
-    """Import the archive and wait until a generation serves all of it; returns the catalog."""
+    """Import the archive and wait until a generation of all of it is served; return the catalog."""
     catalog = f"shards-{shards}-{int(time.time())}"
     settings = {"shards": shards, "target_recall": target_recall}
     client.put(f"/v1/catalogs/{catalog}", json=settings).raise_for_status()
     *_, record = import_archive(client, catalog, archive)
     if record["status"] != "succeeded":
-        raise SystemExit(f"the import ended as {record['status']}: {record['counts']}")
+        raise SystemExit(f"The import ended as {record['status']}: {record['counts']}")
     while not whole(client, catalog):
         time.sleep(1)  # between two looks
     return catalog
 
 
 def whole(client: httpx.Client, catalog: str) -> bool:
-    """Tell whether every worker serves the newest generation, with few changes beside it."""
+    """Tell whether every worker serves the newest generation, with few changes since."""
     states = client.get("/v1/system").raise_for_status().json()["catalogs"]
     state = next(each for each in states if each["name"] == catalog)
     built = state["generation"] and not state["refused"] and not state["missing_shards"]
@@ -43,7 +43,7 @@ def whole(client: httpx.Client, catalog: str) -> bool:
 
 
 def ask(client: httpx.Client, catalog: str, pictures: list[bytes]) -> dict[str, Any]:
-    """Return the ten nearest of each picture and how long the index took."""
+    """Return the ten nearest to each picture, and how long the index took."""
     records = [search(client, catalog, picture, 10) for picture in pictures]
     if failed := [record for record in records if record["status"] != "succeeded"]:
         raise SystemExit(f"{len(failed)} searches did not succeed: {failed[0]['error']}")
@@ -56,7 +56,7 @@ def ask(client: httpx.Client, catalog: str, pictures: list[bytes]) -> dict[str, 
 
 
 def compare(one: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
-    """Return how often both answered alike, and which of the two saw nearer ones where not."""
+    """Return how often both answers agree, and which has the nearer hits where they differ."""
     pairs = list(zip(one["found"], parts["found"], strict=True))
     nearer = [
         (sum(b) > sum(a) + 1e-5) - (sum(a) > sum(b) + 1e-5)
@@ -78,7 +78,9 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=4)
     parser.add_argument("--target-recall", type=float, default=0.98)
     parser.add_argument("--queries", type=int, default=500)
-    parser.add_argument("--catalogs", nargs=2, help="of one shard, of several: made before")
+    parser.add_argument(
+        "--catalogs", nargs=2, help="existing catalogs: one with one shard, one with several"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     archive = archive_path(options.archive)

@@ -1,10 +1,11 @@
-"""A model upgrade under load: a catalog gets another encoder and goes back, served throughout.
+"""A model upgrade under load: a catalog gets another encoder and goes back, always in service.
 
-A system of its own imports the archive. While clients search all the time with edited pictures,
-a reindex to ``--encoder`` runs, is compared and activated, and is then rolled back; products
-come and go meanwhile. Afterwards the scores of sampled answers are computed again with the
-encoder that each answer names: a vector of the other one would show. It fails if a search failed,
-a score is off, an old encoder answered after the exchange, or a change was lost.
+Starts its own system and imports the archive. While clients search continuously with edited
+pictures, a reindex to ``--encoder`` runs, is compared and activated, and is then rolled back;
+meanwhile products are added and deleted. Afterwards the scores of sampled answers are recomputed
+with the encoder that each answer names, which would reveal a vector of the other one. It fails if
+a search failed, a score is wrong, the old encoder answered after the activation, or a change was
+lost.
 
     python bench/upgrade.py --archive fashion.zip --limit 8000 --encoder file:new.safetensors --json
 """
@@ -36,7 +37,7 @@ CATALOG = "upgrade"
 WHERE = f"/v1/catalogs/{CATALOG}"
 QUERIES = 300
 CHANGES = 200
-"""Products kept back for the shopkeeper to add; and so many that may be deleted."""
+"""Products kept back for the shopkeeper to add; as many may be deleted."""
 
 CHECKED = 100
 TOLERANCE = 0.01
@@ -46,7 +47,7 @@ FAULTS = ("failed", "scores_off", "late_answers", "undead", "lost", "refused")
 
 
 def cut(whole: Path, labels: Path | None, limit: int, into: Path) -> tuple[Path, dict[str, bytes]]:
-    """Write an archive of ``limit`` pictures; returns it and pictures that are not in it.
+    """Write an archive of ``limit`` pictures; return it and some pictures that are not in it.
 
     ``labels`` is a CSV that describes the pictures, with columns sku and image.
     """
@@ -73,7 +74,7 @@ def _manifest(labels: Path, kept: set[str]) -> str:
 
 
 class Upgrade:
-    """The walk there and back; ``marks`` are when each part of it began (monotonic)."""
+    """The upgrade and the way back; ``marks`` are the start times of its parts (monotonic)."""
 
     def __init__(self, system: OwnSystem, encoder: str, rest: float) -> None:
         self._client = system.client()
@@ -106,28 +107,28 @@ class Upgrade:
         self.marks[name] = time.monotonic()
 
     def _is_active(self) -> bool:
-        """Look at the reindex; one that is held back is activated, as its operator might."""
+        """Read the reindex; activate one that is held back, as an operator might."""
         one = f"{WHERE}/reindex/{self.reindex['id']}"
         self.reindex = self._client.get(one).raise_for_status().json()
         counts = self.reindex["counts"]
         if counts["embedded"] == counts["images"] and not self.embedded_s:
             self.embedded_s = time.monotonic() - self.marks["during"]
         if self.reindex["status"] == "failed":
-            raise SystemExit(f"the reindex failed: {self.reindex['detail']}")
+            raise SystemExit(f"The reindex failed: {self.reindex['detail']}")
         if self.reindex["code"] == "held" and self.held is None:
             self.held = self.reindex["detail"]
             self._client.post(f"{one}/activate").raise_for_status()
         return bool(self.reindex["status"] == "active")
 
     def _switched(self, shoppers: Shoppers, encoder: str) -> None:
-        """Wait until the searches are answered by ``encoder``."""
+        """Wait until ``encoder`` answers the searches."""
         until(lambda: shoppers.answers[-1].encoder == encoder, SWITCH_S, f"an answer of {encoder}")
 
 
 def scores_off(
     answers: list[Answer], queries: list[Query], shown: dict[str, bytes], encoder: str
 ) -> int:
-    """Count the first hits whose score is not that of the two pictures by the encoder named."""
+    """Count the first hits whose score is not what the named encoder gives the two pictures."""
     network = Encoder.open(encoder, (64,), RunOptions(shared=True))
     mine = [a for a in answers if a.encoder == network.fingerprint and a.found]
     step = max(1, len(mine) // CHECKED)
@@ -144,7 +145,7 @@ def scores_off(
 
 
 def phases(upgrade: Upgrade, answers: list[Answer], queries: list[Query]) -> dict[str, Any]:
-    """Return latencies, rates and the share of right first hits, by part of the walk."""
+    """Return latencies, rates and the share of correct first hits, by part of the upgrade."""
     out = {}
     for name, end in pairwise(upgrade.marks):
         start, stop = upgrade.marks[name], upgrade.marks[end]
@@ -159,7 +160,7 @@ def phases(upgrade: Upgrade, answers: list[Answer], queries: list[Query]) -> dic
 
 
 def measure(system: OwnSystem, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Import, walk there and back under load; returns the figures."""
+    """Import, upgrade and roll back under load; return the figures."""
     labels = Path(options.labels) if options.labels else None
     path, spare = cut(Path(options.archive), labels, options.limit, folder)
     with system.client() as client:
@@ -211,7 +212,7 @@ def _reindex(upgrade: Upgrade) -> dict[str, Any]:
 
 
 def _late(upgrade: Upgrade, answers: list[Answer]) -> int:
-    """Count the answers of an encoder after its successor's first, there and back."""
+    """Count an encoder's answers after its successor's first, in both directions."""
     turn = upgrade.marks["back"]
     there = [each for each in answers if each.began < turn]
     back = [each for each in answers if each.began >= turn]
@@ -227,11 +228,13 @@ def main() -> None:
     """Parse the command line, measure, print; exit 1 if something was lost or mixed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--archive", required=True, help="zip of pictures")
-    parser.add_argument("--labels", help="CSV about them: sku, image, attributes")
+    parser.add_argument("--labels", help="CSV that describes the pictures: sku, image, attributes")
     parser.add_argument("--limit", type=int, default=40_000, help="pictures taken")
     parser.add_argument("--encoder", required=True, help="the new one")
     parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--rest", type=float, default=15.0, help="s before and after the changes")
+    parser.add_argument(
+        "--rest", type=float, default=15.0, help="seconds to rest before and after the changes"
+    )
     parser.add_argument("--share", type=float, default=0.5, help="see VISEARCH_REINDEX_SHARE")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The load of the upgrade benchmark: shoppers who search, a shopkeeper who changes products."""
+"""The load of the upgrade benchmark: shoppers search, and a shopkeeper changes products."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from own_system import OwnSystem
 from serve import search
 
 EVERY_S = 2.0
-"""Between two changes of the shopkeeper."""
+"""Seconds between two changes by the shopkeeper."""
 
 Query = tuple[set[str], bytes]
-"""The products that are right answers, and the picture's bytes."""
+"""The products that are correct answers, and the picture's bytes."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One search: its query's number, when it began (monotonic), seconds, and what came."""
+    """One search: its query's number, when it began (monotonic), its seconds, and its answer."""
 
     query: int
     began: float
@@ -29,21 +29,21 @@ class Answer:
     found: list[dict[str, Any]]
 
     def is_right(self, queries: list[Query]) -> bool:
-        """Tell whether the first hit is a right one."""
+        """Tell whether the first hit is correct."""
         return bool(self.found) and self.found[0]["product_id"] in queries[self.query][0]
 
 
 def late(answers: list[Answer], encoder: str) -> int:
-    """Count the answers of others that began after ``encoder`` had given its first.
+    """Count other encoders' answers to searches that began after ``encoder``'s first answer.
 
-    There is one search worker: once it has exchanged encoders, it has.
+    There is one search worker, so once it has activated an encoder, only that one answers.
     """
     first = min(each.began + each.seconds for each in answers if each.encoder == encoder)
     return sum(each.encoder != encoder and each.began > first for each in answers)
 
 
 class Shoppers:
-    """Clients that search without rest until they are told to stop."""
+    """Clients that search without pause until they are stopped."""
 
     def __init__(self, system: OwnSystem, catalog: str, queries: list[Query]) -> None:
         self._system, self._catalog, self._queries = system, catalog, queries
@@ -53,13 +53,13 @@ class Shoppers:
         self._threads: list[threading.Thread] = []
 
     def start(self, clients: int) -> None:
-        """Begin."""
+        """Start."""
         self._threads = [threading.Thread(target=self._shop, args=(n,)) for n in range(clients)]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End when the searches under way are answered."""
+        """Stop once the searches under way are answered."""
         self._over.set()
         for thread in self._threads:
             thread.join()
@@ -70,7 +70,7 @@ class Shoppers:
             while not self._over.is_set():
                 turn += 1
                 query, began = turn % len(self._queries), time.monotonic()
-                # Bytes after a JPEG's end change its digest, not its pixels: no cached answer.
+                # Bytes after a JPEG's end change its digest, not its pixels: no answer is cached.
                 picture = self._queries[query][1] + f"{number}.{turn}".encode()
                 try:
                     record = search(client, self._catalog, picture, 10)
@@ -87,7 +87,7 @@ class Shoppers:
 
 
 class Shopkeeper:
-    """Adds products and deletes others, now and then; knows what must be there."""
+    """Adds and deletes products at intervals; knows what must be there."""
 
     def __init__(
         self, system: OwnSystem, catalog: str, spare: dict[str, bytes], doomed: list[str]
@@ -101,11 +101,11 @@ class Shopkeeper:
         self._thread = threading.Thread(target=self._keep)
 
     def start(self) -> None:
-        """Begin."""
+        """Start."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End when the last change is through."""
+        """Stop once the last change is complete."""
         self._over.set()
         self._thread.join()
 
@@ -118,7 +118,7 @@ class Shopkeeper:
                     self.refused.append(repr(error))
 
     def _change(self, client: httpx.Client) -> None:
-        """Add a product, wait until it is through, and delete another."""
+        """Add a product, wait until it is searchable, and delete another."""
         where = f"/v1/catalogs/{self._catalog}"
         name, picture = self._spare.pop()
         answer = client.put(f"{where}/products/{name}", files={"image": ("p.jpg", picture)})
@@ -132,7 +132,7 @@ class Shopkeeper:
         self.deleted[gone] = time.monotonic()
 
     def lost(self) -> list[str]:
-        """Name the added products that their own picture does not find."""
+        """Return the added products that their own picture does not find."""
         with self._system.client() as client:
             answers = {n: search(client, self._catalog, p, 20) for n, p in self.added.items()}
         return [
@@ -142,7 +142,7 @@ class Shopkeeper:
         ]
 
     def undead(self, answers: list[Answer]) -> int:
-        """Count the hits that were deleted before their search began."""
+        """Count the hits that had been deleted before their search began."""
         return sum(
             self.deleted.get(hit["product_id"], answer.began) < answer.began
             for answer in answers

@@ -1,6 +1,6 @@
 """What web and workers agree on: queues, task names, payloads, Redis names.
 
-A sender imports this leaf, never a task. Payloads are small and JSON; bytes travel by name.
+A sender imports this module, never a task. Payloads are small JSON; bytes are passed by name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ QUEUE_OF = {
 }
 
 SENT_HEADER = "visearch_sent"
-"""Header of a message: when it was sent, in seconds since the epoch."""
+"""Message header: when the message was sent, in seconds since the epoch."""
 
 CHANGED_CHANNEL = "visearch:changed"
 """Redis channel on which a commit that changes a catalog's index is announced."""
@@ -70,7 +70,7 @@ class ShardQuery(TypedDict):
 
 
 class ShardPayload(TypedDict):
-    """Arguments of ``SEARCH_SHARD``; an answer after ``deadline`` helps nobody."""
+    """Arguments of ``SEARCH_SHARD``; an answer after ``deadline`` is useless."""
 
     gather_id: str
     shard: int
@@ -98,7 +98,7 @@ def thumbnail_path(digest: str) -> str:
 
 
 def shard_queue(shard: int) -> str:
-    """Return the queue of searches of one shard, of whatever catalog."""
+    """Return the queue for searches of one shard, for every catalog."""
     return f"shard.{shard}"
 
 
@@ -111,8 +111,8 @@ def celery_config() -> dict[str, Any]:
         "task_routes": {name: {"queue": queue} for name, queue in QUEUE_OF.items()},
         "task_default_queue": MAINTAIN,
         "broker_connection_retry_on_startup": True,
-        # The chunk's row, not the message, is the truth; a message that a dead worker
-        # held comes back after this long as a stale duplicate and is dropped.
+        # The chunk's row, not the message, is authoritative. A message that a dead worker
+        # held is redelivered after this long, as a stale duplicate, and is dropped.
         "broker_transport_options": {
             "visibility_timeout": 3600,
             "priority_steps": [0],  # we send no priorities: one key a queue, not four

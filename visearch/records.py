@@ -1,4 +1,4 @@
-"""The records that travel between layers: plain, frozen, knowing no storage."""
+"""The records that are passed between layers: plain, frozen and independent of storage."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TARGET_RECALL = 0.98
 
 
 def now() -> datetime:
-    """Return the time, UTC and aware."""
+    """Return the current time in UTC, timezone-aware."""
     return datetime.now(UTC)
 
 
@@ -67,7 +67,7 @@ class Product:
 
 @dataclass(frozen=True, kw_only=True)
 class Counts:
-    """Where the items of an import stand; ``items`` is None until the file is read."""
+    """How many items of an import reached each stage; ``items`` is None until the file is read."""
 
     items: int | None
     fetched: int
@@ -79,7 +79,7 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """One accepted change of a catalog: a file, or a single product."""
+    """One accepted change to a catalog: a file, or a single product."""
 
     pk: int
     id: str
@@ -101,7 +101,7 @@ class Import:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportItem:
-    """One picture of an import and its fate."""
+    """One picture of an import, and what became of it."""
 
     item: int
     path: str
@@ -115,10 +115,10 @@ class ImportItem:
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedItem:
-    """One picture an import is going to add.
+    """One picture that an import will add.
 
-    ``locator`` says where its bytes are (see ``visearch.archives``); an item that cannot
-    even be planned has a ``code`` and a ``detail`` instead.
+    ``locator`` says where its bytes are (see ``visearch.archives``). An item that cannot be
+    planned has a ``code`` and a ``detail`` instead.
     """
 
     path: str

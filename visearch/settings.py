@@ -20,9 +20,9 @@ from visearch.contract import MAX_SHARDS
 from visearch.errors import SettingsError
 
 PREFIX = "VISEARCH_"
-MIB = 1024 * 1024
-MAX_SOCKET_PATH = 100
-"""A Unix socket's address has 108 bytes; a deep home folder would not fit."""
+_MIB = 1024 * 1024
+_MAX_SOCKET_PATH = 100
+"""The kernel allows a Unix socket path of 108 bytes; a deep home folder would exceed it."""
 
 
 def _setting(default: Any, help: str) -> Any:
@@ -33,101 +33,109 @@ def _setting(default: Any, help: str) -> Any:
 class Settings:
     """The whole configuration of one process; immutable once read."""
 
-    home: Path = _setting(Path(".visearch"), "Folder of everything the embedded defaults write.")
-    host: str = _setting("127.0.0.1", "Address the web server binds.")
-    port: int = _setting(8000, "Port the web server binds.")
+    home: Path = _setting(Path(".visearch"), "Folder for everything the embedded defaults write.")
+    host: str = _setting("127.0.0.1", "Address the web server binds to.")
+    port: int = _setting(8000, "Port the web server binds to.")
     open_access: bool = _setting(
-        False, "Serve without keys on an address others can reach (a private network, say)."
+        False, "Serve without keys on an address that others can reach, such as a private network."
     )
     public_hosts: str = _setting(
-        "", "Names, comma-separated, by which browsers reach this server (behind a proxy, say)."
+        "",
+        "Host names by which browsers reach this server, comma-separated; needed behind a proxy.",
     )
-    redis_url: str = _setting("", "Redis; empty starts an embedded server on a socket in HOME.")
-    database_url: str = _setting("", "SQLAlchemy URL; empty is SQLite in HOME.")
-    blobs_url: str = _setting("", "Object store URL (file, s3, gs, az); empty is HOME/blobs.")
+    redis_url: str = _setting("", "Redis URL; empty starts an embedded server on a socket in HOME.")
+    database_url: str = _setting("", "Database URL; empty is SQLite in HOME.")
+    blobs_url: str = _setting(
+        "", "Object store URL (`file`, `s3`, `gs`, `az`); empty is HOME/blobs."
+    )
     encoder: str = _setting(
         "bundled",
-        "Encoder of new catalogs: `bundled`, `file:PATH` or `hf-hub:OWNER/NAME@REVISION`.",
+        "Encoder for new catalogs: `bundled`, `file:PATH` or `hf-hub:OWNER/NAME@REVISION`.",
     )
 
-    runtime: str = _setting("auto", "What runs the encoder: `auto`, `xla`, `onnx` or `openvino`.")
+    runtime: str = _setting("auto", "Runtime of the encoder: `auto`, `xla`, `onnx` or `openvino`.")
     precision: str = _setting("auto", "Arithmetic of the encoder: `auto`, `float32` or `bfloat16`.")
-    encoder_threads: str = _setting(
-        "auto", "Threads of the encoder on a CPU; `auto` is one per core."
-    )
+    encoder_threads: str = _setting("auto", "Encoder threads on a CPU; `auto` is one per core.")
 
-    max_image_bytes: int = _setting(20 * MIB, "Largest picture file accepted, in bytes.")
-    max_image_pixels: int = _setting(64_000_000, "Most pixels a picture may have.")
-    max_image_side: int = _setting(16_384, "Longest side a picture may have, in pixels.")
-    max_upload_bytes: int = _setting(4096 * MIB, "Largest import file accepted, in bytes.")
-    max_import_items: int = _setting(1_000_000, "Most items one import may have.")
+    max_image_bytes: int = _setting(20 * _MIB, "Largest picture file, in bytes.")
+    max_image_pixels: int = _setting(64_000_000, "Most pixels in a picture.")
+    max_image_side: int = _setting(16_384, "Longest side of a picture, in pixels.")
+    max_upload_bytes: int = _setting(4096 * _MIB, "Largest import file, in bytes.")
+    max_import_items: int = _setting(1_000_000, "Most items in one import.")
 
     search_deadline_s: float = _setting(15.0, "Seconds from acceptance until a search expires.")
-    search_retention_s: int = _setting(3600, "Seconds a finished search can be read.")
-    search_queue_limit: int = _setting(256, "Waiting searches above which new ones get 503.")
-    search_batch: int = _setting(16, "Most queries encoded together by one search worker.")
-
+    search_retention_s: int = _setting(3600, "Seconds for which a finished search can be read.")
+    search_queue_limit: int = _setting(
+        256, "Most searches waiting in the queue; beyond it, new ones get 503."
+    )
+    search_batch: int = _setting(16, "Most queries that a search worker encodes in one batch.")
     denoise_queries: bool = _setting(
         True, "Remove impulse noise (salt and pepper) from query pictures that have it."
     )
-    search_threads: int = _setting(16, "Threads of one search worker.")
+    search_threads: int = _setting(16, "Threads in one search worker.")
     shards: str = _setting(
         "all",
-        "Shards of catalogs a search or shard worker holds: `all`, `none` or numbers (`0,2`).",
+        "Shards that a search or shard worker holds: `all`, `none` or numbers (`0,2`).",
     )
     shard_workers: int = _setting(
-        0, "Shard workers that `up` starts; the search worker then holds no shard itself."
+        0, "Shard workers that `up` starts; if any, the search worker holds no shard itself."
     )
-    shard_deadline_s: float = _setting(1.0, "Seconds a search waits for the shards it asks.")
-    ingest_processes: int = _setting(2, "Processes of one ingest worker.")
-    web_threads: int = _setting(32, "Threads of the web server.")
-    chunk_items: int = _setting(64, "Pictures handled by one ingest or embed task.")
-    import_window: int = _setting(12, "Chunks of one import in flight at a time.")
-    max_attempts: int = _setting(3, "Tries before a piece of work is failed for good.")
-    ingest_memory_bytes: int = _setting(2048 * MIB, "Address space of one ingest process.")
-    brute_force_limit: int = _setting(20_000, "Vectors up to which the index is exhaustive.")
-    compact_min: int = _setting(2_000, "Fewest index changes that justify a new generation.")
+    shard_deadline_s: float = _setting(1.0, "Seconds a search waits for answers from shards.")
+    ingest_processes: int = _setting(2, "Processes in one ingest worker.")
+    web_threads: int = _setting(32, "Threads in the web server.")
+    chunk_items: int = _setting(64, "Pictures in one ingest or embed task.")
+    import_window: int = _setting(12, "Most chunks of one import in flight at a time.")
+    max_attempts: int = _setting(3, "Attempts before a piece of work fails for good.")
+    ingest_memory_bytes: int = _setting(
+        2048 * _MIB, "Address space of one ingest process, in bytes."
+    )
+    brute_force_limit: int = _setting(
+        20_000, "Vectors up to which a search scores every one; above it, a tree is built."
+    )
+    compact_min: int = _setting(
+        2_000, "Fewest changes to an index before a new generation is built."
+    )
     compact_ratio: float = _setting(
-        0.02, "Smallest changed share of the index that justifies a new generation."
+        0.02, "Smallest share of an index that must change before a new generation is built."
     )
     reindex_share: float = _setting(
-        0.5, "Share of the time that a reindex may keep an embed worker's encoder busy."
+        0.5, "Share of its time that an embed worker's encoder may spend on a reindex."
     )
     rollback_days: float = _setting(
-        7.0, "Days for which the former encoder's embeddings are kept up for a rollback."
+        7.0, "Days for which the former encoder's embeddings are kept current for a rollback."
     )
-    generations_kept: int = _setting(2, "Index generations kept for rollback, per catalog.")
+    generations_kept: int = _setting(2, "Index generations kept per catalog, for rollback.")
 
-    demo: bool = _setting(True, "Fill an empty store with the drawn demo catalog on `up`.")
-    log_format: str = _setting("console", "`console` or `json`.")
+    demo: bool = _setting(True, "Whether `up` fills an empty store with the drawn demo catalog.")
+    log_format: str = _setting("console", "Format of the logs: `console` or `json`.")
 
     @property
     def database(self) -> str:
-        """The database URL in force."""
+        """The database URL to use."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'visearch.db'}"
 
     @property
     def redis(self) -> str:
-        """The Redis URL in force; the embedded server listens on this socket."""
+        """The Redis URL to use; by default, the embedded server's socket."""
         return self.redis_url or f"unix://{self.redis_socket}"
 
     @property
     def broker(self) -> str:
-        """The same Redis as Celery spells it."""
+        """The same URL in Celery's spelling."""
         return self.redis.replace("unix://", "redis+socket://", 1)
 
     @property
     def redis_socket(self) -> Path:
         """Unix socket of the embedded Redis."""
         path = self.home.resolve() / "redis" / "redis.sock"
-        if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
             return path
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"visearch-{name}.sock"
 
     @property
     def blobs(self) -> str:
-        """The object store URL in force."""
+        """The object store URL to use."""
         return self.blobs_url or f"file://{self.home.resolve() / 'blobs'}"
 
     @classmethod
@@ -140,9 +148,12 @@ class Settings:
         environ = os.environ if environ is None else environ
         known = {PREFIX + f.name.upper(): f for f in fields(cls)}
         unknown = sorted(n for n in environ if n.startswith(PREFIX) and n not in known)
-        unknown = [n for n in unknown if n not in FOREIGN]
+        unknown = [n for n in unknown if n not in _FOREIGN]
         if unknown:
-            raise SettingsError(f"unknown setting {', '.join(unknown)}; see docs/settings.md")
+            raise SettingsError(
+                f"{', '.join(unknown)}: no such setting. Correct the spelling or unset it; "
+                "docs/settings.md lists all settings."
+            )
         values = {
             f.name: _parse(name, environ[name], f.default)
             for name, f in known.items()
@@ -160,16 +171,16 @@ class Settings:
 
     @property
     def address(self) -> str:
-        """``host:port`` as it stands in a URL."""
+        """``host:port`` as a URL spells it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def held_shards(self) -> frozenset[int] | None:
-        """The numbers of ``shards``; None for all.
+        """The shard numbers in ``shards``; None for all.
 
         Raises:
-            SettingsError: it is not a list of shards.
+            SettingsError: ``shards`` is not a list of shard numbers.
         """
         if self.shards in ("all", "none"):
             return None if self.shards == "all" else frozenset()
@@ -179,21 +190,21 @@ class Settings:
             held = frozenset({-1})
         if not held <= frozenset(range(MAX_SHARDS)):
             raise SettingsError(
-                f"VISEARCH_SHARDS={self.shards} must be `all`, `none` or numbers from 0 to "
-                f"{MAX_SHARDS - 1} with commas between"
+                f"VISEARCH_SHARDS is {self.shards!r}, which is not a list of shards. "
+                f"Use `all`, `none` or numbers from 0 to {MAX_SHARDS - 1} separated by commas."
             )
         return held
 
     @property
     def listed_hosts(self) -> frozenset[str]:
-        """The names of ``public_hosts``."""
+        """The host names in ``public_hosts``, in lower case."""
         return frozenset(re.findall(r"[^,\s]+", self.public_hosts.lower()))
 
     def answers_to(self, name: str) -> bool:
-        """Whether a browser may call this server ``name``.
+        """Whether this server accepts requests for the host ``name``.
 
-        Only listed names and addresses: a stranger's name that was made to point here (DNS
-        rebinding) would let that stranger's pages pass for ours.
+        Only listed names and addresses: an attacker can point a domain of their own at this
+        server (DNS rebinding), and their pages would then count as ours.
         """
         if name == "localhost" or name in self.listed_hosts:
             return True
@@ -203,7 +214,7 @@ class Settings:
             return False
 
     def check_bind(self) -> None:
-        """Refuse to serve strangers: there are no access keys yet.
+        """Refuse to serve other machines by accident: there are no access keys yet.
 
         Raises:
             SettingsError: the bind is not loopback and ``open_access`` is not set.
@@ -212,13 +223,13 @@ class Settings:
             return
         if not self.open_access:
             raise SettingsError(
-                f"VISEARCH_HOST={self.host} lets anyone who reaches it read and change every "
-                "catalog; bind 127.0.0.1, or set VISEARCH_OPEN_ACCESS=1 behind a proxy that "
-                "checks access"
+                f"VISEARCH_HOST is {self.host!r}: anyone who can reach it could read and change "
+                "every catalog. Use 127.0.0.1, or set VISEARCH_OPEN_ACCESS=1 behind a proxy that "
+                "controls access."
             )
 
     def environ(self) -> dict[str, str]:
-        """The environment that makes a child process read these same settings."""
+        """The environment that gives a child process these same settings."""
         out = {}
         for f in fields(self):
             value = getattr(self, f.name)
@@ -227,8 +238,8 @@ class Settings:
         return out
 
 
-FOREIGN = frozenset({"VISEARCH_SHARED", "VISEARCH_ROLE"})
-"""``VISEARCH_`` variables that are not settings: test data, the supervisor's mark."""
+_FOREIGN = frozenset({"VISEARCH_SHARED", "VISEARCH_ROLE"})
+"""``VISEARCH_`` variables that are not settings: the test data and a worker's own role."""
 
 
 def _parse(name: str, text: str, default: Any) -> Any:
@@ -240,13 +251,20 @@ def _parse(name: str, text: str, default: Any) -> Any:
         if isinstance(default, float):
             return _positive(float(text), default)
     except (ValueError, KeyError) as error:
-        kind = type(default).__name__
-        raise SettingsError(f"{name}={text!r} is not a valid {kind}") from error
+        raise SettingsError(f"{name} is {text!r}. Use {_usable(default)}.") from error
     return type(default)(text) if isinstance(default, Path) else text
 
 
+def _usable(default: float) -> str:
+    """Say which values a setting with this default takes."""
+    if isinstance(default, bool):
+        return "0 or 1"
+    least = "above 0" if default else "of 0 or more"
+    return f"a whole number {least}" if isinstance(default, int) else f"a number {least}"
+
+
 def _positive(value: float, default: float) -> float:
-    """Return a value above 0, or the default where that is 0."""
+    """Return the value; ValueError unless it is above 0 or the default."""
     if value <= 0 and value != default:
-        raise ValueError("must be positive")
+        raise ValueError("The value must be above 0.")
     return value

@@ -1,4 +1,4 @@
-"""JSON in and out of the web front end."""
+"""How the web front end reads and writes JSON."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from flask.json.provider import DefaultJSONProvider
 
 
 class Json(DefaultJSONProvider):
-    """Flask's own, with keys in our order; a document nested beyond reason is invalid JSON."""
+    """Flask's provider, but it keeps the order of keys and refuses too deeply nested JSON."""
 
     sort_keys = False
 
     def loads(self, s: str | bytes, **kwargs: Any) -> Any:
-        """Parse ``s``; raises ValueError for anything that is not usable JSON."""
+        """Parse ``s``; raises ValueError if it is not JSON, or nested too deeply to parse."""
         try:
             return super().loads(s, **kwargs)
         except RecursionError as error:
-            raise ValueError("the document is nested too deeply") from error
+            raise ValueError("The document is nested too deeply.") from error

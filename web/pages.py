@@ -1,4 +1,4 @@
-"""The pages and what they load: HTML, thumbnails, the demo's sample queries, API docs."""
+"""The pages and what they load: HTML, thumbnails, and the demo's sample queries."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""What a page may load: our own files only, and never a script written into the page."""
+"""What a page may load: files from this server only, and no inline scripts or styles."""
 
 
 @pages.after_request
 def _guard(response: Response) -> Response:
-    """Pages get the content security policy; pictures and lists need none."""
+    """Set the content security policy on pages; other responses need none."""
     if response.mimetype == "text/html":
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["Referrer-Policy"] = "same-origin"
@@ -39,22 +39,22 @@ def _guard(response: Response) -> Response:
 
 @pages.get("/")
 def search_page() -> str:
-    """The shopper's page."""
+    """Render the shopper's page."""
     return render_template("search.html", max_image_bytes=services().settings.max_image_bytes)
 
 
 @pages.get("/merchant")
 def merchant_page() -> str:
-    """The merchant's page."""
+    """Render the merchant's page."""
     limit = services().settings.max_upload_bytes
     return render_template("merchant.html", max_upload_bytes=limit, name_rule=CATALOG_NAME)
 
 
 @pages.get("/thumbnails/<string:digest>.jpg")
 def thumbnail(digest: str) -> Response:
-    """Serve a small picture of a live product; its name is its content's digest."""
+    """Serve the thumbnail of a live product; its name is the digest of its content."""
     if not DIGEST.fullmatch(digest):
-        raise NotFound("there is no such picture")
+        raise NotFound("There is no such picture.")
     response = Response(mimetype="image/jpeg")
     response.headers["Cache-Control"] = FOREVER
     response.set_etag(digest)
@@ -63,14 +63,14 @@ def thumbnail(digest: str) -> Response:
         return response
     with services().database.read() as connection:
         if not products.has_thumbnail(connection, digest):
-            raise NotFound("there is no such picture")
+            raise NotFound("There is no such picture.")
     response.set_data(services().blobs.get(f"thumbnails/{digest}"))
     return response
 
 
 @pages.get("/samples")
 def samples() -> Response:
-    """List the sample queries that go with the demo catalog (none without it)."""
+    """List the sample queries of the demo catalog; empty if there is no demo."""
     folder = services().settings.home.resolve() / "samples"
     if not (folder / "samples.json").is_file():
         return jsonify([])

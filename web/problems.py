@@ -33,6 +33,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.Overloaded: 503,
     errors.DependencyUnavailable: 503,
 }
+_INTERNAL = "An unexpected error occurred. It has been logged."
 RETRY_AFTER_S = {errors.Overloaded: 1, errors.DependencyUnavailable: 5}
 
 _HTTP_CODES = {
@@ -63,12 +64,12 @@ def problem(status: int, code: str, detail: str, fields: Fields = ()) -> dict[st
 
 
 def pointer(*parts: object) -> str:
-    """Return the JSON pointer (RFC 6901) of a place in a document."""
+    """Return the JSON pointer (RFC 6901) made of these parts."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
 def status_of(code: str) -> int:
-    """Return the HTTP status that belongs to an error code (500 for a defect of ours)."""
+    """Return the HTTP status for an error code; 500 if the code is unknown."""
     return next((status for kind, status in STATUS.items() if kind.code == code), 500)
 
 
@@ -87,7 +88,7 @@ def _visearch_error(error: errors.VisearchError) -> Response:
     kind = next((k for k in type(error).__mro__ if k in STATUS), None)
     if kind is None:
         log.error("unexpected_error", code=error.code, detail=error.detail)
-        return _respond(500, "internal_error", "an unexpected error happened; it was logged")
+        return _respond(500, "internal_error", _INTERNAL)
     fields = error.fields if isinstance(error, errors.InvalidRequest) else ()
     retry = RETRY_AFTER_S.get(kind)
     return _respond(STATUS[kind], error.code, error.detail, fields, retry)
@@ -96,19 +97,19 @@ def _visearch_error(error: errors.VisearchError) -> Response:
 def validation_problem(error: ValidationError) -> Response:
     """Answer a request whose fields break the schema."""
     fields = [(pointer(*e["loc"]), _message(e)) for e in error.errors()]
-    first = f"{fields[0][0] or 'the body'}: {fields[0][1]}" if fields else "it is not valid"
-    more = f" (and {len(fields) - 1} more)" if len(fields) > 1 else ""
-    return _respond(422, "invalid_request", first + more, fields)
+    place, text = fields[0] if fields else ("", "It does not match the schema.")
+    more = f" {len(fields) - 1} more: see `errors`." if len(fields) > 1 else ""
+    return _respond(422, "invalid_request", f"{place or 'The body'}: {text}{more}", fields)
 
 
 def _message(error: ErrorDetails) -> str:
-    """Say it in words that do not name our classes."""
+    """Return pydantic's message as a sentence that names none of our classes."""
     is_object = error["type"] in ("model_type", "model_attributes_type", "dict_type")
-    return "it must be a JSON object, {} at least" if is_object else error["msg"]
+    return "It must be a JSON object, at least {}." if is_object else error["msg"].rstrip(".") + "."
 
 
 def _http_error(error: HTTPException) -> Response:
-    if error.response is not None:  # a validation problem, already made by us
+    if error.response is not None:  # a validation problem that is already a response
         return error.response  # type: ignore[return-value]
     status = error.code or 500
     response = _respond(status, _HTTP_CODES.get(status, "http_error"), error.description or "")
@@ -120,7 +121,7 @@ def _http_error(error: HTTPException) -> Response:
 
 def _unexpected(error: Exception) -> Response:
     log.exception("unexpected_error", error_type=type(error).__name__)
-    return _respond(500, "internal_error", "an unexpected error happened; it was logged")
+    return _respond(500, "internal_error", _INTERNAL)
 
 
 def register(app: Flask) -> None:

@@ -34,7 +34,7 @@ def first_hit(page: Page) -> Locator:
 
 
 def expect_found(page: Page, product: str, title: str) -> None:
-    """The product is first, its title is visible, and its picture really came."""
+    """The product is first, its title is visible, and its picture was loaded."""
     hit = page.locator(f'.hits > li:first-child .hit[data-product="{product}"]')
     expect(hit.get_by_role("heading", name=title, exact=True)).to_be_visible()
     loaded = "(image) => image.complete && image.naturalWidth > 0"

@@ -1,4 +1,4 @@
-"""A real Chromium on a real system; every page is watched for errors and strangers."""
+"""A real Chromium on a real system; every page is watched for errors and foreign requests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# The browser itself logs every answer that is no success; the pages explain those.
+# The browser itself logs every unsuccessful response; the pages explain those.
 ANSWERED = "Failed to load resource"
 PATIENCE_MS = 20_000
 N_PRODUCTS = 12
@@ -74,7 +74,7 @@ def shelf(system: System) -> str:
 
 @dataclass
 class Watch:
-    """What a page did that no page of ours may do."""
+    """Records what a page did that none of our pages may do."""
 
     home: str
     sins: list[str] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Watch:
 
     def request(self, request: Request) -> None:
         if not request.url.startswith((self.home, "blob:", "data:")):
-            self.sins.append(f"request to a stranger: {request.url}")
+            self.sins.append(f"request to another host: {request.url}")
 
 
 VIOLATIONS = """
@@ -95,7 +95,7 @@ document.addEventListener("securitypolicyviolation",
 
 
 def watched(browser: Browser, system: System, **options: Any) -> tuple[Page, Watch]:
-    """Open an empty page of its own context, under watch."""
+    """Open an empty page in its own context, under watch."""
     context = browser.new_context(base_url=system.url, **options)
     context.set_default_timeout(PATIENCE_MS)
     context.add_init_script(VIOLATIONS)

@@ -1,4 +1,4 @@
-"""The merchant's page: a catalog from its making through an upload to a search in it."""
+"""The merchant's page: creating a catalog, uploading to it and searching it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_from_an_empty_catalog_to_a_search(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="Upload", exact=True).click()
 
     job = page.get_by_role("region", name="Import of")
-    expect(job.get_by_role("status")).to_have_text("Finished, some failed", timeout=60_000)
+    expect(job.get_by_role("status")).to_have_text("Finished with failures", timeout=60_000)
     expect(job.locator('[data-step="searchable"]')).to_have_text("searchable6")
     expect(job.locator('[data-step="failed"]')).to_have_text("failed1")
     failure = job.locator("#failure-rows tr")
@@ -47,7 +47,7 @@ def test_from_an_empty_catalog_to_a_search(page: Page, tmp_path: Path) -> None:
     assert len(rows) == 7
     assert {row["code"] for row in rows if row["status"] == "failed"} == {"image_corrupt"}
 
-    page.get_by_role("link", name="Search in it").click()
+    page.get_by_role("link", name="Search this catalog").click()
     expect(page.get_by_label("Search in")).to_have_value("autumn")
     page.set_input_files("#file", {"name": "q.jpg", "mimeType": "image/jpeg", "buffer": picture(4)})
     expect(page.locator(".hits > li:first-child h3")).to_have_text("mugs/p4")
@@ -57,7 +57,7 @@ def test_a_wrong_name_is_refused_with_the_rule(page: Page, system: System, shelf
     page.goto("/merchant")
     page.get_by_role("button", name="New catalog").click()
     dialog = page.get_by_role("dialog")
-    for wrong, words in (("My Shop!", "not a name"), ("", "Give the"), (shelf, "already")):
+    for wrong, words in (("My Shop!", "not a valid name"), ("", "Give the"), (shelf, "already")):
         dialog.get_by_label("Name").fill(wrong)
         dialog.get_by_role("button", name="Create").click()
         expect(dialog.locator("#create-name-error")).to_contain_text(words)
@@ -87,7 +87,7 @@ def test_replace_warns_and_is_what_is_sent(page: Page, system: System, tmp_path:
     file = tmp_path / "swap.zip"
     file.write_bytes(upload_files(broken=False))
     page.goto("/merchant?catalog=swap")
-    warning = page.get_by_text("every product that is not in the file is removed")
+    warning = page.get_by_text("every product that is not in the file will be removed")
     expect(warning).to_be_hidden()
     page.get_by_role("radio", name="Replace all").check()
     expect(warning).to_be_visible()

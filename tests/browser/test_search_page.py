@@ -1,4 +1,4 @@
-"""The shopper's page: every way a picture gets in, and what can be done with the results."""
+"""The shopper's page: every way to provide a picture, and what can be done with the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from acts import expect_found, first_hit, hand_over, open_search
 from playwright.sync_api import Browser, Page, Route, expect
 from system import System, picture
 
-# Chromium does not show a test the body of a form with a file.
+# Chromium does not show tests the body of a form with a file.
 KEEP_BOXES = """
 window.boxes = [];
 const set = FormData.prototype.set;
@@ -28,8 +28,8 @@ def test_a_chosen_file_finds_the_product(page: Page, shelf: str, tmp_path: Path)
     open_search(page, shelf)
     page.set_input_files("#file", fresh)
     expect_found(page, "p3", "Thing 3")
-    expect(page.get_by_role("status")).to_contain_text("12 products out of 12 pictures")
-    expect(page.get_by_role("status")).to_contain_text(re.compile(r"found in [\d.]+ m?s"))
+    expect(page.get_by_role("status")).to_contain_text("12 products found among 12 pictures")
+    expect(page.get_by_role("status")).to_contain_text(re.compile(r"pictures in [\d.]+ m?s"))
     expect(first_hit(page)).to_contain_text(re.compile(r"(9\d|100)% similar"))
     expect(first_hit(page).locator(".tags")).to_contain_text("colour c3")
     link = first_hit(page).get_by_role("link")

@@ -1,4 +1,4 @@
-"""Every link and every path that the documents name exists."""
+"""Every link and every path in the documents leads somewhere."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from stock import add, points
 from system import eventually
 
 from visearch.errors import Conflict
-from visearch.index import Generation
+from visearch.index.generation import Generation
 from visearch.records import Catalog
 from visearch.searching.indexes import Indexes, Snapshot, _open
 from visearch.store import catalogs, generations, schema

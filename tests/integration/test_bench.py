@@ -62,4 +62,4 @@ def test_encoding_is_measured_beside_a_peer() -> None:
 def test_a_peer_that_is_not_installed_is_named_in_one_sentence() -> None:
     done = encode("--peer", "torch")
     assert done.returncode == 1
-    assert done.stderr == "the peer torch is not installed here; run `pip install torch` first\n"
+    assert done.stderr == "The peer torch is not installed. Run `pip install torch`.\n"

@@ -65,8 +65,8 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     ("settings", "said"),
     [
         ({"port": "70000"}, "there is no port 70000"),
-        ({"port": "many"}, "VISEARCH_PORT='many' is not a valid int"),
-        ({"prot": "1"}, "unknown setting VISEARCH_PROT"),
+        ({"port": "many"}, "VISEARCH_PORT is 'many'. Use a whole number above 0."),
+        ({"prot": "1"}, "VISEARCH_PROT: no such setting"),
         ({"host": "0.0.0.0"}, "VISEARCH_OPEN_ACCESS"),
         ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is no Redis URL"),
         ({"database_url": "nonsense"}, "VISEARCH_DATABASE_URL"),

@@ -1,4 +1,4 @@
-"""Building a folder beside its place: flushed, then renamed when it is whole."""
+"""Build a folder beside its final place, flush it, and rename it when it is complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def aside(folder: Path) -> Iterator[Path]:
 
 
 def file_names(folder: Path) -> list[str]:
-    """Return the paths inside ``folder`` of all but directories; links are included."""
+    """Return the paths, relative to ``folder``, of everything in it but directories."""
     paths = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return sorted({path.relative_to(folder).as_posix() for path in paths})
 

@@ -1,8 +1,8 @@
-"""Vectors as the index keeps them: 16 bits a number, and one step each to scale them by.
+"""Vectors as the index keeps them: 16 bits per number, and one step per vector to scale them by.
 
-Half the memory of float32, and so close to it that the cosine of two unit vectors moves by some
-2e-6 and a distance by some 3e-5 (``ERROR`` bounds both). Every score of the index is that of a
-query in float32 and a coded vector, computed by ``nearest.c``.
+They take half the memory of float32, and are so close to it that the cosine of two unit vectors
+changes by some 2e-6 and a distance by some 3e-5 (``ERROR`` bounds both). Every score of the index
+is between a query in float32 and a coded vector, computed by ``nearest.c``.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from visearch.records import Metric
 Codes = NDArray[np.int16]
 
 ERROR: dict[Metric, float] = {"cosine": 1e-5, "euclidean": 2e-4}
-"""A score of unit vectors is off from float32's by less; so near may a copy be to its original."""
+"""Bound on how far a score of unit vectors is from its float32 value, a copy's score included."""
 
 _LARGEST = 32_767
 _LONG = 1_000_000
-"""To score so many numbers takes so long that other threads should run meanwhile."""
+"""Above this many numbers, scoring takes so long that it releases the GIL."""
 
 _FLOAT, _ROW = np.dtype(np.float32), np.dtype(np.uint32)
 _LIBRARY = Path(__file__).with_name("nearest.so")
 _VERSION = 1
 _Address = ctypes.c_char * 0
-"""Made from an array's memory, it is passed as its address; faster than ``array.ctypes``."""
+"""Made from an array's memory, it passes the address; faster than ``array.ctypes``."""
 
 
 class _Table(ctypes.Structure):
@@ -47,15 +47,15 @@ class _Table(ctypes.Structure):
 
 
 def _nearest(opener: type[ctypes.CDLL]) -> Any:
-    """Open the compiled part; ImportError if it is not that of this source."""
-    again = "install visearch again (`pip install -e .`)"
+    """Open the compiled part; raises ImportError if it does not belong to this source."""
+    again = "Install visearch again (`pip install -e .`)."
     try:
         library = opener(str(_LIBRARY))
         version = ctypes.c_int32.in_dll(library, "nearest_version").value
     except (OSError, ValueError) as error:
-        raise ImportError(f"the compiled part cannot be used: {error}; {again}") from error
+        raise ImportError(f"The compiled part cannot be loaded: {error}. {again}") from error
     if version != _VERSION:
-        raise ImportError(f"the compiled part is version {version}, not {_VERSION}; {again}")
+        raise ImportError(f"The compiled part has version {version}, not {_VERSION}. {again}")
     address, number, text = ctypes.c_void_p, ctypes.c_int64, ctypes.c_char_p
     function = library.nearest
     function.argtypes = (
@@ -68,15 +68,15 @@ def _nearest(opener: type[ctypes.CDLL]) -> Any:
 
 
 _short = _nearest(ctypes.PyDLL)
-_long = _nearest(ctypes.CDLL)  # lets go of the interpreter's lock
+_long = _nearest(ctypes.CDLL)  # releases the GIL
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Coded:
-    """Vectors number i ``steps[i] * codes[i]``: int16 [n, d], float32 [n]; immutable.
+    """Coded vectors; immutable. Vector i is ``steps[i] * codes[i]``: float32 [n], int16 [n, d].
 
-    ``keys``, int64 [n], name the rows; without them a row is its own key. Any number of threads
-    may search at once.
+    ``keys``, int64 [n], are the rows' keys; without them a row is its own key. Any number of
+    threads may search at once.
     """
 
     codes: Codes
@@ -88,7 +88,7 @@ class Coded:
     _shape: tuple[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check the arrays, which C reads as they are; ValueError if one is another."""
+        """Check the arrays, which C reads directly; raises ValueError if one does not fit."""
         n, d = self.codes.shape
         for array, kind, shape in (
             (self.codes, "<i2", (n, d)),
@@ -98,7 +98,9 @@ class Coded:
             if array is None:
                 continue
             if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
-                raise ValueError(f"not {kind} {shape}, contiguous: {array.dtype} {array.shape}")
+                raise ValueError(
+                    f"An array must be contiguous {kind} {shape}, not {array.dtype} {array.shape}."
+                )
         keys = None if self.keys is None else self.keys.ctypes.data
         codes, steps = self.codes.ctypes.data, self.steps.ctypes.data
         table = _Table(codes, steps, keys, n, d, self.metric == "euclidean")
@@ -120,14 +122,14 @@ class Coded:
     ) -> Found:
         """Return keys int64 [k'] and scores float32 [k'] of the k nearest to a query float32 [d].
 
-        Best first, ties by lower key. Either some ``rows`` are scored, uint32 or int64 [r], or
-        all but those in ``skip``, int64 [s], ascending.
+        Best first, ties by lower key. Scores either the given ``rows``, uint32 or int64 [r], or
+        all rows except those in ``skip``, int64 [s], ascending.
 
         Raises ValueError for a query of another dtype or shape, and IndexError for a row that is
         not below n.
         """
         if query.dtype != _FLOAT or query.shape != self._shape:
-            raise ValueError(f"a query must be float32 [d], not {query.dtype} {query.shape}")
+            raise ValueError(f"A query must be float32 [d], not {query.dtype} {query.shape}.")
         count = len(self.steps) if rows is None else len(rows)
         most = min(k, count)
         if most == 0:
@@ -147,20 +149,15 @@ class Coded:
             _Address.from_buffer(scores.data),
         )
         if found < 0:
-            raise IndexError(f"a row is not among the {len(self.steps)} of the index")
+            raise IndexError(f"A row is not among the {len(self.steps)} of the index.")
         return (keys, scores) if found == most else (keys[:found], scores[:found])
-
-    def decode(self, rows: Any) -> Floats:
-        """Return the vectors of ``rows``, int64 [r] or a slice, as float32 [r, d]."""
-        vectors: Floats = self.codes[rows] * self.steps[rows, None]
-        return vectors
 
 
 def encode(vectors: Floats) -> tuple[Codes, Floats]:
     """Return codes int16 [n, d] and steps float32 [n] of finite vectors float32 [n, d].
 
-    The largest number of a vector becomes ±32,767, so that a number errs by at most 1/65,534
-    of it.
+    The largest number of a vector becomes ±32,767, so no number is off by more than 1/65,534 of
+    the largest.
     """
     largest = np.abs(vectors).max(axis=1, initial=0)
     steps = np.maximum(largest / np.float32(_LARGEST), np.finfo(np.float32).tiny)

@@ -1,8 +1,8 @@
-"""What was added since the base was built: a small exact index that only ever grows.
+"""What was added since the base was built: a small exact index that only grows.
 
 Snapshots share one buffer. A snapshot sees the rows below its own length, and a writer fills
-rows above every length it has given out, so readers need no lock and appending copies only what
-is new, plus the buffer whenever it doubles.
+only rows above the length of every snapshot. So readers need no lock, and appending copies only
+what is new, plus the buffer whenever it doubles.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FIRST_CAPACITY = 64
 
 @dataclass(eq=False)
 class _Buffer:
-    """Rows of which the first ``used`` belong to some snapshot and never change again."""
+    """Rows; the first ``used`` belong to some snapshot and never change again."""
 
     codes: Codes
     steps: Floats
@@ -37,8 +37,8 @@ class _Buffer:
         return cls(codes, np.empty(capacity, np.float32), np.empty(capacity, np.int64), 0)
 
     def claim(self, start: int, rows: int) -> bool:
-        """Reserve rows from ``start`` on, unless they are taken or beyond the end."""
-        with self.lock:  # writers only; two that grow one snapshot must not share its rows
+        """Reserve ``rows`` rows from ``start``; False if they are taken or beyond the end."""
+        with self.lock:  # for writers: two that extend the same snapshot must not share rows
             free = self.used == start and start + rows <= len(self.keys)
             self.used += rows * free
             return free
@@ -52,10 +52,11 @@ class _Buffer:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Delta:
-    """An immutable snapshot of the added rows; ``dead`` rows, ascending, are removed ones.
+    """An immutable snapshot of the added rows; ``dead``, ascending, are the removed ones.
 
-    ``by_key`` sorts the rows' keys (the later of two equal ones last), ``sorted_keys`` is the
-    result: eight bytes a row copied per change, where the vectors are not.
+    ``by_key`` is the order of the rows by key (of two equal keys the later row comes last), and
+    ``sorted_keys`` are the keys in that order. A change copies these, eight bytes per row, but
+    not the vectors.
     """
 
     metric: Metric
@@ -79,17 +80,17 @@ class Delta:
 
     @property
     def keys(self) -> Keys:
-        """The keys int64 [length] of all rows, dead ones too."""
+        """The keys, int64 [length], of all rows including the dead ones."""
         return self.buffer.keys[: self.length]
 
     @cached_property
     def coded(self) -> Coded:
-        """The vectors [length, d] of all rows, dead ones too, by key."""
+        """The vectors, [length, d], of all rows including the dead ones, with their keys."""
         codes, steps = self.buffer.codes[: self.length], self.buffer.steps[: self.length]
         return Coded(codes=codes, steps=steps, metric=self.metric, keys=self.keys)
 
     def append(self, keys: Keys, vectors: Floats) -> Delta:
-        """Return a delta with rows more: keys [a], finite vectors [a, d]."""
+        """Return a delta with more rows: keys int64 [a], finite vectors float32 [a, d]."""
         buffer, coded = self.buffer, encode(vectors)
         if not buffer.claim(self.length, len(keys)):
             buffer = self._grown(len(keys))
@@ -100,7 +101,7 @@ class Delta:
         return replace(self, length=length, by_key=by_key, sorted_keys=ordered, buffer=buffer)
 
     def kill(self, rows: Rows) -> Delta:
-        """Return a delta in which these live rows are dead."""
+        """Return a delta in which these rows, live until now, are dead."""
         return replace(self, dead=np.union1d(self.dead, rows))
 
     def row_of(self, keys: Keys) -> Rows:
@@ -112,14 +113,10 @@ class Delta:
         live = (self.sorted_keys[last] == keys) & (last >= 0) & ~contains(self.dead, rows)
         return np.where(live, rows, -1).astype(np.int64)
 
-    def live_rows(self) -> Rows:
-        """Return the rows, int64 [size], that are not dead, ascending."""
-        return np.delete(np.arange(self.length, dtype=np.int64), self.dead)
-
     def search(self, query: Floats, k: int, allowed: Keys | None = None) -> Found:
         """Return keys int64 [k'] and exact scores float32 [k'] of the k best live rows.
 
-        With ``allowed``, int64 [r], unique, only these keys count.
+        With ``allowed``, unique keys int64 [r], only these are considered.
         """
         if allowed is None:
             return self.coded.best(query, k, skip=self.dead)
@@ -135,7 +132,7 @@ class Delta:
 
 
 def contains(ascending: Rows, rows: Rows) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Return which of ``rows`` are among the ascending ones, bool of the same shape."""
+    """Return which of ``rows`` are in ``ascending``, bool of the same shape as ``rows``."""
     if ascending.size == 0:
         return np.zeros(rows.shape, np.bool_)
     places = np.minimum(np.searchsorted(ascending, rows), ascending.size - 1)

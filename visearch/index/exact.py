@@ -1,8 +1,8 @@
-"""Exact nearest neighbours in float32: the oracle every other search is measured against.
+"""Exact nearest neighbours in float32: the reference every other search is measured against.
 
-It reads the vectors in blocks, so those in a file, of any length, need little memory. In a
-block, a float32 matrix product finds every row that could be among the best (see
-``scoring.slack``) and only those are scored.
+It reads the vectors in blocks, so a file of any length needs little memory. In each block, a
+float32 matrix product finds every row that could be among the best (see ``scoring.slack``), and
+only those are scored.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _QUERIES = 256
 def exact_search(queries: NDArray[Any], vectors: NDArray[Any], k: int, metric: Metric) -> Found:
     """Return the k nearest vectors of each query, best first, ties by lower row.
 
-    ``queries`` is float32 [q, d], ``vectors`` float32 [n, d], which may lie in a file. The
+    ``queries`` is float32 [q, d]; ``vectors`` is float32 [n, d] and may be memory-mapped. The
     answer is rows int64 [q, k'] and scores float32 [q, k'], with k' = min(k, n).
 
-    Raises ValueError if a dtype or shape is another one, k < 1, a value is not finite or,
-    for ``cosine``, a vector is not a unit vector.
+    Raises ValueError for a wrong dtype or shape, k < 1, a value that is not finite or, for
+    ``cosine``, a vector that is not a unit vector.
     """
     check_metric(metric)
     check_count(k)

@@ -1,13 +1,13 @@
-"""One generation: an immutable, checksummed folder that holds the base of an index.
+"""A generation: an immutable, checksummed folder that contains the base of an index.
 
     manifest.json   what this is, and the size and SHA-256 of every other file
     keys.npy        int64 [n], image keys, ascending
     codes.npy       int16 [n, d], the vectors in the order of their keys (``coded.py``)
-    steps.npy       float32 [n], what to scale each by
-    scann/          the tree (absent where every vector is scored)
+    steps.npy       float32 [n], the factor that scales each vector
+    scann/          the tree (absent if every vector is scored)
 
-It is built beside its place and renamed into it when it is whole and has been read back, so a
-folder of the right name is either a generation or damaged, never half of one.
+It is built beside its final place, and renamed once it is complete and has been read back. So a
+folder with a generation's name is either complete or damaged later, never half written.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from visearch.index.searcher import Searcher, load
 from visearch.records import TARGET_RECALL, Metric
 
 BRUTE_FORCE_LIMIT = 20_000
-"""To score so many takes half a millisecond; also what ScaNN's guide advises."""
+"""Scoring this many takes half a millisecond; ScaNN's guide also advises this limit."""
 
 
 @dataclass(frozen=True, eq=False)
 class Generation:
     """An open generation; any number of threads may search it at once.
 
-    ``coded`` are the vectors [n, d]; ``keys`` int64 [n], ascending; ``searcher`` is None where
+    ``coded`` are the vectors [n, d]; ``keys`` int64 [n], ascending; ``searcher`` is None if
     every vector is scored.
     """
 
@@ -56,17 +56,11 @@ class Generation:
     keys: Keys
     searcher: Searcher | None
 
-    @property
-    def scores_everything(self) -> bool:
-        """Whether every vector is looked at instead of the likely ones."""
-        return self.searcher is None
-
     def search(self, queries: NDArray[Any], k: int) -> tuple[Rows, Floats]:
         """Return rows int64 [q, k'] and exact scores float32 [q, k'], k' = min(k, n).
 
-        Best first, ties by lower row, which is lower key. Which rows are found is up to the tree,
-        where there is one (``manifest.recall``); a place that it could not fill holds row -1 and
-        score -inf.
+        Best first, ties by lower row, which is the lower key. A tree, if there is one, may miss
+        rows (``manifest.recall``); a place that it could not fill holds row -1 and score -inf.
 
         Raises ValueError for a wrong dtype or shape, k < 1 or a query that is not finite (or,
         for ``cosine``, not a unit vector).
@@ -79,7 +73,7 @@ class Generation:
         return self.searcher.search(queries, k, self.coded)
 
     def nearest(self, query: Floats, k: int) -> Found:
-        """Return what ``search`` does, less empty places, for one query [d] already checked."""
+        """Return what ``search`` does, without empty places, for one query [d] already checked."""
         if self.searcher is None:
             return self.coded.best(query, k)
         return self.searcher.nearest(query, k, self.coded)
@@ -109,19 +103,19 @@ def write(
 ) -> Manifest:
     """Write vectors float32 [n, d] (maybe memory-mapped) of keys int64 [n] as ``folder``.
 
-    The keys ascend. Up to ``brute_force_limit`` vectors, a search scores every one; above it a
-    tree is built. Everything happens in a hidden sibling of ``folder``, which is flushed to disk,
-    opened once as a reader would, and renamed; whatever fails before that leaves nothing behind
-    (a killed process leaves the sibling, for the caller to sweep). In memory are the codes, and
-    while a tree is built ScaNN's copy of the vectors.
+    The keys must ascend. Up to ``brute_force_limit`` vectors, a search scores every one; above it
+    a tree is built. Everything is written to a hidden sibling of ``folder``, which is flushed to
+    disk, opened once as a reader would, and renamed. A failure before the rename leaves nothing
+    behind (a killed process leaves the sibling; the caller removes it). Memory holds the codes
+    and, while a tree is built, ScaNN's copy of the vectors.
 
-    Raises Conflict if ``folder`` exists, ValueError for a wrong dtype or shape, keys that do not
-    ascend, or vectors that are not finite or, for ``cosine``, not unit vectors.
+    Raises Conflict if ``folder`` exists, and ValueError for a wrong dtype or shape, keys that do
+    not ascend, or vectors that are not finite or, for ``cosine``, not unit vectors.
     """
     check_metric(metric)
     _check_ascending(keys, vectors)
     if folder.exists():
-        raise Conflict(f"Generation {folder.name} exists; generations are immutable.")
+        raise Conflict(f"Generation {folder.name} exists and is immutable. Use another name.")
     with aside(folder) as part:
         coded = _write_arrays(part, vectors, keys, metric)
         sample = Sample(vectors, metric) if len(keys) else None
@@ -151,16 +145,16 @@ def write(
 
 
 def open_generation(folder: Path, *, fingerprint: str) -> Generation:
-    """Open a generation after checking every byte of it.
+    """Check every byte of a generation, then open it.
 
-    Raises EncoderMismatch if its vectors are not of the encoder ``fingerprint``, and
-    GenerationCorrupt, naming the file, if anything is missing, added or changed.
+    Raises EncoderMismatch if its vectors are not from the encoder ``fingerprint``, and
+    GenerationCorrupt, which names the file, if anything is missing, added or changed.
     """
     manifest = read_manifest(folder)
     if manifest.fingerprint != fingerprint:
         raise EncoderMismatch(
-            f"Generation {folder.name} holds vectors of encoder {manifest.fingerprint}, "
-            f"not of {fingerprint}; index the catalog again with this encoder."
+            f"Generation {folder.name} contains vectors of encoder {manifest.fingerprint}, "
+            f"not of {fingerprint}. Reindex the catalog with this encoder."
         )
     try:
         _check_files(folder, manifest)
@@ -170,7 +164,7 @@ def open_generation(folder: Path, *, fingerprint: str) -> Generation:
         )
         searcher = load(folder / "scann") if manifest.searcher is not None else None
     except (OSError, ValueError) as error:
-        raise GenerationCorrupt(f"{folder.name} cannot be loaded: {error}") from error
+        raise _corrupt(folder, f"it cannot be loaded: {error}") from error
     _check_arrays(folder, manifest, keys, codes, steps, searcher)
     for array in (keys, codes, steps):
         array.setflags(write=False)
@@ -182,9 +176,9 @@ def _check_ascending(keys: Keys, vectors: Floats) -> None:
     check_keys(keys)
     check_shape(vectors)
     if len(keys) != len(vectors):
-        raise ValueError(f"{len(keys)} keys for {len(vectors)} vectors")
+        raise ValueError(f"There are {len(keys)} keys for {len(vectors)} vectors.")
     if (np.diff(keys) <= 0).any():
-        raise ValueError("keys must ascend")
+        raise ValueError("The keys must ascend.")
 
 
 def _write_arrays(part: Path, vectors: Floats, keys: Keys, metric: Metric) -> Coded:
@@ -212,16 +206,20 @@ def _score_all(coded: Coded, queries: Floats, k: int) -> tuple[Rows, Floats]:
     return rows, scores
 
 
+def _corrupt(folder: Path, what: str) -> GenerationCorrupt:
+    return GenerationCorrupt(f"Generation {folder.name}: {what}")
+
+
 def _check_files(folder: Path, manifest: Manifest) -> None:
-    """Refuse a missing, additional or different file before anything parses it."""
+    """Refuse missing, additional and changed files before anything parses them."""
     different = set(file_names(folder)) ^ {NAME, *manifest.files}
     if different:
-        raise GenerationCorrupt(f"{folder.name}: missing or unexpected: {sorted(different)}")
+        raise _corrupt(folder, f"missing or unexpected files: {sorted(different)}.")
     for name, expected in manifest.files.items():
         path = folder / name
         whole = not path.is_symlink() and path.is_file()
         if not whole or path.stat().st_size != expected.bytes or entry(path) != expected:
-            raise GenerationCorrupt(f"{folder.name}: {name} is not as it was written")
+            raise _corrupt(folder, f"{name} has changed since it was written.")
 
 
 def _check_arrays(
@@ -243,4 +241,4 @@ def _check_arrays(
     expected = (np.dtype("<i8"), np.dtype("<i2"), np.dtype("<f4")), ((n,), (n, d), (n,))
     whole = all(array.flags.c_contiguous for array in (keys, codes, steps))
     if kinds != expected or not (whole and fits and same and np.isfinite(steps).all()):
-        raise GenerationCorrupt(f"{folder.name}: arrays or searcher differ from {NAME}")
+        raise _corrupt(folder, f"its arrays or searcher do not match {NAME}.")

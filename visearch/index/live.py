@@ -1,8 +1,8 @@
 """The index a worker serves: an immutable base, what was added since, and what was removed.
 
-As in an LSM tree, changes go beside the base until maintenance folds them into the next
-generation. A ``LiveIndex`` never changes: searching threads hold one while a single writer
-derives the next with ``apply`` and swaps a reference, so nobody waits for anybody.
+As in an LSM tree, changes are kept beside the base until maintenance folds them into the next
+generation. A ``LiveIndex`` never changes: searching threads use one while a single writer
+derives the next with ``apply`` and replaces a reference, so no thread waits for another.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from visearch.index.scoring import (
 from visearch.records import Metric, Neighbour
 
 _FEW = 50_000
-"""So many allowed rows are all scored: some five milliseconds."""
+"""Up to this many allowed rows are all scored, which takes some five milliseconds."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,8 +41,8 @@ class LiveIndex:
     """One immutable snapshot of a catalog's vectors at ``revision``.
 
     ``dead`` are the removed rows of ``base``, int64, ascending. Any number of threads may
-    search any number of snapshots; ``apply`` is for one writer (two would not corrupt anything,
-    but each would miss the other's change).
+    search any number of snapshots. ``apply`` is for a single writer: two would corrupt nothing,
+    but each would miss the other's changes.
     """
 
     metric: Metric
@@ -54,7 +54,7 @@ class LiveIndex:
 
     @classmethod
     def empty(cls, dimension: int, metric: Metric) -> LiveIndex:
-        """Return an index of nothing at revision 0, for vectors of ``dimension`` floats."""
+        """Return an empty index at revision 0, for vectors of ``dimension`` floats."""
         check_metric(metric)
         return cls(
             metric=metric,
@@ -67,7 +67,7 @@ class LiveIndex:
 
     @classmethod
     def on(cls, generation: Generation) -> LiveIndex:
-        """Return an index of exactly what ``generation`` holds, at its revision."""
+        """Return an index of exactly what ``generation`` contains, at its revision."""
         manifest = generation.manifest
         start = cls.empty(manifest.dimension, manifest.metric)
         return replace(start, base=generation, revision=manifest.revision)
@@ -79,12 +79,12 @@ class LiveIndex:
 
     @property
     def delta_size(self) -> int:
-        """The number of live vectors that are not in the base: what each search scans."""
+        """The number of live vectors that are not in the base; each search scans them."""
         return self.delta.size
 
     @property
     def tombstones(self) -> int:
-        """The number of removed vectors that still take up room, in base and delta."""
+        """The number of removed vectors that still take up space, in base and delta."""
         return len(self.dead) + len(self.delta.dead)
 
     def apply(
@@ -96,46 +96,40 @@ class LiveIndex:
     ) -> LiveIndex:
         """Return the index after a change: int64 [a], float32 [a, d], int64 [r].
 
-        Additions come before removals, so a key in both is gone. The change log is replayed in
-        order of revision and may be replayed from any earlier point of the same revision:
-        adding a key that is live changes nothing (its vector stays the first one), and removing
-        a key that is not live is not remembered. A removed key may be added again.
+        Additions come before removals, so a key in both is removed. Changes are replayed in
+        order of revision, and replaying some of them again does no harm: adding a live key
+        changes nothing (it keeps its first vector), and removing a key that is not live has no
+        effect. A removed key may be added again.
 
-        Appending costs the new vectors, eight bytes for each one in the delta, and a copy of
-        the delta whenever it has doubled.
+        A change copies the new vectors, eight bytes for each vector in the delta, and the whole
+        delta whenever it has doubled.
 
         Raises ValueError for a wrong dtype or shape, vectors that are not finite or, for
         ``cosine``, not unit vectors, and a ``revision`` older than this one.
         """
         if revision < self.revision:
-            raise ValueError(f"revision {revision} is older than {self.revision}")
+            raise ValueError(f"Revision {revision} is older than {self.revision}.")
         check_keys(removed_keys)
         return replace(
             self._added(added_keys, added_vectors)._removed(removed_keys), revision=revision
         )
 
     def search(
-        self, query: NDArray[Any], k: int, *, allowed: Keys | None = None, offset: int = 0
+        self, query: NDArray[Any], k: int, *, allowed: Keys | None = None
     ) -> list[Neighbour]:
-        """Return the live neighbours number ``offset`` to ``offset + k`` of a query [d].
-
-        As ``nearest`` gives them; raises ValueError as it does, and for offset < 0.
-        """
-        if offset < 0:
-            raise ValueError(f"offset must not be negative, but is {offset}")
-        check_count(k)
-        keys, scores = self.nearest(query, offset + k, allowed)
-        return list(map(Neighbour, keys[offset:].tolist(), scores[offset:].tolist()))
+        """Return what ``nearest`` does as a list of ``Neighbour``; raises what it raises."""
+        keys, scores = self.nearest(query, k, allowed)
+        return list(map(Neighbour, keys.tolist(), scores.tolist()))
 
     def nearest(self, query: NDArray[Any], k: int, allowed: Keys | None = None) -> Found:
         """Return the k live neighbours of a query [d]: keys int64 [k'], scores float32 [k'].
 
-        Best first, ties by lower key, and as many as there are: k' = min(k, live). Scores are
-        exact for the vectors as they are kept (``coded.py``); which neighbours are found is exact
-        too, except in a base large enough to have a tree (``Generation.scores_everything``).
-        There, a longer answer begins with the shorter one: a neighbour that only a harder search
-        found stands behind, even behind worse ones. With ``allowed``, int64 [r], only these keys
-        count (unknown ones are ignored).
+        Best first, ties by lower key; k' = min(k, live). The scores are exact for the vectors as
+        they are kept (``coded.py``). The neighbours are exact too, unless the base is large
+        enough to have a tree (``Generation.searcher``). Then a longer answer begins with the
+        shorter one: a neighbour that only a harder search finds comes after the others, even
+        after worse ones. With ``allowed``, int64 [r], only these keys are considered; unknown
+        ones are ignored.
 
         Raises ValueError for a query of another dtype or shape, not finite or, for ``cosine``,
         not a unit vector, and for k < 1.
@@ -146,23 +140,6 @@ class LiveIndex:
         if self.delta.length:
             return _merged(based, self._from_delta(row, k, allowed), k)
         return based[:2] if len(based[0]) <= k else (based[0][:k], based[1][:k])
-
-    def keys(self) -> Keys:
-        """Return the keys of all live vectors, int64 [size], ascending."""
-        added = self.delta.keys[self.delta.live_rows()]
-        if self.base is None:
-            return np.sort(added)
-        return np.sort(np.concatenate((np.delete(self.base.keys, self.dead), added)))
-
-    def vector(self, key: int) -> Floats | None:
-        """Return the vector, float32 [d], of a live key, as it is kept; None if it is not live."""
-        keys = np.array([key], np.int64)
-        added, based = self.delta.row_of(keys)[0], self._base_row_of(keys)[0]
-        if added >= 0:
-            return np.asarray(self.delta.coded.decode([added])[0])
-        if self.base is not None and based >= 0:
-            return np.asarray(self.base.coded.decode([based])[0])
-        return None
 
     @property
     def _base_count(self) -> int:
@@ -178,7 +155,7 @@ class LiveIndex:
         check_keys(keys)
         check_shape(vectors, self.dimension)
         if len(keys) != len(vectors):
-            raise ValueError(f"{len(keys)} keys for {len(vectors)} vectors")
+            raise ValueError(f"There are {len(keys)} keys for {len(vectors)} vectors.")
         squared_norms(vectors, self.metric)
         firsts = np.sort(np.unique(keys, return_index=True)[1])
         known = (self._base_row_of(keys) >= 0) | (self.delta.row_of(keys) >= 0)
@@ -196,7 +173,7 @@ class LiveIndex:
         )
 
     def _rows_of(self, keys: Keys) -> Rows:
-        """Return the live rows of the base of some keys, ascending."""
+        """Return the base's live rows for some keys, ascending."""
         check_keys(keys)
         rows = self._base_row_of(np.unique(keys))
         return rows[rows >= 0]
@@ -205,7 +182,7 @@ class LiveIndex:
         return self.delta.search(query, want, None if allowed is None else np.unique(allowed))
 
     def _from_base(self, query: Floats, want: int, allowed: Rows | None) -> Ranking:
-        """Return keys, scores and places of the best live rows of the base, among ``allowed``."""
+        """Return keys, scores and places of the base's best live rows, among ``allowed``."""
         base = self.base
         if base is None:
             return _exactly(nothing())
@@ -226,7 +203,7 @@ class LiveIndex:
         return np.asarray(~contains(self.dead, rows))
 
     def _all_rows(self, base: Generation, query: Floats, k: int, allowed: Rows | None) -> Found:
-        """Return the rows of the k best of the base by looking at all of them."""
+        """Return the k best rows of the base, and their scores, by scoring all of them."""
         return base.coded.best(query, k, rows=allowed, skip=self.dead if allowed is None else None)
 
 
@@ -235,7 +212,7 @@ def _exactly(found: Found) -> Ranking:
 
 
 def _merged(based: Ranking, added: Found, want: int) -> Found:
-    """Return the best of both by place, ties by lower key."""
+    """Return the ``want`` best of both, by place; ties by lower key."""
     keys, scores, places = joined(based, _exactly(added))
     chosen = order(places, keys)[:want]
     return keys[chosen], scores[chosen]

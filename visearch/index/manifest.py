@@ -1,7 +1,7 @@
-"""What a generation says about itself: ``manifest.json``, and how it resists tampering.
+"""A generation's ``manifest.json``: what it says, and how any change to it shows.
 
-The file has exactly one valid spelling (sorted keys, fixed indentation) and carries the digest
-of its own contents, so any changed byte shows, in the manifest as in the files it lists.
+The file has exactly one valid spelling (sorted keys, fixed indentation) and contains the digest
+of its own contents. So every changed byte is detected, in the manifest and in the files it lists.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LARGEST = 1 << 20
 
 @dataclass(frozen=True, kw_only=True)
 class FileEntry:
-    """Length in bytes and SHA-256 (hexadecimal) of one file."""
+    """The size in bytes and the SHA-256 (hexadecimal) of one file."""
 
     bytes: int
     sha256: str
@@ -32,11 +32,12 @@ class FileEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """An immutable generation, described.
+    """The description of an immutable generation.
 
-    ``catalog`` is the catalog's key and ``revision`` the last change inside. ``searcher`` is None
-    where every vector is scored, and ``recall`` (recall@10 at build, 0 to 1) where there are none.
-    ``files`` lists every file but the manifest by its path inside the folder, with ``/``.
+    ``catalog`` is the catalog's key, and ``revision`` the last change that is included.
+    ``searcher`` is None if every vector is scored. ``recall`` is recall@10 at build, 0 to 1, or
+    None if there are no vectors. ``files`` lists every file except the manifest by its path
+    inside the folder, with ``/``.
     """
 
     id: str
@@ -65,17 +66,19 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read ``manifest.json``; GenerationCorrupt if it is missing or not as it was written."""
+    """Read ``manifest.json``; raises GenerationCorrupt if it is missing or was changed."""
     try:
         with (folder / NAME).open("rb") as file:
             raw = file.read(_LARGEST)
         body = json.loads(raw)
         body.pop("digest")
         if _spell(body) != raw:
-            raise ValueError("its digest or its spelling differs")
+            raise ValueError("its digest or its spelling is wrong")
         return _parse(body)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise GenerationCorrupt(f"{folder.name}: {NAME} is unusable: {error}") from error
+        raise GenerationCorrupt(
+            f"Generation {folder.name}: {NAME} cannot be used: {error}"
+        ) from error
 
 
 def _parse(body: dict[str, Any]) -> Manifest:

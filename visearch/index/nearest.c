@@ -1,14 +1,14 @@
-/* The nearest of some vectors, exactly: the one place where a score is computed.
+/* The exact nearest of some vectors: the only place where the index computes a score.
  *
- * Every score of the index comes from here, with the same instructions in the same order, so it
- * is the same to the last bit wherever a vector stands and whatever is scored beside it. Built
- * for x86-64 with AVX2 and FMA (setup.py), which ScaNN needs as well; called by coded.py.
+ * Every score comes from the same instructions in the same order. So it is the same to the last
+ * bit, wherever a vector is stored and whatever else is scored with it. Built for x86-64 with
+ * AVX2 and FMA (setup.py), which ScaNN needs as well; called by coded.py.
  */
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 
-/* Of Table and nearest(): what opens the library checks that it knows this one. */
+/* The version of Table and nearest(); coded.py checks it when it opens the library. */
 const int32_t nearest_version = 1;
 
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
     int64_t *keys;
     float *scores;
     int64_t size, most;
-} Heap; /* of the best so far, the worst of them on top */
+} Heap; /* the best so far, with the worst of them on top */
 
 enum { LANES = 8, WIDTH = 4 * LANES, LINE = 64, AHEAD = 8 };
 
@@ -86,7 +86,7 @@ static inline int worse(float score, int64_t key, float other_score, int64_t oth
     return score < other_score || (score == other_score && key > other_key);
 }
 
-/* Put an entry where the one at `i` was, and let it sink to its place among the first `size`. */
+/* Replace the entry at `i`, and let the new one sink to its place among the first `size`. */
 static void sink(Heap *heap, int64_t size, int64_t i, int64_t key, float score) {
     for (int64_t child; (child = 2 * i + 1) < size; i = child) {
         if (child + 1 < size && worse(heap->scores[child + 1], heap->keys[child + 1],
@@ -126,7 +126,7 @@ static void sort(Heap *heap) {
     }
 }
 
-/* Random rows come from memory, not from a cache: ask for them before they are needed. */
+/* Random rows come from memory, not from a cache: prefetch them. */
 static inline void fetch(const Table *table, int64_t row) {
     const char *codes = (const char *)(table->codes + row * table->d);
     for (int64_t at = 0; at < table->d * (int64_t)sizeof(int16_t); at += LINE)
@@ -140,8 +140,8 @@ static inline void consider(Heap *heap, const Table *table, const float *query, 
 
 /* Write the `most` best rows, best first, ties by lower key; return how many.
  *
- * Scored are `count` ones in `rows`, or, where that is NULL, all of the table less `skipped` ones,
- * ascending, in `skip`. -1: a row is not in the table.
+ * Scores the `count` rows in `rows` or, if that is NULL, all rows of the table except the
+ * `skipped` ones in `skip`, ascending. Returns -1 if a row is not in the table.
  */
 int64_t nearest(const Table *table, const float *query, const uint32_t *rows, int64_t count,
                 const int64_t *skip, int64_t skipped, int64_t most, int64_t *keys, float *scores) {

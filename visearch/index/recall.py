@@ -1,7 +1,7 @@
-"""Measuring recall: how much of the exact answer a searcher finds.
+"""Measure recall: how much of the exact answer a searcher finds.
 
-The queries are rows of the array itself, which must find their neighbours without being counted
-as their own: a free hit each would hide a tenth of what is missed.
+The queries are rows of the array itself. A query does not count as its own neighbour: that free
+hit would hide a tenth of what is missed.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SAMPLE = 256
 
 
 class Sample:
-    """Rows of the array as queries, with the exact answer they must find (less themselves)."""
+    """Rows of the array as queries, with their exact answers (without themselves)."""
 
     def __init__(self, vectors: Floats, metric: Metric) -> None:
-        """Draw the queries from vectors float32 [n, d], n ≥ 1, and answer them exactly."""
+        """Draw queries from vectors float32 [n, d], n ≥ 1, and compute their exact answers."""
         random = np.random.default_rng(np.random.SeedSequence(len(vectors)))
         size = min(_SAMPLE, len(vectors))
         self._rows = np.sort(random.choice(len(vectors), size, replace=False))
@@ -40,7 +40,7 @@ class Sample:
             self._queries, self._vectors, self._neighbours + 1, self._metric
         )
         others = rows != self._rows[:, None]
-        # Among many twins a row may be missing from its own answer; then all are others.
+        # Among many identical rows, a row may be missing from its own answer; then all are others.
         return [
             float(score[other][: self._neighbours].min(initial=np.inf))
             for score, other in zip(scores, others, strict=True)
@@ -49,8 +49,8 @@ class Sample:
     def recall(self, search: Search) -> float:
         """Return the share, 0 to 1, of true neighbours that ``search(queries, k)`` finds.
 
-        ``search`` answers rows int64 [q, k], -1 for none, and scores. What counts is the exact
-        score of a row, so a twin is as good as its twin.
+        ``search`` returns rows int64 [q, k], -1 for none, and scores. A row counts as found by its
+        exact score, so of two identical rows either will do.
         """
         if self._neighbours == 0:
             return 1.0

@@ -1,7 +1,7 @@
-"""Building a ScaNN tree over an immutable array, as cheap to search as its promise allows.
+"""Build a ScaNN tree over an immutable array, as cheap to search as the promised recall allows.
 
-A partition tree and anisotropic 4-bit codes of what is left of a vector when its leaf's centre
-is taken away (Guo et al. 2020, arXiv:1908.10396). Candidates are scored by ``coded.py``.
+It is a partition tree with anisotropic 4-bit codes of the residual of a vector to its leaf's
+centre (Guo et al. 2020, arXiv:1908.10396). ``coded.py`` scores the candidates.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from visearch.index.searcher import Searcher, SearcherSettings
 from visearch.index.tuning import Setting, Tree, cheapest
 
 SMALLEST_TREE = 257
-"""Fewer points than this cannot train 16 codes a block and some leaves."""
+"""Fewer points cannot train 16 codes per block and several leaves."""
 _SAMPLING_ERROR = 0.01
-"""A tree must show that much more on the sample than is promised: the sample may be lucky. Where
-less than twice as much is left to gain, half of that."""
+"""The recall on the sample must exceed the promise by this margin, because the sample may be lucky;
+or by half of what is missing to 1, if that is less."""
 _COARSE, _FINE = 2, 1
-"""Numbers of a vector that share a code."""
+"""How many numbers of a vector share a code."""
 _POINTS_A_LEAF = 250
-"""Points that a leaf's centre is found from. With 100 of them ScaNN gives up some centres, for it
-wants 50 in each, and their points are scattered over leaves that no search comes by."""
+"""Training points per leaf. With 100, ScaNN drops some centres, because it wants 50 points in each,
+and their points are scattered over leaves that no search visits."""
 _MOST_CODES = 256
-"""ScaNN adds up at most so many of a vector's codes in 16 bits."""
+"""The most codes of a vector that ScaNN can add up in 16 bits."""
 
 
 def build(
@@ -36,12 +36,12 @@ def build(
 ) -> Searcher:
     """Build a tree over vectors float32 [n, d], n ≥ ``SMALLEST_TREE``, with ``threads`` threads.
 
-    ``coded`` are the same vectors, and ``sample`` queries among them. The cheapest setting is
-    kept whose recall@10 reaches ``target_recall`` with a margin for the sampling error; where
-    coarse codes need so many candidates that finer ones could do with less, both are tried. A
-    promise near 1 may be missed by a neighbour or two of thousands that the codes hide however
-    hard they are searched; ``settings.recall`` says so. Training is not reproducible: ScaNN takes
-    no seed.
+    ``coded`` are the same vectors, and ``sample`` holds queries among them. The result is the
+    cheapest setting whose recall@10 reaches ``target_recall`` with a margin for the sampling
+    error. If coarse codes need so many candidates that finer codes could be cheaper, both are
+    tried. A target near 1 may be missed by a neighbour or two in thousands, which the codes hide
+    however hard they are searched; ``settings.recall`` shows this. Training is not reproducible:
+    ScaNN takes no seed.
     """
     leaves, dimension = isqrt(len(vectors)), vectors.shape[1]
     coarse, fine = (Tree(leaves, len(vectors), _COARSE // block) for block in (_COARSE, _FINE))
@@ -96,10 +96,10 @@ def _train(vectors: Floats, dot: bool, leaves: int, block: int, threads: int) ->
     measure = "dot_product" if dot else "squared_l2"
     builder = scann_ops_pybind.builder(vectors, NEIGHBOURS, measure)
     builder.set_n_training_threads(threads)
-    # k-means++ costs some seconds and leaves fewer centres that share a cluster.
+    # k-means++ takes some seconds, but leaves fewer clusters with two centres.
     sample = min(len(vectors), _POINTS_A_LEAF * leaves)
     builder.tree(leaves, NEIGHBOURS, training_sample_size=sample, random_init=False)
-    # The anisotropic loss is about inner products.
+    # The anisotropic loss is defined for inner products only.
     builder.score_ah(block, anisotropic_quantization_threshold=0.2 if dot else float("nan"))
     return builder.build().searcher
 

@@ -1,9 +1,9 @@
-"""What a score is, one rule per metric, and what a vector must be to have one.
+"""What a score is, by metric, and the conditions that vectors must meet.
 
-A score is float32 and higher is closer: ``cosine`` is the dot product of two unit vectors,
-``euclidean`` the negated Euclidean distance. Here for float32 vectors, where matrix products
-round differently with the shape of their operands and therefore only choose candidates; the
-scores of the index itself come from ``coded.py``.
+A score is float32, and higher is closer: ``cosine`` is the dot product of two unit vectors,
+``euclidean`` the negated Euclidean distance. This module is about float32 vectors. The rounding
+of a matrix product depends on the shape of its operands, so products only choose candidates
+here. The scores of the index itself come from ``coded.py``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Keys = NDArray[np.int64]
 
 METRICS: tuple[Metric, ...] = ("cosine", "euclidean")
 
-UNIT_TOLERANCE = 1e-3
-"""How far from 1 the norm of a ``cosine`` vector may be (float32 and bfloat16 rounding)."""
+_UNIT_TOLERANCE = 1e-3
+"""How far the norm of a ``cosine`` vector may be from 1 (float32 and bfloat16 rounding)."""
 
 _ROUNDING = 2.0**-24
 _FLOAT = np.dtype(np.float32)
@@ -33,68 +33,68 @@ _FLOAT = np.dtype(np.float32)
 def check_metric(metric: Metric) -> None:
     """Raise ValueError unless ``metric`` is one of ``METRICS``."""
     if metric not in METRICS:
-        raise ValueError(f"metric must be one of {METRICS}, not {metric!r}")
+        raise ValueError(f"The metric must be one of {METRICS}, not {metric!r}.")
 
 
 def check_shape(vectors: NDArray[Any], dimension: int | None = None) -> None:
     """Raise ValueError unless ``vectors`` is float32 [n, dimension], dimension ≥ 1."""
     if vectors.dtype != np.float32 or vectors.ndim != 2 or vectors.shape[1] == 0:
-        raise ValueError(f"vectors must be float32 [n, d], not {vectors.dtype} {vectors.shape}")
+        raise ValueError(f"Vectors must be float32 [n, d], not {vectors.dtype} {vectors.shape}.")
     if dimension is not None and vectors.shape[1] != dimension:
-        raise ValueError(f"vectors have {vectors.shape[1]} dimensions, not {dimension}")
+        raise ValueError(f"The vectors have {vectors.shape[1]} dimensions, not {dimension}.")
 
 
 def check_keys(keys: NDArray[Any]) -> None:
     """Raise ValueError unless ``keys`` is int64 [n]."""
     if keys.dtype != np.int64 or keys.ndim != 1:
-        raise ValueError(f"keys must be int64 [n], not {keys.dtype} {keys.shape}")
+        raise ValueError(f"Keys must be int64 [n], not {keys.dtype} {keys.shape}.")
 
 
 def check_count(k: int) -> None:
     """Raise ValueError unless ``k`` is at least 1."""
     if k < 1:
-        raise ValueError(f"k must be at least 1, not {k}")
+        raise ValueError(f"k must be at least 1, not {k}.")
 
 
 def squared_norms(vectors: Floats, metric: Metric) -> Floats:
-    """Return the squared norms, float32 [n], of vectors float32 [n, d], checking them.
+    """Check vectors float32 [n, d] and return their squared norms, float32 [n].
 
-    Raises ValueError for a NaN, an infinity, a norm whose square overflows float32, and for
-    ``cosine`` a norm that is not 1: a vector nobody normalised would win every search.
+    Raises ValueError for a NaN, an infinity, a norm whose square overflows float32 and, for
+    ``cosine``, a norm that is not 1: a vector that was not normalised could win every search.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         squares: Floats = np.einsum("ij,ij->i", vectors, vectors)
     if not np.isfinite(squares).all():
-        raise ValueError("vectors must be finite, and their squared norms too")
-    if metric == "cosine" and (np.abs(np.sqrt(squares) - 1) > UNIT_TOLERANCE).any():
-        raise ValueError("cosine vectors must be unit vectors")
+        raise ValueError("Vectors and their squared norms must be finite.")
+    if metric == "cosine" and (np.abs(np.sqrt(squares) - 1) > _UNIT_TOLERANCE).any():
+        raise ValueError("Cosine vectors must be unit vectors.")
     return squares
 
 
 def are_unit(vectors: Floats) -> NDArray[np.bool_]:
-    """Tell which rows of float32 [n, d] are unit vectors, as far as float32 goes: bool [n]."""
+    """Tell which rows of float32 [n, d] are unit vectors within float32 rounding: bool [n]."""
     with np.errstate(over="ignore", invalid="ignore"):
         norms = np.linalg.norm(vectors, axis=1)
-    return np.asarray(np.abs(norms - 1) <= UNIT_TOLERANCE)
+    return np.asarray(np.abs(norms - 1) <= _UNIT_TOLERANCE)
 
 
 def check_query(query: NDArray[Any], metric: Metric, dimension: int) -> Floats:
-    """Return a query float32 [dimension] as a contiguous array; ValueError if it is not one."""
+    """Return a query float32 [dimension] as a contiguous array; raises ValueError for another."""
     if query.dtype != _FLOAT or query.shape != (dimension,):
         expected = f"float32 [{dimension}]"
-        raise ValueError(f"a query must be {expected}, not {query.dtype} {query.shape}")
+        raise ValueError(f"A query must be {expected}, not {query.dtype} {query.shape}.")
     row = query if query.flags.c_contiguous else np.ascontiguousarray(query)
     square = float(row.dot(row))
-    if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > UNIT_TOLERANCE):
-        squared_norms(row[None], metric)  # says what is wrong
+    if not isfinite(square) or (metric == "cosine" and abs(sqrt(square) - 1) > _UNIT_TOLERANCE):
+        squared_norms(row[None], metric)  # raises, and says what is wrong
     return row
 
 
 def rescore(query: Floats, vectors: Floats, metric: Metric) -> Floats:
     """Return the scores, float32 [n], of ``vectors`` [n, d] for a query [d].
 
-    Computed in float64 and rounded once. Each score depends on its own row only, never on
-    how many rows are scored together.
+    Computed in float64 and rounded once. Each score depends only on its own row, not on how many
+    rows are scored together.
     """
     wide = vectors.astype(np.float64, order="C")
     if metric == "cosine":
@@ -108,7 +108,7 @@ def rescore(query: Floats, vectors: Floats, metric: Metric) -> Floats:
 
 
 def coarse(queries: Floats, vectors: Floats, norms: Floats, metric: Metric) -> Floats:
-    """Return float32 [q, n] that orders as scores do, within half of ``slack``.
+    """Return float32 [q, n] that orders vectors as their scores do, within half of ``slack``.
 
     ``cosine``: the dot product. ``euclidean``: the negated squared distance, for which
     ``norms`` are the squared norms of ``vectors``.
@@ -126,8 +126,8 @@ def slack(query: Floats, longest: float, metric: Metric) -> float:
     """Return twice the largest error of ``coarse`` for ``query`` [d].
 
     ``longest`` is the largest norm among the vectors. The bound is the textbook one for a
-    float32 inner product of d terms in any order: d · 2⁻²⁴ · |x| · |y|. Any vector whose
-    coarse value is more than this below the k-th best cannot be among the k best.
+    float32 inner product of d terms in any order: d · 2⁻²⁴ · |x| · |y|. A vector whose coarse
+    value is more than this below the k-th best cannot be among the k best.
     """
     reach = 1.01 if metric == "cosine" else float(np.linalg.norm(query)) + longest
     return 2 * (query.size + 16) * _ROUNDING * reach**2

@@ -1,8 +1,8 @@
 """A ScaNN tree over coded vectors: search, save, load.
 
 ScaNN's tree and its 4-bit codes choose candidates, and every candidate is scored exactly from
-its 16-bit codes. ScaNN holds no vectors, and it is never given document ids: it would pickle
-them.
+its 16-bit codes. ScaNN holds no vectors, and it is never given document ids, because it would
+pickle them.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from visearch.index.scoring import Floats, Rows
 from visearch.records import TARGET_RECALL, Metric
 
 FIRST = 20
-"""Up to so many answers, a page, the leaves that the tree was tuned to are enough."""
+"""Up to this many answers (a page), the leaves that the tree was tuned to are enough."""
 _MORE_LEAVES = 2
-"""Leaves searched on top of those, before both grow with the length of a longer list."""
+"""Leaves added for a longer list, before the sum grows with its length."""
 _AT_ONCE = 1 << 21
-"""Candidates of a batch that are held at a time."""
+"""Most candidates of a batch in memory at a time."""
 _ASSETS = "scann_assets.pbtxt"
 _SETTINGS = "searcher.json"
 
@@ -38,9 +38,9 @@ class SearcherSettings:
     """How a tree was built and is searched.
 
     ``block`` is how many numbers of a vector share one 4-bit code. ``recall`` is recall@10
-    against exact search at build, on rows of the array that were not allowed to find
-    themselves; ``target`` what was promised. ``curve`` are the settings that were tried, each
-    as [leaves searched, candidates scored, recall].
+    against exact search at build, on rows of the array that do not count as their own
+    neighbours; ``target`` is what was promised. ``curve`` lists the settings that were tried,
+    each as [leaves searched, candidates scored, recall].
     """
 
     metric: Metric
@@ -101,8 +101,8 @@ class Searcher:
 def load(folder: Path) -> Searcher:
     """Load what ``save`` wrote, wherever the folder is now.
 
-    Raises ValueError if a file is missing, a path leads elsewhere, or ScaNN refuses the files.
-    ScaNN's own loader is avoided: it would unpickle a document id file lying in the folder.
+    Raises ValueError if a file is missing, a path leads outside, or ScaNN refuses the files.
+    ScaNN's own loader is not used: it would unpickle any file of document ids in the folder.
     """
     from scann.scann_ops.py import scann_ops_pybind
 
@@ -110,7 +110,7 @@ def load(folder: Path) -> Searcher:
         settings = SearcherSettings(**json.loads((folder / _SETTINGS).read_text("utf-8")))
         assets = (folder / _ASSETS).read_text("utf-8")
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(f"not a saved searcher: {error}") from error
+        raise ValueError(f"The folder contains no saved searcher: {error}") from error
     _check_assets(folder, assets)
     try:
         raw = scann_ops_pybind.scann_pybind.ScannNumpy(str(folder), assets)
@@ -122,14 +122,14 @@ def load(folder: Path) -> Searcher:
 def _check_assets(folder: Path, assets: str) -> None:
     for name in re.findall(r'asset_path:\s*"([^"]*)"', assets):
         if PurePosixPath(name).is_absolute() or not (folder / name).is_file():
-            raise ValueError(f"saved searcher names {name!r}, which is not one of its files")
+            raise ValueError(f"The saved searcher names {name!r}, which is not one of its files.")
 
 
 def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
     """Return (leaves to search, candidates to score) for k neighbours."""
-    # The tree was tuned at ten neighbours and a row itself. The codes that choose the candidates
-    # err more often where neighbours lie close together, and a long list reaches into more leaves,
-    # the more so where ten are found in two or three.
+    # The tree was tuned for ten neighbours and the row itself. The codes that choose candidates err
+    # more often where neighbours are close together, and a longer list extends into more leaves,
+    # especially if ten are found in two or three.
     leaves, reorder = settings.leaves_to_search, settings.reorder
     longer = (k - 1) / NEIGHBOURS
     if longer <= 1:
@@ -142,5 +142,5 @@ def _effort(settings: SearcherSettings, k: int) -> tuple[int, int]:
 
 
 def _is_answer(rows: NDArray[Any], distances: NDArray[Any], count: int) -> NDArray[np.bool_]:
-    """Tell which rows of a batch are meant: ScaNN pads short answers with row 0, distance NaN."""
+    """Tell which rows of a batch are answers: ScaNN pads with row 0 and distance NaN."""
     return np.asarray((distances == distances) & (rows < count))  # faster than isnan

@@ -1,9 +1,9 @@
-"""The cheapest setting of a tree that keeps its promise.
+"""Find the cheapest setting of a tree that keeps the promised recall.
 
 Two settings decide what a tree finds and what that costs: how many leaves are searched, and how
-many of the candidates in them are scored anew by finer codes. Recall grows with both, so the
-settings that reach an aim have a border like a staircase, which one walk along it finds (saddleback
-search: Bird 2006, Improving Saddleback Search).
+many of the candidates in them are rescored from 16-bit codes. Recall grows with both, so the
+border of the settings that reach an aim is a staircase, and one walk along it finds the cheapest
+(saddleback search: Bird 2006, Improving Saddleback Search).
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-CANDIDATE = 40
-"""Scoring a candidate takes as long as looking at so many points by their coarse codes; measured at
-256 dimensions, as are the others."""
-TABLES = 1_800
-"""So many more points' time is what the tables of finer codes take to make, for each query."""
+_CANDIDATE = 40
+"""Cost of scoring a candidate, in points looked at by coarse codes; measured at 256 dimensions, as
+is ``_TABLES``."""
+_TABLES = 1_800
+"""Cost of the tables of finer codes for each query, in points looked at by coarse codes."""
 
 _FEWEST_LEAVES, _FEWEST_CANDIDATES, _MOST_CANDIDATES = 1, 30, 4_000
 _STEP = 1.25
 
 
 class Setting(NamedTuple):
-    """How a tree is searched."""
+    """How a tree is searched: leaves searched, and candidates scored."""
 
     leaves: int
     reorder: int
 
 
 class Tree(NamedTuple):
-    """What is tuned: ``leaves`` over ``points``, with ``fine`` times as many codes as usual."""
+    """The tree to tune: ``leaves`` over ``points``, with ``fine`` times as many codes as usual."""
 
     leaves: int
     points: int
     fine: int
 
     def cost(self, setting: Setting) -> float:
-        """Return what a search costs, in looks at one point by coarse codes."""
+        """Return the cost of a search, in points looked at by coarse codes."""
         looked_at = setting.leaves * self.points / self.leaves
-        tables = TABLES * (self.fine - 1)
-        return tables + self.fine * looked_at + CANDIDATE * setting.reorder
+        tables = _TABLES * (self.fine - 1)
+        return tables + self.fine * looked_at + _CANDIDATE * setting.reorder
 
     def cheapest_with(self, leaves: int) -> Setting:
-        """Return the cheapest setting that searches so many leaves."""
+        """Return the cheapest setting that searches this many leaves."""
         return Setting(leaves, min(_FEWEST_CANDIDATES, self.points))
 
 
@@ -50,10 +50,10 @@ Recall = Callable[[Setting], float]
 
 
 def cheapest(tree: Tree, aim: float, recall: Recall) -> Setting:
-    """Return the cheapest setting whose ``recall`` is at least ``aim``, if one reaches it.
+    """Return the cheapest setting whose ``recall`` is at least ``aim``.
 
-    If none of those that are usual does, all leaves are searched and ever more candidates scored
-    anew, up to all. If even that misses it, the best that was seen is returned.
+    If none of the usual settings reaches it, all leaves are searched and more and more candidates
+    scored, up to all of them. If even that misses the aim, the best setting tried is returned.
     """
     tried: dict[Setting, float] = {}
 
@@ -73,7 +73,7 @@ def _walk(tree: Tree, usual: int, reaches: Callable[[Setting], bool]) -> Setting
     while leaves and reorders:
         setting = Setting(leaves[0], reorders[-1])
         if best and tree.cost(Setting(leaves[0], reorders[0])) >= tree.cost(best):
-            break  # and so do all that search more leaves
+            break  # so does every setting that searches more leaves
         if best and tree.cost(setting) >= tree.cost(best):
             reorders.pop()
         elif reaches(setting):
@@ -94,7 +94,7 @@ def _harder(tree: Tree, usual: int, reaches: Callable[[Setting], bool]) -> Setti
 
 
 def _grid(first: int, last: int) -> list[int]:
-    """Return numbers from ``first`` to ``last``, each about a quarter more than the one before."""
+    """Return numbers from ``first`` to ``last``, each about a quarter larger than the previous."""
     numbers = [first]
     while numbers[-1] < last:
         numbers.append(min(last, max(numbers[-1] + 1, int(numbers[-1] * _STEP))))

@@ -1,4 +1,4 @@
-"""Health: is the process alive, can the system answer a search."""
+"""Health: whether the process is alive, and whether the system can answer a search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ api = APIBlueprint("health", __name__)
 
 
 class Ready(BaseModel):
-    """What the server needs in order to answer searches."""
+    """What the server needs to answer searches, and whether it has it."""
 
     ready: bool
     database: bool
@@ -25,14 +25,14 @@ class Ready(BaseModel):
 
 
 class Alive(BaseModel):
-    """The process runs."""
+    """The process is running."""
 
     alive: bool
 
 
 @api.get("/healthz", summary="Is the process alive?", responses={200: Alive})
 def healthz() -> Response:
-    """Answer without asking any dependency."""
+    """Answer without contacting any dependency."""
     return reply(Alive(alive=True))
 
 
@@ -42,7 +42,7 @@ def healthz() -> Response:
     responses={200: Ready, 503: Ready},
 )
 def readyz() -> Response:
-    """Check the database, Redis and that a search worker lives; 503 says what is missing."""
+    """Check the database, Redis and that a search worker is alive; 503 says what is missing."""
     try:
         services().database.ping()
         database = True

@@ -7,7 +7,7 @@ export class Problem extends Error {
   }
 }
 
-/** Turn an answer that is no success into a Problem. `body` is its parsed JSON, or null. */
+/** Turn an unsuccessful response into a Problem. `body` is its parsed JSON, or null. */
 export function problemOf(status, body, retryAfter) {
   return new Problem({
     code: body?.code ?? (status === 413 ? "payload_too_large" : "http_error"),
@@ -17,7 +17,7 @@ export function problemOf(status, body, retryAfter) {
   });
 }
 
-/** Fetch; returns the Response of a success. Throws Problem, or AbortError when cancelled. */
+/** Fetch; return a successful Response. Throws Problem, or AbortError when cancelled. */
 export async function send(url, options = {}) {
   let response;
   try {
@@ -48,7 +48,7 @@ export function sendJson(method, url, body, options = {}) {
   return json(url, { ...options, method, headers, body: JSON.stringify(body) });
 }
 
-/** Every item of a list, page after page. */
+/** Fetch every item of a list, page by page. */
 export async function all(url) {
   const items = [];
   for (let cursor = ""; cursor !== null; ) {

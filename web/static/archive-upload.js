@@ -1,4 +1,4 @@
-/* Purpose: choose an archive and send it, showing how much is sent. */
+/* Purpose: choose an archive and upload it, showing the progress. */
 
 import { Problem, problemOf } from "./api.js";
 import { catalogUrl } from "./catalog-dialogs.js";
@@ -43,7 +43,7 @@ export class ArchiveUpload {
     this.file = file;
     if (file.size > this.limit) {
       const detail =
-        `“${file.name}” has ${bytes(file.size)}; the limit is ${bytes(this.limit)}. ` +
+        `“${file.name}” is ${bytes(file.size)}; the limit is ${bytes(this.limit)}. ` +
         "Split it into several archives.";
       showProblem(this.error, new Problem({ code: "archive_too_large", detail }));
       this.file = null;
@@ -52,7 +52,7 @@ export class ArchiveUpload {
     if (this.file) this.start.focus({ focusVisible: false });
   }
 
-  /** Forget the file; one that is being sent goes on to its own catalog. */
+  /** Forget the file; an upload under way goes on to its own catalog. */
   reset() {
     if (this.request) return;
     this.file = null;
@@ -65,7 +65,7 @@ export class ArchiveUpload {
     const replace = this.mode === "replace";
     const words = this.file
       ? [el("strong", {}, this.file.name), ` ${bytes(this.file.size)}`]
-      : [el("strong", {}, "Drop a .zip or .tar anywhere")];
+      : [el("strong", {}, "Drop a .zip or .tar file anywhere")];
     byId("chosen").replaceChildren(...words);
     byId("archive-label").textContent = this.file ? "Choose another" : "Choose a file";
     byId("replace-warning").hidden = !replace;
@@ -76,7 +76,7 @@ export class ArchiveUpload {
 
   send() {
     const ending = this.file.name.toLowerCase().split(".").at(-1);
-    const request = new XMLHttpRequest(); // fetch cannot tell how much of a body is sent
+    const request = new XMLHttpRequest(); // fetch cannot report how much of a body was sent
     this.target = this.catalog();
     request.open("POST", `${catalogUrl(this.target)}/imports?mode=${this.mode}`);
     request.setRequestHeader("Content-Type", TYPES[ending] ?? "application/octet-stream");
@@ -97,8 +97,8 @@ export class ArchiveUpload {
     byId("sent").value = share;
     byId("sent-text").textContent =
       share < 1
-        ? `Sending to “${this.target}”: ${bytes(loaded)} of ${bytes(total)} (${Math.floor(share * 100)}%)`
-        : "Sent; the server is checking the file…";
+        ? `Uploading to “${this.target}”: ${bytes(loaded)} of ${bytes(total)} (${Math.floor(share * 100)}%)`
+        : "Uploaded. The server is checking the file…";
   }
 
   ended(request) {

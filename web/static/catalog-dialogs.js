@@ -1,8 +1,7 @@
-/* Purpose: ask before a catalog is made or deleted. */
+/* Purpose: the dialogs that create and delete a catalog. */
 
 import { send, sendJson } from "./api.js";
-import { holds } from "./catalog-shelf.js";
-import { byId } from "./dom.js";
+import { byId, count } from "./dom.js";
 import { show as showProblem } from "./problems.js";
 
 /** The URL of a catalog. */
@@ -17,7 +16,7 @@ function prepare(dialog) {
   return dialog;
 }
 
-/** Lets the reader make a catalog; `created(name)` runs after. */
+/** Let the user create a catalog; `created(name)` runs afterwards. */
 export function createDialog({ rule, taken, created }) {
   const dialog = prepare(byId("create-dialog"));
   const name = byId("create-name");
@@ -27,8 +26,8 @@ export function createDialog({ rule, taken, created }) {
 
   const complaint = () => {
     if (!name.value) return "Give the catalog a name.";
-    if (taken(name.value)) return "There is a catalog of this name already.";
-    return allowed.test(name.value) ? "" : `“${name.value}” is not a name: see the rule above.`;
+    if (taken(name.value)) return "A catalog with this name already exists.";
+    return allowed.test(name.value) ? "" : `“${name.value}” is not a valid name. See the rule above.`;
   };
   const judge = () => {
     wrong.textContent = complaint();
@@ -58,7 +57,7 @@ export function createDialog({ rule, taken, created }) {
   };
 }
 
-/** Lets the reader delete a catalog; `deleted(name)` runs after. */
+/** Let the user delete a catalog; `deleted(name)` runs afterwards. */
 export function deleteDialog(deleted) {
   const dialog = prepare(byId("delete-dialog"));
   const error = byId("delete-error");
@@ -77,8 +76,9 @@ export function deleteDialog(deleted) {
     doomed = catalog;
     error.replaceChildren();
     byId("delete-text").textContent =
-      `“${catalog.title || catalog.name}” (${catalog.name}) with ${holds(catalog)} ` +
-      "disappears from every search. This cannot be undone.";
+      `“${catalog.title || catalog.name}” (${catalog.name}) contains ` +
+      `${count(catalog.products, "product")} and ${count(catalog.images, "picture")}. ` +
+      "It will disappear from every search. This cannot be undone.";
     dialog.showModal();
   };
 }

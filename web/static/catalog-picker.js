@@ -23,7 +23,7 @@ export class CatalogPicker {
     );
     this.select.replaceChildren(...options);
     this.select.disabled = !options.length;
-    if (!options.length) this.select.append(el("option", {}, "No catalog yet"));
+    if (!options.length) this.select.append(el("option", {}, "No catalogs yet"));
     const names = [wanted, memory.get(REMEMBERED), this.catalogs.find((c) => c.products)?.name];
     this.choose(names.find((name) => this.has(name)));
   }

@@ -1,10 +1,10 @@
-/* Purpose: the list of catalogs, with what each holds. */
+/* Purpose: the list of catalogs and how much each contains. */
 
 import { all } from "./api.js";
 import { byId, count, el } from "./dom.js";
 
 export class CatalogShelf {
-  /** `opened(catalog)` runs when the reader picks one. */
+  /** `opened(name)` runs when the user picks one. */
   constructor(opened) {
     this.opened = opened;
     this.list = byId("catalogs");

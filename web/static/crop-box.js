@@ -2,7 +2,7 @@
 
 import { el } from "./dom.js";
 
-const LEAST = 0.03; // a smaller part is taken for a slip of the hand
+const LEAST = 0.03; // anything smaller is treated as an accidental drag
 const FIELD_PAUSE_MS = 400;
 
 /** A box [x0, y0, x1, y1] in 0–1 of the picture, or null for all of it. */
@@ -19,7 +19,7 @@ export class CropBox {
     for (const field of fields) field.addEventListener("change", () => this.typed());
   }
 
-  /** Show a box without telling anyone. */
+  /** Show a box without calling `changed`. */
   set(box) {
     this.box = box;
     this.frame.hidden = box === null;
@@ -59,7 +59,7 @@ export class CropBox {
     this.surface.addEventListener("pointercancel", release);
   }
 
-  /** What dragging does: pull a corner, carry the frame, or draw a new one. */
+  /** What dragging does: move a corner, move the frame, or draw a new one. */
   gesture(target, start) {
     const corner = target.dataset.corner;
     if (corner) {
@@ -86,7 +86,7 @@ export class CropBox {
     clearTimeout(this.timer);
     const edges = this.fields.map((field) => clamp(Number(field.value) / 100));
     const good = usable(edges);
-    const text = good ? "" : "The right edge must be beyond the left, the bottom below the top.";
+    const text = good ? "" : "The right edge must be to the right of the left edge, and the bottom below the top.";
     for (const field of this.fields) field.setCustomValidity(text);
     if (!good) {
       this.fields[0].reportValidity();

@@ -1,9 +1,9 @@
-/* Purpose: make elements and words. Text always enters as text, never as markup. */
+/* Purpose: create elements and format values. Text is always inserted as text, never as markup. */
 
-/** The element with this id; a missing one is a defect of the template. */
+/** The element with this id; if it is missing, the template is wrong. */
 export function byId(id) {
   const found = document.getElementById(id);
-  if (!found) throw new Error(`the page has no #${id}`);
+  if (!found) throw new Error(`The page has no #${id}.`);
   return found;
 }
 
@@ -30,7 +30,7 @@ export function count(value, noun) {
   return `${number(value)} ${noun}${value === 1 ? "" : "s"}`;
 }
 
-/** Milliseconds, exact enough to compare and short enough to read. */
+/** Milliseconds, precise enough to compare and short enough to read. */
 export function milliseconds(value) {
   if (value >= 1000) return `${(value / 1000).toFixed(1)} s`;
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
@@ -44,13 +44,13 @@ export function bytes(value) {
   return `${value < 10 && step ? value.toFixed(1) : Math.round(value)} ${units[step]}`;
 }
 
-/** Seconds as a person says them. */
+/** A duration in seconds, in a unit that suits it. */
 export function seconds(value) {
   if (value < 90) return `${Math.max(1, Math.round(value))} s`;
   return value < 5400 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
 }
 
-/** A server time in the reader's own clock. */
+/** A server time in the user's own time zone. */
 export function moment(value) {
   const when = new Date(value);
   return Number.isNaN(when.getTime()) ? "" : moments.format(when);
@@ -66,7 +66,7 @@ export function safeLink(text) {
   }
 }
 
-/** Read and write one remembered choice; a browser that forbids storage just forgets. */
+/** Read and write a remembered choice; where the browser forbids storage, nothing is kept. */
 export const memory = {
   get(name) {
     try {
@@ -79,7 +79,7 @@ export const memory = {
     try {
       localStorage.setItem(`visearch.${name}`, value);
     } catch {
-      /* A private window: nothing is remembered. */
+      /* Storage is forbidden: nothing is remembered. */
     }
   },
 };

@@ -8,7 +8,7 @@ import { badge } from "./import-panel.js";
 const PAGE = "10";
 
 export class ImportList {
-  /** `opened(import)` runs when the reader wants to see one. */
+  /** `opened(import)` runs when the user opens one. */
   constructor({ opened, failed }) {
     Object.assign(this, { opened, failed });
     this.table = byId("past");

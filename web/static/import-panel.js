@@ -1,4 +1,4 @@
-/* Purpose: one import: its progress while it runs, its books when it is over. */
+/* Purpose: one import: its progress while it runs, its result when it ends. */
 
 import { json, pause } from "./api.js";
 import { catalogUrl } from "./catalog-dialogs.js";
@@ -7,21 +7,21 @@ import { Failures, downloadLedger } from "./ledger.js";
 import { show as showProblem } from "./problems.js";
 
 const POLL_MS = 700;
-const PATIENT_MS = 3000; // between polls while the server does not answer
+const PATIENT_MS = 3000; // between polls while the server is not responding
 const STEPS = ["fetched", "decoded", "embedded", "searchable", "failed"];
 
-/** Status → words. */
+/** Status → text. */
 export const STATUS = {
   received: "Received",
   running: "Running",
   succeeded: "Succeeded",
-  partial: "Finished, some failed",
+  partial: "Finished with failures",
   failed: "Failed",
   cancelled: "Cancelled",
 };
 
 export class ImportPanel {
-  /** `ended(import)` runs once when an import that was followed is over. */
+  /** `ended(import)` runs once when the import being followed ends. */
   constructor(ended) {
     this.ended = ended;
     this.panel = byId("job");
@@ -63,7 +63,7 @@ export class ImportPanel {
     this.panel.hidden = true;
   }
 
-  /** Read the import again; a server that is away for a while only slows this down. */
+  /** Read the import again; while the server is unreachable, keep trying at a slower pace. */
   async refresh(signal) {
     try {
       const record = await json(this.url, { signal });
@@ -72,7 +72,7 @@ export class ImportPanel {
       this.draw();
     } catch (problem) {
       if (problem.code !== "network" && !(problem.status >= 500)) throw problem;
-      byId("job-text").textContent = "The server does not answer; still trying…";
+      byId("job-text").textContent = "The server is not responding. Trying again…";
       await pause(PATIENT_MS, signal);
     }
   }
@@ -107,7 +107,7 @@ export class ImportPanel {
     return `${Math.floor(progress * 100)}% of ${count(counts.items, "picture")}${left}${kind}`;
   }
 
-  /** The import is over: show why it failed, or what did. */
+  /** The import has ended: show why it failed, or which pictures did. */
   settle() {
     const { error, counts } = this.record;
     if (error) showProblem(this.error, error);
@@ -120,7 +120,7 @@ export class ImportPanel {
     this.cancel.disabled = true;
     try {
       const record = await json(this.url, { method: "DELETE" });
-      if (this.following !== following) return; // another import is shown by now
+      if (this.following !== following) return; // another import is shown now
       this.record = record;
       this.draw();
     } catch (problem) {
@@ -142,7 +142,7 @@ export class ImportPanel {
   }
 }
 
-/** Write a status into its badge; unchanged words are not spoken again. */
+/** Write a status into its badge; unchanged text is not announced again. */
 export function badge(place, status) {
   const words = STATUS[status] ?? status;
   if (place.textContent !== words) place.textContent = words;

@@ -23,7 +23,7 @@ export class Failures {
     this.url = null;
   }
 
-  /** Show the failures of the import at `url`, the first page of them. */
+  /** Show the first page of failures of the import at `url`. */
   show(url) {
     this.clear();
     this.url = url;

@@ -1,4 +1,4 @@
-/* Purpose: the merchant page: which catalog is open, and what its parts tell each other. */
+/* Purpose: the merchant page: which catalog is open, and how the parts of the page work together. */
 
 import { json } from "./api.js";
 import { ArchiveUpload } from "./archive-upload.js";
@@ -49,7 +49,7 @@ class MerchantPage {
   followAddress() {
     const named = new URLSearchParams(location.search).get("catalog");
     if (named && !this.shelf.find(named)) {
-      const detail = `There is no catalog named “${named}”; choose one of the list.`;
+      const detail = `There is no catalog named “${named}”. Choose one from the list.`;
       showProblem(this.error, { code: "not_found", detail });
       return this.close();
     }
@@ -86,9 +86,9 @@ class MerchantPage {
     byId("desk-search").href = `/?${new URLSearchParams({ catalog: catalog.name })}`;
   }
 
-  /** The server has the file: follow its import. */
+  /** The server has the file; follow its import. */
   accepted(record) {
-    if (record.catalog !== this.shelf.name) return; // the reader is elsewhere by now
+    if (record.catalog !== this.shelf.name) return; // the user has opened another catalog
     this.panel.show(record);
     this.imports.load(record.catalog);
     byId("job").scrollIntoView({ block: "nearest" });
@@ -104,7 +104,7 @@ class MerchantPage {
     }
   }
 
-  /** Counts have changed. */
+  /** Reload what changes when an import ends: the counts and the list of imports. */
   async refresh() {
     const name = this.shelf.name;
     try {

@@ -1,8 +1,8 @@
-/* Purpose: every way a picture can enter the page: file, camera, drop, paste. */
+/* Purpose: every way to get a picture into the page: file, camera, drop, paste. */
 
 import { Problem } from "./api.js";
 
-/** Call `take(file)` for each picture that enters, `refuse(problem)` for what is none. */
+/** Call `take(file)` for each picture, or `refuse(problem)` for anything that is not a file. */
 export function pictureSources({ inputs, veil, take, refuse }) {
   for (const input of inputs) {
     input.addEventListener("change", () => {
@@ -25,7 +25,7 @@ function firstPicture(files) {
   return list.find((file) => file.type.startsWith("image/")) ?? list[0];
 }
 
-/** Accept a dropped file on the whole page; `veil` shows while one hovers. */
+/** Accept a file dropped anywhere on the page; `veil` shows while one is dragged over it. */
 export function dropAnywhere(veil, take, refuse) {
   let depth = 0; // dragenter and dragleave also come from every child
   const hover = (change) => {
@@ -45,7 +45,7 @@ export function dropAnywhere(veil, take, refuse) {
   });
 }
 
-/** Files, or a picture dragged out of another page (which may come as a mere address). */
+/** Files, or a picture dragged from another page (which may arrive as a URL only). */
 function carries(event) {
   const types = [...(event.dataTransfer?.types ?? [])];
   return types.includes("Files") || types.includes("text/uri-list");

@@ -1,4 +1,4 @@
-/* Purpose: show the picture that is searched with, and let a part of it be chosen. */
+/* Purpose: show the query picture, and let the user select part of it. */
 
 import { CropBox } from "./crop-box.js";
 import { byId } from "./dom.js";
@@ -6,7 +6,7 @@ import { byId } from "./dom.js";
 const EDGES = ["left", "top", "right", "bottom"];
 
 export class Preview {
-  /** `cropped(box)` runs when the reader chooses another part. */
+  /** `cropped(box)` runs when the user selects another part. */
   constructor(cropped) {
     this.figure = byId("preview");
     this.stage = byId("stage");
@@ -52,7 +52,7 @@ export class Preview {
     this.clear.hidden = box === null;
   }
 
-  /** A part can be chosen only of a picture that is ours to send and that the browser shows. */
+  /** A part can be selected only if the browser can show the picture and the page has its file. */
   loaded(visible) {
     const usable = Boolean(visible && this.query?.picture);
     this.stage.hidden = !visible;

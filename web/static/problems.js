@@ -1,45 +1,45 @@
-/* Purpose: say in plain words what went wrong and what the reader can do about it. */
+/* Purpose: explain what went wrong and what the user can do about it. */
 
 import { el } from "./dom.js";
 
 const SHOW_DETAIL = null;
 
-/* code → [title, what to do (or the server's own words), whether trying again may help] */
+/* code → [title, what to do (or the server's own message), whether trying again may help] */
 const WORDS = {
   network: [
     "The server cannot be reached",
-    "Check your connection, then try again. If you run the server yourself, see whether it is up.",
+    "Check your connection and try again. If you run the server yourself, check that it is running.",
     true,
   ],
   unsupported_image: ["This file is not a picture we can read", SHOW_DETAIL, false],
   image_too_large: ["The picture is too large", SHOW_DETAIL, false],
   image_corrupt: [
     "The picture is damaged",
-    "Open it in a picture program and save it again, or choose another one.",
+    "Open it in an image editor and save it again, or choose another picture.",
     false,
   ],
-  payload_too_large: ["The file is too large", "Choose a smaller one.", false],
+  payload_too_large: ["The file is too large", "Choose a smaller file.", false],
   archive_too_large: ["The file is too large", SHOW_DETAIL, false],
   unsupported_archive: ["This file is not an archive we can read", SHOW_DETAIL, false],
   archive_corrupt: ["The archive is damaged", SHOW_DETAIL, false],
   search_expired: [
     "The search took too long",
-    "No worker answered in time. Wait a moment, then try again.",
+    "No worker answered in time. Wait a moment and try again.",
     true,
   ],
-  no_catalog: ["There is no catalog yet", SHOW_DETAIL, false],
-  encoder_mismatch: ["This catalog needs care from its owner", SHOW_DETAIL, false],
-  cancelled: ["The search was cancelled", "Start it again when you like.", true],
-  overloaded: ["Many people are searching right now", "Try again in a few seconds.", true],
-  rate_limited: ["Too many requests", "Wait a little, then try again.", true],
+  no_catalog: ["There are no catalogs yet", SHOW_DETAIL, false],
+  encoder_mismatch: ["This catalog needs attention from its owner", SHOW_DETAIL, false],
+  cancelled: ["The search was cancelled", "You can start it again at any time.", true],
+  overloaded: ["The server is busy", "Too many searches are waiting. Try again shortly.", true],
+  rate_limited: ["Too many requests", "Wait a moment and try again.", true],
   dependency_unavailable: [
-    "A part of the server is down",
-    "Try again in a moment. If it stays so, tell the operator.",
+    "Part of the server is down",
+    "Try again in a moment. If it keeps happening, tell the operator.",
     true,
   ],
-  not_found: ["There is no such thing here", SHOW_DETAIL, false],
+  not_found: ["Not found", SHOW_DETAIL, false],
   gone: [
-    "This result is no longer kept",
+    "This result is no longer available",
     "Results are kept for about an hour. Search again with your picture.",
     false,
   ],
@@ -50,18 +50,18 @@ const WORDS = {
   ],
 };
 
-/** The words for a Problem: {title, text, again}. */
+/** What to show for a Problem: {title, text, again}. */
 export function explain(problem) {
   const [title, advice, again] = WORDS[problem.code] ?? [
     problem.status >= 500 ? "Something went wrong on the server" : "That did not work",
     SHOW_DETAIL,
     problem.status >= 500,
   ];
-  const wait = problem.retryAfter > 1 ? ` Wait ${problem.retryAfter} seconds before you do.` : "";
+  const wait = problem.retryAfter > 1 ? ` Wait ${problem.retryAfter} seconds first.` : "";
   return { title, text: (advice ?? sentence(problem.detail)) + (again ? wait : ""), again };
 }
 
-/** The server's detail as a sentence. */
+/** The server's detail as a full sentence. */
 function sentence(text) {
   const trimmed = (text ?? "").trim() || "No reason was given.";
   const start = trimmed[0].toUpperCase() + trimmed.slice(1);

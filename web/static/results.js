@@ -6,12 +6,12 @@ const TAGS_SHOWN = 5;
 const PARTS = {
   queue: "waiting for a worker",
   decode: "reading your picture",
-  encode: "understanding it",
-  search: "comparing",
+  encode: "encoding it",
+  search: "comparing it with the catalog",
   hydrate: "fetching the products",
 };
 
-/** Fill the list of hits; `more(hit)` runs when the reader wants others like one. */
+/** Fill the list of hits; `more(hit)` runs when the user asks for more like one. */
 export function showHits(list, hits, metric, more) {
   list.replaceChildren(...hits.map((hit) => el("li", {}, card(hit, metric, more))));
 }
@@ -70,14 +70,14 @@ function tags(attributes) {
 /** One sentence about a finished search. */
 export function summary(search) {
   const found = search.results.length;
-  if (!found) return `No product was found. Try another picture or catalog${missing(search)}.`;
-  const looked = search.total === null ? "" : ` out of ${count(search.total, "picture")}`;
-  const time = search.timings_ms ? `, found in ${milliseconds(search.timings_ms.total)}` : "";
-  const how = search.cached ? ", kept from an earlier search" : time;
-  return `${count(found, "product")}${looked}${how}${missing(search)}`;
+  if (!found) return `No products found. Try another picture or catalog${missing(search)}.`;
+  const among = search.total === null ? "" : ` among ${count(search.total, "picture")}`;
+  const time = search.timings_ms ? ` in ${milliseconds(search.timings_ms.total)}` : "";
+  const how = search.cached ? ", from an earlier search" : time;
+  return `${count(found, "product")} found${among}${how}${missing(search)}.`;
 }
 
-/** What is said when a part of the catalog did not answer in time. */
+/** What to add when part of the catalog did not answer in time. */
 function missing({ shards }) {
   if (!shards || shards.answered === shards.asked) return "";
   return `. Only ${shards.answered} of ${shards.asked} parts of the catalog answered`;
@@ -87,13 +87,13 @@ function missing({ shards }) {
 export function explainNumbers({ score: scoreText, time, times }, search, metric) {
   scoreText.textContent =
     metric === "euclidean"
-      ? "Distance: how far two pictures lie apart for the encoder. 0 is the same picture."
-      : "Similarity: how alike two pictures look to the encoder (their cosine). 100% is the " +
-        "same picture. It ranks products; it is not a probability that they are the same.";
+      ? "Distance: how far apart the encoder places two pictures. 0 means the same picture."
+      : "Similarity: how alike the encoder finds two pictures (their cosine). 100% means the " +
+        "same picture. It ranks products; it is not the probability that they are the same.";
   const parts = search.timings_ms;
   time.textContent = parts
     ? `The search took ${milliseconds(parts.total)}` +
-      (search.cached ? " when it was first asked; this answer was kept." : ", of which:")
+      (search.cached ? " when it first ran; this result was cached." : ", of which:")
     : "";
   const named = Object.entries(PARTS).filter(([name]) => parts && name in parts);
   times.replaceChildren(

@@ -1,4 +1,4 @@
-/* Purpose: sample queries for who has no picture at hand; they go with the demo catalog. */
+/* Purpose: sample queries for users without a picture at hand; they belong to the demo catalog. */
 
 import { json, send } from "./api.js";
 import { el } from "./dom.js";

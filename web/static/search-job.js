@@ -1,20 +1,21 @@
-/* Purpose: one search, from the picture sent to its end; cancelling also tells the server. */
+/* Purpose: one search, from sending the picture to its end; cancelling also tells the server. */
 
 import { Problem, json, pause, send } from "./api.js";
 
 const WAIT = { Prefer: "wait=5" };
 const LIMIT = "40";
-const PATIENCE = 3; // polls that may fail in a row before the reader hears of it
+const PATIENCE = 3; // polls that may fail in a row before the user is told
 
-// The request that submits does not wait: its answer names the search, so that it can be cancelled.
+// The POST does not wait for the result: it returns the search's id at once, so that the search can
+// be cancelled.
 
-/** Ask: `query` is {catalog, picture, box} or {catalog, product}. Returns the succeeded Search. */
+/** Run a query, {catalog, picture, box} or {catalog, product}; return the succeeded Search. */
 export async function search(query, signal) {
   const accepted = await json("/v1/searches", { method: "POST", signal, ...request(query) });
   return finish(accepted, signal);
 }
 
-/** Read a search that may still be kept, and wait for its end. */
+/** Read an earlier search, if the server still has it, and wait for its end. */
 export async function restore(id, signal) {
   const record = await json(`/v1/searches/${encodeURIComponent(id)}`, { signal, headers: WAIT });
   return finish(record, signal);

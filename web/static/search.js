@@ -1,4 +1,4 @@
-/* Purpose: the search page: from a picture that enters to the products that are shown. */
+/* Purpose: the search page: from the query picture to the products shown. */
 
 import { Problem } from "./api.js";
 import { CatalogPicker } from "./catalog-picker.js";
@@ -10,7 +10,7 @@ import { explainNumbers, showHits, summary } from "./results.js";
 import { DEMO, showSamples } from "./samples.js";
 import { restore, search } from "./search-job.js";
 
-const REMEMBERED = 20; // queries of this visit whose picture the back button brings back
+const REMEMBERED = 20; // queries of this visit whose pictures the back button can restore
 const STACKED = matchMedia("(max-width: 55.99rem)");
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -45,15 +45,15 @@ class SearchPage {
     });
     this.ready = this.loadCatalogs();
     if (!(await this.ready)) return;
-    if (!this.query) this.followAddress(); // a picture may have come in by now
-    if (this.picker.has(DEMO)) this.offerSamples(refuse).catch(() => {}); // a page without them
+    if (!this.query) this.followAddress(); // the user may have chosen a picture meanwhile
+    if (this.picker.has(DEMO)) this.offerSamples(refuse).catch(() => {}); // the page works without them
   }
 
-  /** Fill the picker; returns whether that went well. */
+  /** Fill the picker; return whether that succeeded. */
   async loadCatalogs() {
     try {
       await this.picker.load(new URLSearchParams(location.search).get("catalog"));
-      if (!this.picker.current) this.say("There is no catalog yet. Make one under “Catalogs”.");
+      if (!this.picker.current) this.say("There are no catalogs yet. Create one under “Catalogs”.");
       return true;
     } catch (problem) {
       this.fail(problem, () => location.reload());
@@ -70,7 +70,7 @@ class SearchPage {
     return showSamples(places, take, refuse);
   }
 
-  /** Search with a file that has just come in. */
+  /** Search with a file the user has just provided. */
   async take(file, label) {
     const query = { picture: file, label, box: null };
     this.stop();
@@ -80,7 +80,7 @@ class SearchPage {
     return this.run({ ...query, catalog: this.picker.current?.name }, { scroll: true });
   }
 
-  /** Search with a part of the picture that is shown. */
+  /** Search with part of the picture that is shown. */
   async crop(box) {
     const query = this.query;
     const loaded = await this.ready;
@@ -89,13 +89,13 @@ class SearchPage {
     return this.run({ ...query, catalog, box }, { replace: true });
   }
 
-  /** Say why a query cannot be sent; null if it can. */
+  /** The Problem that keeps a query from being sent; null if there is none. */
   obstacle({ catalog, picture, label }) {
     if (!catalog) return new Problem({ code: "no_catalog", detail: NO_CATALOG });
     if (!(picture?.size > this.limit)) return null;
     const detail =
-      `“${label}” has ${bytes(picture.size)}; the limit is ${bytes(this.limit)}. ` +
-      "Make it smaller, or send a screenshot of it.";
+      `“${label}” is ${bytes(picture.size)}; the limit is ${bytes(this.limit)}. ` +
+      "Send a smaller copy.";
     return new Problem({ code: "image_too_large", detail });
   }
 
@@ -131,7 +131,7 @@ class SearchPage {
     });
   }
 
-  /** Show what the address names: a search still kept, or the empty page. */
+  /** Show what the URL names: an earlier search, or the empty page. */
   followAddress() {
     const parameters = new URLSearchParams(location.search);
     const id = parameters.get("search");
@@ -141,7 +141,7 @@ class SearchPage {
     return this.attempt((signal) => restore(id, signal), () => this.followAddress());
   }
 
-  /** Run one search at a time: a new one cancels the one before. */
+  /** Run one search at a time: a new search cancels the previous one. */
   async attempt(work, again, done) {
     this.stop();
     const controller = new AbortController();
@@ -245,6 +245,6 @@ class SearchPage {
   }
 }
 
-const NO_CATALOG = "There is no catalog to search in yet. Make one under “Catalogs” first.";
+const NO_CATALOG = "There are no catalogs to search yet. Create one under “Catalogs” first.";
 
 new SearchPage().start();

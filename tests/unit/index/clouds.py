@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visearch.index import Manifest, write
+from visearch.index import LiveIndex, write
 from visearch.index.coded import Coded, encode
+from visearch.index.manifest import Manifest
 from visearch.records import Metric
 
 FINGERPRINT = "tiny-cnn:0123abcd:v1"
@@ -35,20 +36,39 @@ def save(
 
 
 def coded(vectors: NDArray[np.float32], metric: Metric) -> Coded:
-    """The vectors as the index keeps them."""
+    """Return the vectors as the index keeps them."""
     codes, steps = encode(vectors)
     return Coded(codes=codes, steps=steps, metric=metric)
 
 
-def kept(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What the index gives back of vectors [n, d]."""
-    return coded(vectors, "cosine").decode(slice(None))
+def decoded(coded: Coded) -> NDArray[np.float32]:
+    """Return the vectors, float32 [n, d], that coded ones stand for."""
+    vectors: NDArray[np.float32] = coded.codes * coded.steps[:, None]
+    return vectors
+
+
+def live_keys(index: LiveIndex) -> list[int]:
+    """Return every key that a search can find, ascending."""
+    found = index.search(np.eye(1, index.dimension, dtype=np.float32)[0], index.size + 1)
+    return sorted(neighbour.image for neighbour in found)
+
+
+def scores_of(index: LiveIndex, key: int) -> list[float]:
+    """Return the score of a key along each axis: it tells its vector. Empty if it is not live."""
+    axes, only = np.eye(index.dimension, dtype=np.float32), np.array([key], np.int64)
+    return [near.score for axis in axes for near in index.search(axis, 1, allowed=only)]
+
+
+def scores_of_vector(vector: NDArray[np.float32], metric: Metric) -> list[float]:
+    """Return what ``scores_of`` must give for a key with this vector."""
+    table = coded(vector[None], metric)
+    return [float(table.best(axis, 1)[1][0]) for axis in np.eye(len(vector), dtype=np.float32)]
 
 
 def oracle(
     queries: NDArray[np.float32], vectors: NDArray[np.float32], k: int, metric: Metric
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """What the index must find, to the last bit: every row scored alone, then sorted.
+    """Return what the index must find, to the last bit: every row scored alone, then sorted.
 
     Rows [q, k'] and scores [q, k'], best first, ties by lower row.
     """

@@ -1,4 +1,4 @@
-"""Hypothesis profiles: quick by default, ``HYPOTHESIS_PROFILE=index-thorough`` for a long look."""
+"""Hypothesis profiles: quick by default; ``HYPOTHESIS_PROFILE=index-thorough`` runs longer."""
 
 from __future__ import annotations
 

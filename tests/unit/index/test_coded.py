@@ -1,4 +1,4 @@
-"""Coded vectors: how far off they are, and that the compiled part does what numpy would."""
+"""Coded vectors: their error, and the compiled part against numpy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import pytest
-from clouds import cloud, coded
+from clouds import cloud, coded, decoded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -42,7 +42,7 @@ def test_a_number_is_off_by_half_a_step_at_most(vectors):
 )
 @settings(deadline=None)
 def test_the_best_are_those_that_numpy_finds(metric, n, d, seed, k, given_rows):
-    """Of twins, too: half of the vectors are copies of others."""
+    """Copies included: half of the vectors are copies of others."""
     random = np.random.default_rng(np.random.SeedSequence([n, d, seed]))
     vectors = cloud(seed, n, d, metric)[random.integers(0, n, n)]
     query, keys = cloud(seed + 1, 1, d, metric)[0], random.permutation(n).astype(np.int64) - 9
@@ -57,7 +57,7 @@ def test_the_best_are_those_that_numpy_finds(metric, n, d, seed, k, given_rows):
     assert len(found) == len(scores) == min(k, len(chosen))
     places = np.argsort(keys)[np.searchsorted(np.sort(keys), found)]
     reach = 1 + np.linalg.norm(query) + np.linalg.norm(vectors, axis=1).max(initial=0)
-    expected = rescore(query, table.decode(places), metric)
+    expected = rescore(query, decoded(table)[places], metric)
     np.testing.assert_allclose(scores, expected, atol=2e-6 * reach**2, rtol=1e-5)
     alone = {row: table.best(query, 1, rows=np.array([row]))[1][0] for row in chosen.tolist()}
     ordered = sorted(chosen.tolist(), key=lambda row: (-alone[row], keys[row]))[:k]
@@ -102,7 +102,7 @@ def test_a_copy_of_a_vector_is_as_near_as_can_be(metric):
 
 
 def test_few_and_many_rows_are_scored_alike():
-    """Short calls keep the interpreter's lock and long ones do not; rows come in two types."""
+    """Short calls keep the GIL and long ones release it; rows come in two dtypes."""
     vectors = cloud(1, 5_000, 256, "cosine")
     table, query = coded(vectors, "cosine"), cloud(2, 1, 256, "cosine")[0]
     for count in (3_906, 3_907):  # one million numbers between them
@@ -117,7 +117,7 @@ def test_mistakes_are_refused():
     table = coded(cloud(1, 10, 6, "cosine"), "cosine")
     query = cloud(2, 1, 6, "cosine")[0]
     for wrong in (query[:5], query.astype(np.float64), query[None]):
-        with pytest.raises(ValueError, match="a query must be"):
+        with pytest.raises(ValueError, match="A query must be"):
             table.best(wrong, 1)
     for row in (10, -1, 2**31):
         with pytest.raises(IndexError):
@@ -139,5 +139,5 @@ def test_a_compiled_part_that_is_not_of_this_source_is_refused(what, tmp_path, m
     if what == "another version":
         monkeypatch.undo()
         monkeypatch.setattr(coded_module, "_VERSION", 2)
-    with pytest.raises(ImportError, match="install visearch again"):
+    with pytest.raises(ImportError, match="Install visearch again"):
         coded_module._nearest(ctypes.CDLL)

@@ -7,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from clouds import FINGERPRINT, cloud, kept, oracle, save
+from clouds import FINGERPRINT, cloud, coded, decoded, oracle, save
 
 from visearch.errors import Conflict, EncoderMismatch, GenerationCorrupt
 from visearch.index import aside, generation, open_generation
@@ -43,10 +43,10 @@ def test_what_is_written_is_found(tmp_path, metric):
     keys = np.arange(-40, 2 * 900 - 40, 2, dtype=np.int64)
     manifest = save(tmp_path / "g", vectors, keys, metric)
     opened = open_generation(tmp_path / "g", fingerprint=FINGERPRINT)
-    assert opened.manifest == manifest and opened.scores_everything
+    assert opened.manifest == manifest and opened.searcher is None
     assert (manifest.count, manifest.dimension) == (900, 12) and manifest.recall >= 0.999
     np.testing.assert_array_equal(opened.keys, keys)
-    np.testing.assert_array_equal(opened.coded.decode(slice(None)), kept(vectors))
+    np.testing.assert_array_equal(decoded(opened.coded), decoded(coded(vectors, metric)))
     expected = oracle(queries, vectors, 7, metric)
     for one, other in zip(opened.search(queries, 7), expected, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -57,7 +57,7 @@ def test_what_is_written_is_found(tmp_path, metric):
 
 
 def test_an_open_generation_cannot_be_changed(copy):
-    """Neither through its arrays nor by its files: what was checked is what is served."""
+    """Neither through its arrays nor through its files: what was checked is what is served."""
     opened, query = open_generation(copy, fingerprint=FINGERPRINT), cloud(4, 1, 6, "cosine")[0]
     before = [array.tolist() for array in opened.nearest(query, 9)]
     for array in (opened.keys, opened.coded.codes, opened.coded.steps):
@@ -71,7 +71,7 @@ def test_an_open_generation_cannot_be_changed(copy):
 def test_a_tree_is_served_from_another_place(copy, tree):
     queries = cloud(4, 20, 6, "cosine")
     there, here = (open_generation(f, fingerprint=FINGERPRINT) for f in (copy, tree))
-    assert not there.scores_everything
+    assert there.searcher is not None
     for one, other in zip(there.search(queries, 5), here.search(queries, 5), strict=True):
         np.testing.assert_array_equal(one, other)
     rows, scores = there.search(queries, 600)
@@ -148,7 +148,7 @@ def test_no_folder_and_an_unknown_format_are_refused(copy, monkeypatch):
 
 
 def told(folder):
-    """Give a folder a manifest that agrees with its files, as someone would who knows how."""
+    """Give a folder a manifest that matches its files, as an attacker could."""
     body = json.loads((folder / "manifest.json").read_text())
     body.pop("digest")
     body["searcher"] = json.loads((folder / "scann" / "searcher.json").read_text())
@@ -173,7 +173,7 @@ def test_a_consistent_lie_about_the_arrays_is_refused(copy, tmp_path, what):
 
 
 class Killed(BaseException):
-    """Like KeyboardInterrupt: no ``except Exception`` sees it."""
+    """Like KeyboardInterrupt: no ``except Exception`` catches it."""
 
 
 @pytest.mark.parametrize(

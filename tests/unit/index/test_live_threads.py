@@ -1,11 +1,11 @@
-"""Readers search snapshots while a writer makes 2000 changes: no exception, nothing undead."""
+"""Readers search while a writer makes 2000 changes: no error, and no removed key comes back."""
 
 from __future__ import annotations
 
 import threading
 
 import numpy as np
-from clouds import FINGERPRINT, cloud, save
+from clouds import FINGERPRINT, cloud, live_keys, save
 
 from visearch.index import LiveIndex, open_generation
 
@@ -75,4 +75,4 @@ def test_readers_never_see_a_half_made_change(tmp_path):
         thread.join()
     assert shared.errors == []
     assert shared.searches > 50
-    assert shared.index.keys().tolist() == sorted(live_at(CHANGES + 3))
+    assert live_keys(shared.index) == sorted(live_at(CHANGES + 3))

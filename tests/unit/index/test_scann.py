@@ -51,11 +51,11 @@ def test_a_promise_costs_what_it_must():
 
 @pytest.mark.parametrize(("candidate", "d", "block"), [(4_000, 64, 1), (1, 64, 2), (4_000, 264, 2)])
 def test_finer_codes_are_taken_where_candidates_cost_more(candidate, d, block, monkeypatch):
-    monkeypatch.setattr(tuning, "CANDIDATE", candidate)
+    monkeypatch.setattr(tuning, "_CANDIDATE", candidate)
     blob = np.random.default_rng(np.random.SeedSequence(d)).normal(size=(4_000, d))
     vectors = (blob / np.linalg.norm(blob, axis=1, keepdims=True)).astype(np.float32)
     settings = build(vectors, "cosine").settings
-    assert settings.block == block  # more than 256 codes are more than ScaNN adds up
+    assert settings.block == block  # ScaNN adds up at most 256 codes
     assert settings.recall >= 0.99
 
 
@@ -101,7 +101,7 @@ def test_one_query_is_answered_as_in_a_batch(metric):
         rows, scores = searcher.search(queries, k, kept)
         for query, row, score in zip(queries, rows, scores, strict=True):
             one, exact = searcher.nearest(query, k, kept)
-            # The candidates differ a little: ScaNN rounds otherwise in a batch.
+            # The candidates differ a little: ScaNN rounds differently in a batch.
             same = np.isin(one, row)
             assert same.mean() >= 0.8
             scores_of = dict(zip(row.tolist(), score.tolist(), strict=True))

@@ -1,7 +1,7 @@
-"""A catalog's whole index against a dict: writes, builds, crashes, reloads, ways back.
+"""A catalog's whole index against a dict: writes, builds, crashes, reloads, rollbacks.
 
-The database, the blobs, the builder and the searcher are the real ones; only the embeddings
-are made here, few and coarse, so that ties and twins are common.
+The database, the blobs, the builder and the searcher are the real ones. Only the embeddings are
+made here, few and coarse, so that ties and copies are common.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def empty_database(path: Path) -> Database:
         made = Database(f"sqlite:///{TEMPLATE}")
         made.migrate()
         made.close()
-        with sqlite3.connect(TEMPLATE) as connection:  # all of it in the one file
+        with sqlite3.connect(TEMPLATE) as connection:  # so that everything is in the one file
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     shutil.copy(TEMPLATE, path)
     return Database(f"sqlite:///{path}")
@@ -96,7 +96,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(written=st.dictionaries(IDS, SEEDS, max_size=20))
     def write(self, written: dict[int, int]) -> None:
-        """Add products, or replace the pictures of those there are."""
+        """Add products, or replace the pictures of existing ones."""
         segment = changes.put_segment(
             self.blobs, np.array([point(seed) for seed in written.values()]).reshape(-1, D)
         )
@@ -184,7 +184,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule()
     def maintain(self) -> None:
-        """What was refused is built anew; nothing else is due, for want of changes."""
+        """What was refused is rebuilt; nothing else is due, because too little changed."""
         compaction.compact_all(self.backend)
 
     @rule()
@@ -197,7 +197,7 @@ class AgainstADict(RuleBasedStateMachine):
 
     @rule(back=st.integers(0, 3))
     def roll_back(self, back: int) -> None:
-        """Serve an older generation that is kept."""
+        """Serve an older kept generation."""
         catalog = self.catalog()
         with self.database.write() as connection:
             kept = connection.execute(sa.select(generations.c.id)).scalars().all()

@@ -1,4 +1,4 @@
-"""Tuning finds the cheapest setting, whatever shape the border of those that reach has."""
+"""Tuning finds the cheapest setting, whatever the shape of the border it follows."""
 
 from __future__ import annotations
 
