@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 280
 
 LEAVES = {
-    "errors", "settings", "records", "contract", "ids", "logs", "attributes", "home_lock",
-    "scratch",
+    "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "attributes",
+    "home_lock", "scratch",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
 USE_CASES = {
