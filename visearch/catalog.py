@@ -30,8 +30,8 @@ from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, ImageCorrupt, ImageError, InvalidRequest, NotFound
 from visearch.ids import new_id
+from visearch.images import Limits
 from visearch.importing.accept import Mode, accept_file, accept_product
-from visearch.importing.decode import limits_of
 from visearch.inline import InlineWorker
 from visearch.records import Attributes, Hit, Import, Metric
 from visearch.searching.indexes import Indexes
@@ -80,7 +80,7 @@ class Catalog:
         self._database.migrate()
         self._indexes = Indexes(self._database, self._blobs)
         self._service = SearchService(
-            self._database, self._blobs, self._indexes, self._embed, limits_of(self._settings)
+            self._database, self._blobs, self._indexes, self._embed, Limits.of(self._settings)
         )
         self._ensure(metric)
         self._worker.recover()

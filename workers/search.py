@@ -17,7 +17,7 @@ from visearch.errors import (
     SearchExpired,
     VisearchError,
 )
-from visearch.importing.decode import limits_of
+from visearch.images import Limits
 from visearch.records import Catalog
 from visearch.searching.answers import answer_body, failure_body
 from visearch.searching.indexes import Indexes
@@ -51,7 +51,7 @@ class Searching:
             context.blobs,
             self.indexes,
             self._embed,
-            limits_of(settings),
+            Limits.of(settings),
             Gatherer(context.redis, context.send, settings.search_queue_limit),
             settings.shard_deadline_s,
         )

@@ -22,7 +22,6 @@ from visearch.errors import ImageError, ImageTooLarge, NotFound, VisearchError
 from visearch.images import Limits, Preprocess, decode, thumbnail
 from visearch.importing import progress
 from visearch.records import ACTIVE, Import
-from visearch.settings import Settings
 from visearch.store import catalogs, chunks, imports, ledger
 
 
@@ -31,15 +30,6 @@ class _Decoded:
     sha256: str
     thumbnail: str
     pixels: npt.NDArray[np.uint8]
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the picture limits that the settings state."""
-    return Limits(
-        max_bytes=settings.max_image_bytes,
-        max_pixels=settings.max_image_pixels,
-        max_side=settings.max_image_side,
-    )
 
 
 def decode_chunk(backend: Backend, import_id: str, chunk: int, attempt: int, worker: str) -> None:
@@ -88,7 +78,7 @@ def _use(
     if isinstance(data, VisearchError):
         return data
     try:
-        image = decode(data, limits_of(backend.settings), at_least=preprocess.at_least)
+        image = decode(data, Limits.of(backend.settings), at_least=preprocess.at_least)
     except ImageError as error:
         return error
     return _Decoded(

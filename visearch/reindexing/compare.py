@@ -10,12 +10,11 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from visearch.backend import Backend
+from visearch.encoders.protocol import OpenEncoder, PixelEncoder
 from visearch.encoders.spec import resolve
 from visearch.errors import EncoderMismatch, UnknownEncoder
-from visearch.images import decode
+from visearch.images import Limits, decode
 from visearch.images.edit import edit
-from visearch.importing.decode import limits_of
-from visearch.importing.embed import OpenEncoder, PixelEncoder
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
 from visearch.store import changes
@@ -157,7 +156,7 @@ def picture_pixels(
 ) -> npt.NDArray[np.uint8]:
     """Return a stored picture as the encoder wants it, uint8 [size, size, 3]; maybe edited."""
     preprocess = resolve(encoder).preprocess
-    limits, data = limits_of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
+    limits, data = Limits.of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
     if edits is not None:
         data = edit(decode(data, limits), edits)
     return preprocess.pixels(decode(data, limits, at_least=preprocess.at_least))

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visearch.contract import SearchQuery, ShardQuery
-from visearch.encoders.spec import check, resolve
+from visearch.encoders.spec import require_same_encoder, resolve
 from visearch.errors import DependencyUnavailable, InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
 from visearch.index.coded import ERROR
@@ -154,7 +154,7 @@ class SearchService:
                 vectors = changes.load_vectors(self._blobs, stored, catalog.dimension)
                 return np.asarray(vectors[0])
         spec = resolve(catalog.encoder)
-        check(catalog, spec.fingerprint)
+        require_same_encoder(catalog, spec.fingerprint)
         with timings.part("decode"), self._turn_to_decode(end):
             box = query["box"]
             # With a box the cut decides how many pixels are needed: decode in full.
