@@ -1,41 +1,51 @@
-"""Every error visearch raises on purpose.
+"""Every error visearch raises on purpose, and how their messages write amounts.
 
     VisearchError
-    ├── SettingsError            a setting or this machine does not allow the start
+    ├── SettingsError            a setting, or this machine, prevents the start
     ├── InvalidRequest           the caller's input breaks a documented rule
     ├── Forbidden                the caller may not do this
     ├── NotFound                 no such catalog, product, import or search
     ├── Gone                     it existed; its retention is over
     ├── Conflict                 the resource's state forbids the change
     ├── ImageError               one picture cannot be used
-    │   ├── UnsupportedImage     not one of the allowed formats
+    │   ├── UnsupportedImage     not one of the accepted formats
     │   ├── ImageTooLarge        bytes, pixels or a side above the limit
     │   └── ImageCorrupt         truncated or broken
     ├── ArchiveError             an uploaded file cannot be read as a catalog
-    │   ├── UnsupportedArchive   not a zip or tar file we read
+    │   ├── UnsupportedArchive   not a zip or an uncompressed tar
     │   ├── ArchiveCorrupt       truncated, or the manifest is broken
     │   └── ArchiveTooLarge      bytes or items above the limit
     ├── MemberError              one member of an archive cannot be read
-    ├── EncoderError
+    ├── EncoderError             an encoder cannot be opened, used or trained
     │   ├── UnknownEncoder       no encoder has this spec
-    │   ├── WeightsMismatch      checkpoint and architecture differ
-    │   ├── ExportError          a network cannot be handed to an engine, or came out different
-    │   └── EncoderMismatch      vectors of two encoders would meet
+    │   ├── WeightsMismatch      the checkpoint does not fit the architecture
+    │   ├── ExportError          a network has no export, or its export gives other vectors
+    │   ├── TrainingFailed       training cannot go on
+    │   └── EncoderMismatch      vectors of two encoders would be compared
     ├── GenerationCorrupt        an index generation fails its checks
     ├── SearchExpired            no answer before the deadline
-    ├── Overloaded               the admission bound is reached; retry later
+    ├── Overloaded               too much is waiting; retry later
     └── DependencyUnavailable    database, Redis or blob store does not answer
 
 ``code`` is part of the HTTP contract: stable, snake_case, one per class unless the
-constructor is given a more specific one (``MemberError``). The table from error to
-HTTP status lives in ``web/problems.py``.
+constructor is given a more specific one (``MemberError``). ``web/problems.py`` maps
+errors to HTTP statuses.
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
+Unit = Literal["bytes", "pixels"]
+
+_SCALES: dict[Unit, tuple[tuple[int, str], ...]] = {
+    "bytes": ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB")),
+    "pixels": ((10**9, "billion pixels"), (10**6, "million pixels")),
+}
+
 
 class VisearchError(Exception):
-    """Base class; ``str(error)`` is one sentence that tells the user what to do."""
+    """Base class; ``detail`` says what is wrong with what was sent, then what to do."""
 
     code = "internal_error"
 
@@ -47,7 +57,7 @@ class VisearchError(Exception):
 
 
 class SettingsError(VisearchError):
-    """A setting, or the machine itself, does not allow visearch to start."""
+    """A setting, or the machine itself, prevents visearch from starting."""
 
     code = "invalid_settings"
 
@@ -67,7 +77,7 @@ class InvalidRequest(VisearchError):
 
 
 class Forbidden(VisearchError):
-    """The caller may not do this, whoever it is."""
+    """The caller may not do this, whatever key they hold."""
 
     code = "forbidden"
 
@@ -95,13 +105,13 @@ class ImageError(VisearchError):
 
 
 class UnsupportedImage(ImageError):
-    """Not one of the allowed picture formats."""
+    """The file is not a picture in one of the accepted formats."""
 
     code = "unsupported_image"
 
 
 class ImageTooLarge(ImageError):
-    """The picture is above the byte, pixel or side limit."""
+    """The picture exceeds the limit on bytes, pixels or side length."""
 
     code = "image_too_large"
 
@@ -117,7 +127,7 @@ class ArchiveError(VisearchError):
 
 
 class UnsupportedArchive(ArchiveError):
-    """The file is neither a zip nor a plain tar."""
+    """The file is neither a zip nor an uncompressed tar."""
 
     code = "unsupported_archive"
 
@@ -129,7 +139,7 @@ class ArchiveCorrupt(ArchiveError):
 
 
 class ArchiveTooLarge(ArchiveError):
-    """The archive is above the byte or item limit."""
+    """The archive exceeds the limit on bytes or items."""
 
     code = "archive_too_large"
 
@@ -141,7 +151,7 @@ class MemberError(VisearchError):
 
 
 class EncoderError(VisearchError):
-    """An encoder cannot be opened or used."""
+    """An encoder cannot be opened, used or trained."""
 
 
 class UnknownEncoder(EncoderError):
@@ -169,7 +179,7 @@ class TrainingFailed(EncoderError):
 
 
 class EncoderMismatch(EncoderError):
-    """Vectors of two encoders would have met."""
+    """Vectors of two encoders would have been compared."""
 
     code = "encoder_mismatch"
 
@@ -187,7 +197,7 @@ class SearchExpired(VisearchError):
 
 
 class Overloaded(VisearchError):
-    """The admission bound is reached; the caller should retry later."""
+    """Too much work is waiting; the caller should retry later."""
 
     code = "overloaded"
 
@@ -196,3 +206,19 @@ class DependencyUnavailable(VisearchError):
     """The database, Redis or the blob store does not answer."""
 
     code = "dependency_unavailable"
+
+
+def amount(count: int, unit: Unit) -> str:
+    """Write an amount as a person reads it: ``20 MB``, ``1.5 million pixels``, ``812 bytes``."""
+    for size, name in _SCALES[unit]:
+        if count >= size:
+            return f"{count / size:,.1f}".removesuffix(".0") + f" {name}"
+    return f"{count:,} {unit}"
+
+
+def excess(count: int, limit: int, unit: Unit) -> str:
+    """Write an amount that is above its limit: ``70 million pixels; the limit is 64 million``."""
+    found, allowed = amount(count, unit), amount(limit, unit)
+    if found == allowed:  # rounded to the same number
+        found, allowed = f"{count:,} {unit}", f"{limit:,} {unit}"
+    return f"{found}; the limit is {allowed.removesuffix(' pixels')}"

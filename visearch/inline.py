@@ -12,10 +12,11 @@ import sqlalchemy as sa
 from visearch import contract
 from visearch.backend import LoneBackend
 from visearch.contract import PlanPayload
+from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import VisearchError
 from visearch.importing import progress
 from visearch.importing.decode import decode_chunk
-from visearch.importing.embed import OpenEncoder, embed_chunk
+from visearch.importing.embed import embed_chunk
 from visearch.importing.plan import plan
 from visearch.records import ACTIVE
 from visearch.settings import Settings

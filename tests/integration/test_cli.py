@@ -46,7 +46,7 @@ def test_search_as_json_has_the_contract_s_fields(system: System, tmp_path: Path
         (["catalog", "rm", "nowhere", "--yes"], "there is no catalog 'nowhere'; GET /v1/catalogs"),
         (["catalog", "rollback-index", "nowhere"], "there is no catalog 'nowhere'"),
         (["catalog", "ls", "--server", "http://127.0.0.1:9"], "is `visearch up` running?"),
-        (["import", "{file}", "--catalog", "cli-none"], "not an archive visearch reads"),
+        (["import", "{file}", "--catalog", "cli-none"], "not an archive that visearch can read"),
     ],
 )
 def test_errors_are_one_line(

@@ -71,7 +71,7 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is no Redis URL"),
         ({"database_url": "nonsense"}, "VISEARCH_DATABASE_URL"),
         ({"blobs_url": "nonsense"}, "VISEARCH_BLOBS_URL"),
-        ({"encoder": "nonsense"}, "unknown encoder 'nonsense'"),
+        ({"encoder": "nonsense"}, "There is no encoder 'nonsense'"),
     ],
 )
 def test_a_bad_setting_is_refused_in_one_line(

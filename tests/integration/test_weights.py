@@ -193,7 +193,7 @@ def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
     (folder / "torn.safetensors").write_bytes(b"nonsense")
     bundled, torn = output(visearch(tmp_path, "weights", "ls", "--json"))
     assert bundled["encoder"] == "bundled" and bundled["fingerprint"]
-    assert torn["architecture"].startswith("broken: torn.safetensors is no encoder")
+    assert torn["architecture"].startswith("broken: torn.safetensors is not an encoder file")
 
 
 def test_a_file_that_is_not_the_promised_one_is_refused(hub: Hub, tmp_path: Path) -> None:
@@ -211,9 +211,9 @@ def test_a_file_that_is_not_the_promised_one_is_refused(hub: Hub, tmp_path: Path
 @pytest.mark.parametrize(
     ("spec", "reason"),
     [
-        (f"hf-hub:{REPO}@{COMMIT}", "pulled once with network access"),
-        (f"hf-hub:{REPO}", "a revision is needed"),
-        (f"hf-hub:{REPO}@main/../x", "does not read"),
+        (f"hf-hub:{REPO}@{COMMIT}", "machine with network access"),
+        (f"hf-hub:{REPO}", "Name the revision"),
+        (f"hf-hub:{REPO}@main/../x", "does not have the form"),
     ],
 )
 def test_without_the_hub_an_error_says_what_to_do(spec: str, reason: str, tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_an_unknown_revision_is_named(hub: Hub, tmp_path: Path) -> None:
     spec = f"hf-hub:{REPO}@{OLDER}"
     with serving(hub) as endpoint:
         done = visearch(tmp_path, "weights", "pull", spec, endpoint=endpoint)
-    assert done.returncode == 1 and f"the hub has no {spec}" in done.stderr, done.stderr
+    assert done.returncode == 1 and f"The hub has no {spec}" in done.stderr, done.stderr
 
 
 def test_a_file_is_converted_once_its_classes_are_told(timm_file: Path, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""Uploaded archives: a zip or tar from a merchant → its pictures, listed and then fetched.
+"""Uploaded archives: a merchant's zip or tar → a list of items → their pictures' bytes.
 
-``plan`` lists the items once, without reading a pixel; ``fetch`` reads any handful of them
-later, from any machine, by byte range and the ``locator`` each item carries. Nothing is
-ever extracted to a disk, so a member's name is text and never a path.
+``plan`` lists the items once, without reading a picture. ``fetch`` reads any of them later, on
+any machine, by byte range from the item's ``locator``. Nothing is extracted to disk: a
+member's name is text, never a path.
 """
 
 from visearch.archives.fetch import fetch

@@ -1,4 +1,4 @@
-"""Rows of a CSV manifest."""
+"""The rows of a CSV manifest."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class _Columns(NamedTuple):
 
 
 class _Source:
-    """Feeds lines to the csv reader, and stops a row whose quotes never close."""
+    """Feeds lines to the csv reader and stops a row whose quotes never close."""
 
     def __init__(self, lines: Iterator[tuple[int, str]]) -> None:
         self._lines = lines
-        self.first = 0  # line the current row began on
+        self.first = 0  # line on which the current row begins
         self._taken = 0
 
     def new_row(self) -> None:
@@ -43,17 +43,17 @@ class _Source:
         self.first = self.first or number
         self._taken += len(line)
         if self._taken > _LONGEST_ROW:
-            raise broken(self.first, "the row never ends; look for a quote that is not closed")
+            raise broken(self.first, "the row never ends; close its quotes")
         return line
 
 
 def csv_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
-    """Yield one row per line of values; an empty value is absent.
+    """Yield one row per line of values; an empty value counts as absent.
 
-    A CSV file has no types: an attribute that spells a number is taken as one.
+    CSV has no types: an attribute that reads as a number becomes a number.
 
     Args:
-        lines: ``(number, line)``; the first names the columns.
+        lines: ``(number, line)``; the first line names the columns.
 
     Raises:
         ArchiveCorrupt: a column is missing, or a row is ragged or badly quoted.
@@ -63,7 +63,10 @@ def csv_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
     columns = _columns(line, [name.strip() for name in names])
     for line, values in records:
         if len(values) != len(columns.names):
-            raise broken(line, f"{len(values)} values, but {len(columns.names)} columns")
+            wanted = len(columns.names)
+            raise broken(
+                line, f"expected {wanted} values, one for each column, but found {len(values)}"
+            )
         yield _row(line, values, columns)
 
 
@@ -72,7 +75,7 @@ def _records(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, list[str]]
     reader = csv.reader(source, strict=True)
     try:
         for values in reader:
-            if values:  # a blank line is no row
+            if values:  # a blank line is not a row
                 yield source.first, values
             source.new_row()
     except csv.Error as error:
@@ -86,10 +89,14 @@ def _columns(line: int, names: list[str]) -> _Columns:
     if key is None or image is None:
         missing = "'id' or 'sku'" if key is None else "'image'"
         found = ", ".join(names)[:200] or "none"
-        raise broken(line, f"no column {missing}; columns are set apart by commas; found: {found}")
+        raise broken(
+            line,
+            f"there is no column {missing}; name it, and separate columns by commas "
+            f"(columns found: {found})",
+        )
     for name, times in Counter(name.casefold() for name in names if name).items():
         if times > 1:
-            raise broken(line, f"column {name!r} appears {times} times")
+            raise broken(line, f"column {name!r} appears {times} times; keep one")
     title, url = places.get("title"), places.get("url")
     others = [i for i in range(len(names)) if i not in (key, image, title, url)]
     return _Columns(names, key, image, title, url, others)
@@ -100,7 +107,9 @@ def _row(line: int, values: list[str], columns: _Columns) -> Row:
     for index in columns.others:
         if value := values[index].strip():
             if not columns.names[index]:
-                raise broken(line, f"value {index + 1} is in a column without a name")
+                raise broken(
+                    line, f"value {index + 1} is in a column without a name; name the column"
+                )
             number = number_of(value)
             attributes[columns.names[index]] = value if number is None else number
     texts = (_at(values, columns.title), _at(values, columns.url))

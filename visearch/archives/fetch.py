@@ -1,4 +1,4 @@
-"""Fetches members of an archive by byte range, each checked and bounded on its own."""
+"""Fetches members of an archive by byte range; each is checked and bounded by itself."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from visearch.archives.member import DEFLATED, STORED
 from visearch.archives.sniff import Media
 from visearch.archives.zips import LOCAL, LOCAL_MAGIC
-from visearch.errors import ImageTooLarge, MemberError, VisearchError
+from visearch.errors import ImageTooLarge, MemberError, VisearchError, amount
 
 NEAR = 256 * 1024
+"""Members at most this many bytes apart are read at once."""
 LARGEST_READ = 64 * 1024 * 1024
-_NAME_GUESS = 512  # bytes a local header's name and extra field rarely exceed
+_NAME_GUESS = 512  # bytes; a local header's name and extra field are rarely longer
+
+_REMEDY = "Make the archive again and upload it."
 
 ReadRange = Callable[[int, int], bytes]
 Result = bytes | VisearchError
@@ -32,18 +35,18 @@ def fetch(
     *,
     max_bytes: int,
 ) -> Iterator[Result]:
-    """Yield, for each locator in order, the member's bytes or why it has none.
+    """Yield, for each locator in order, the member's bytes or the reason why there are none.
 
     Args:
-        read_range: returns bytes ``[start, end)`` of the archive; what it raises goes
+        read_range: returns bytes ``[start, end)`` of the archive; its exceptions pass
             through. It is never asked for a range outside the planned file.
-        media: what the archive is.
-        locators: as ``plan`` made them (an item with a ``code`` has none), in any order;
-            reads are fewest in archive order.
-        max_bytes: largest member, after inflating.
+        media: the kind of archive.
+        locators: as made by ``plan`` (an item with a ``code`` has none), in any order;
+            archive order needs the fewest reads.
+        max_bytes: size of the largest member accepted, decompressed.
 
-    The errors yielded are ``ImageTooLarge`` and ``MemberError("member_corrupt")``. At most
-    one read (64 MiB, or a single member) and one member are held at a time.
+    The errors yielded are ``ImageTooLarge`` and ``MemberError("member_corrupt")``. Memory
+    holds at most one read (64 MiB, or a single member) and one member at a time.
     """
     wanted = [_want(media, locator, max_bytes) for locator in locators]
     for group in _groups(wanted):
@@ -57,14 +60,14 @@ def _want(media: Media, locator: dict[str, Any], max_bytes: int) -> _Want | Vise
     if media == "tar":
         return _Want(start, start + size, locator)
     packed = locator["packed"]
-    # Deflate grows what it cannot shrink by far less than this.
+    # Data that deflate cannot compress grows by far less than this.
     if packed > max_bytes + max_bytes // 64 + 1024:
         return _too_large(max_bytes)
     return _Want(start, min(start + LOCAL.size + packed + _NAME_GUESS, locator["limit"]), locator)
 
 
 def _groups(wanted: list[_Want | VisearchError]) -> Iterator[list[_Want | VisearchError]]:
-    """Split into runs whose ranges are near enough for one read; order is kept."""
+    """Split into runs, in order, whose ranges are near enough for one read."""
     group: list[_Want | VisearchError] = []
     low = high = -1
     for want in wanted:
@@ -100,7 +103,7 @@ def _member(
     read_range: ReadRange, media: Media, want: _Want, part: memoryview, max_bytes: int
 ) -> Result:
     if len(part) < want.end - want.start:
-        return _corrupt("The archive in storage is shorter than it was.")
+        return _corrupt("The stored archive has become shorter. Upload it again.")
     if media == "tar":
         return bytes(part)
     packed = _packed(read_range, want, part)
@@ -112,18 +115,18 @@ def _member(
 
 
 def _packed(read_range: ReadRange, want: _Want, part: memoryview) -> memoryview | MemberError:
-    """The member's data, still compressed, behind its local header."""
+    """Return the member's data after its local header, still compressed."""
     if len(part) < LOCAL.size:
-        return _corrupt("The file's header is cut off.")
+        return _corrupt(f"The file's header is cut off. {_REMEDY}")
     header = LOCAL.unpack_from(part)
     method = want.locator["method"]
     if header[0] != LOCAL_MAGIC or header[3] != method or method not in (STORED, DEFLATED):
-        return _corrupt("The file's header is broken.")
+        return _corrupt(f"The file's header is broken. {_REMEDY}")
     begin = LOCAL.size + header[9] + header[10]
     end = begin + want.locator["packed"]
     if want.start + end > want.locator["limit"]:
-        return _corrupt("The file's header is broken.")
-    if end > len(part):  # a name longer than guessed
+        return _corrupt(f"The file's header is broken. {_REMEDY}")
+    if end > len(part):  # the name is longer than guessed
         rest = read_range(want.end, want.start + end)
         part = memoryview(b"".join((part, rest)))
     return part[begin:end]
@@ -134,15 +137,15 @@ def _inflate(packed: memoryview, locator: dict[str, Any], max_bytes: int) -> Res
     try:
         data = inflater.decompress(packed, max_bytes + 1)
     except zlib.error as error:
-        return _corrupt(f"The file does not decompress ({error}).")
+        return _corrupt(f"The file cannot be decompressed ({error}). {_REMEDY}")
     if len(data) > max_bytes:
         return _too_large(max_bytes)
-    return _checked(data, locator) if inflater.eof else _corrupt("The file is cut off.")
+    return _checked(data, locator) if inflater.eof else _corrupt(f"The file is cut off. {_REMEDY}")
 
 
 def _checked(data: bytes, locator: dict[str, Any]) -> Result:
     if len(data) != locator["size"] or zlib.crc32(data) != locator["crc"]:
-        return _corrupt("The file differs from what the archive says (size or CRC-32).")
+        return _corrupt(f"The file's size or CRC-32 is not what the archive states. {_REMEDY}")
     return data
 
 
@@ -151,4 +154,6 @@ def _corrupt(detail: str) -> MemberError:
 
 
 def _too_large(max_bytes: int) -> ImageTooLarge:
-    return ImageTooLarge(f"The picture is above the limit of {max_bytes} bytes.")
+    return ImageTooLarge(
+        f"The picture file has more than {amount(max_bytes, 'bytes')}. Use a smaller copy."
+    )

@@ -1,4 +1,4 @@
-"""Rows of an NDJSON manifest."""
+"""The rows of an NDJSON manifest."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from visearch.archives.row import Row, bad_row, make_row
 from visearch.records import Attributes
 
 _RESERVED = ("image", "title", "url")
-# Text no database column takes: JSON can escape both, UTF-8 can hold only the first.
+# No database column takes these; JSON can escape both, UTF-8 can hold only the first.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class _Unusable(Exception):
-    """Private: it becomes the row's problem, not an error."""
+    """Internal: becomes the row's ``problem``, not an error of the import."""
 
 
 def json_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
-    """Yield one row per object; a value of a wrong type makes its row a bad row.
+    """Yield one row per object; a value of the wrong type makes a bad row.
 
     Args:
         lines: ``(number, line)``, each a JSON object; blank lines are skipped.
@@ -43,9 +43,9 @@ def _fields(line: int, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise broken(line, f"not valid JSON ({error})") from error
+        raise broken(line, f"this is not valid JSON ({error})") from error
     if not isinstance(value, dict):
-        raise broken(line, "not a JSON object")
+        raise broken(line, "this is not a JSON object; write one object per line")
     return {key.strip(): field for key, field in value.items() if field is not None}
 
 
@@ -66,7 +66,7 @@ def _id(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     if not isinstance(value, str):
-        raise _Unusable("the id is neither text nor a whole number")
+        raise _Unusable("the id is neither text nor an integer")
     return value.strip()
 
 
@@ -89,19 +89,21 @@ def _attribute(name: str, value: Any) -> str | float | bool | list[str]:
         return _strings(name, value)
     if isinstance(value, (bool, int, float)) and _finite(value):
         return cast(float, value)
-    raise _Unusable(f"attribute {_shown(name)} is not text, a number, a truth value or texts")
+    raise _Unusable(
+        f"attribute {_shown(name)} is not text, a number, true or false, or a list of texts"
+    )
 
 
 def _finite(value: float) -> bool:
     try:
         return math.isfinite(value)
-    except OverflowError:  # a whole number no float can hold
+    except OverflowError:  # an integer too large for a float
         return False
 
 
 def _storable(text: str) -> str:
     if _UNSTORABLE.search(text):
-        raise _Unusable("a text holds a NUL or half of a surrogate pair")
+        raise _Unusable("a text contains a NUL character or half of a surrogate pair")
     return text
 
 

@@ -1,28 +1,28 @@
-"""The text lines of a manifest: UTF-8, bounded, each with its number for error messages."""
+"""The lines of a manifest: UTF-8 text of bounded length, numbered for error messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from visearch.errors import ArchiveCorrupt
+from visearch.errors import ArchiveCorrupt, amount
 
 LONGEST = 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
-_RESAVE = "save it again as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
+_RESAVE = "save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
 
 
 def text_lines(pieces: Iterator[bytes]) -> Iterator[tuple[int, str]]:
-    """Yield ``(number, line)``, counted from 1, line ends kept, a first BOM taken off.
+    """Yield ``(number, line)``, numbered from 1, with line ends but without a leading BOM.
 
     Raises:
-        ArchiveCorrupt: not UTF-8, a NUL character, or a line above ``LONGEST`` bytes.
+        ArchiveCorrupt: not UTF-8, a NUL character, or a line longer than ``LONGEST`` bytes.
     """
     for number, raw in enumerate(_raw_lines(pieces), 1):
         yield number, _text(raw.removeprefix(_BOM) if number == 1 else raw, number)
 
 
 def broken(line: int, what: str) -> ArchiveCorrupt:
-    """The error for a manifest that cannot be understood at ``line``."""
+    """Return the error for a manifest that cannot be read at ``line``."""
     return ArchiveCorrupt(f"Manifest line {line}: {what}.")
 
 
@@ -40,7 +40,7 @@ def _raw_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 def _bounded(line: bytes, number: int) -> bytes:
     if len(line) > LONGEST:
-        raise broken(number, f"the line is longer than {LONGEST} bytes")
+        raise broken(number, f"the line is longer than {amount(LONGEST, 'bytes')}; shorten it")
     return line
 
 

@@ -1,4 +1,4 @@
-"""Finds an archive's manifest and reads its rows one at a time."""
+"""Finds the manifest of an archive and reads its rows one at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visearch.archives.jsonrows import json_rows
 from visearch.archives.lines import text_lines
 from visearch.archives.member import PROBLEMS, Archive, Member
 from visearch.archives.row import Row
-from visearch.errors import ArchiveCorrupt, ArchiveTooLarge
+from visearch.errors import ArchiveCorrupt, ArchiveTooLarge, excess
 
 LARGEST = 512 * 1024 * 1024
 _REQUIRED = ("id", "sku", "image")
@@ -19,22 +19,21 @@ _NAMES = ("manifest.csv", "manifest.ndjson", "manifest.jsonl")
 
 
 class Manifest(NamedTuple):
-    """The manifest's member, and the folder (with its slash, or empty) it speaks about."""
+    """A manifest's member and the folder its paths start from (with its slash, or empty)."""
 
     member: Member
     folder: str
 
 
 def find_manifest(archive: Archive, members: Iterable[Member]) -> Manifest | None:
-    """Return the manifest at the root or in the single top folder, None without one.
+    """Return the manifest at the root or in the only top folder; None if there is none.
 
-    A CSV of another name counts if its first line names one of the columns a manifest
-    must have; any other CSV is a file like the rest.
+    A CSV file of another name is a manifest if its first line names a required column.
 
     Raises:
-        ArchiveCorrupt: several files could be it, or a candidate cannot be read.
+        ArchiveCorrupt: several files could be the manifest, or one of them cannot be read.
     """
-    tops: set[str] = set()  # two are as good as many
+    tops: set[str] = set()  # two tell as much as many
     found: dict[str, Member] = {}
     for member in members:
         top, slash, _ = member.path.partition("/")
@@ -50,17 +49,20 @@ def find_manifest(archive: Archive, members: Iterable[Member]) -> Manifest | Non
 
 
 def rows(archive: Archive, manifest: Manifest) -> Iterator[Row]:
-    """Yield the manifest's rows in order; nothing but the current one is held.
+    """Yield the manifest's rows in order; only the current one is held in memory.
 
     Raises:
-        ArchiveCorrupt: unreadable, not UTF-8, columns missing or a row malformed.
-        ArchiveTooLarge: the manifest is above ``LARGEST`` bytes.
+        ArchiveCorrupt: unreadable, not UTF-8, a column is missing or a row malformed.
+        ArchiveTooLarge: the manifest has more than ``LARGEST`` bytes.
     """
     member = manifest.member
     if member.code is not None:
         raise ArchiveCorrupt(f"The manifest cannot be read. {PROBLEMS[member.code]}")
     if max(member.size, member.packed) > LARGEST:
-        raise ArchiveTooLarge(f"The manifest is above {LARGEST} bytes; split the import.")
+        raise ArchiveTooLarge(
+            f"The manifest has {excess(max(member.size, member.packed), LARGEST, 'bytes')}. "
+            "Split the import."
+        )
     lines = text_lines(archive.content(member))
     return csv_rows(lines) if member.path.lower().endswith(".csv") else json_rows(lines)
 
@@ -75,14 +77,14 @@ def _choose(archive: Archive, found: list[Member]) -> Member | None:
     choice = named or [m for m in found if _names_columns(archive, m)]
     if len(choice) > 1:
         names = ", ".join(sorted(m.path for m in choice[:5]))
-        raise ArchiveCorrupt(f"Several files could be the manifest ({names}); keep one.")
+        raise ArchiveCorrupt(f"Several files could be the manifest ({names}). Keep one.")
     return choice[0] if choice else None
 
 
 def _names_columns(archive: Archive, member: Member) -> bool:
-    """Whether a CSV's first line, however it is set apart, names a required column."""
+    """Tell whether a CSV's first line, whatever its delimiter, names a required column."""
     if member.code is not None:
-        return True  # cannot be read: reading its rows will say why
+        return True  # unreadable: reading its rows will say why
     _, first = next(text_lines(archive.content(member)), (1, ""))
     names = {name.strip(' "\t').casefold() for name in re.split("[,;\t|]", first)}
     return not names.isdisjoint(_REQUIRED)

@@ -1,4 +1,4 @@
-"""What zips and tars have in common: members, their names, and how to read about them."""
+"""What zips and tars have in common: members, their names, and buffered reading."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from visearch.errors import ArchiveCorrupt
 STORED = 0
 DEFLATED = 8
 CHUNK = 256 * 1024
-# Sorting a long run of combining marks takes quadratic time, and ids stop at 512 anyway.
+# Normalising a long run of combining marks takes quadratic time; ids end at 512 anyway.
 _NORMALISED_CHARS = 1024
 
 PROBLEMS = {
-    "member_encrypted": "This file is encrypted; make the archive without a password.",
-    "member_compression": "This file's compression is not read; use 'deflate' or 'store'.",
-    "member_not_a_file": "This is a link, a device or a sparse file; add the picture itself.",
+    "member_encrypted": "The file is encrypted. Make the archive without a password.",
+    "member_compression": "The file's compression cannot be read. Use 'deflate' or 'store'.",
+    "member_not_a_file": "This is a link, a device or a sparse file. Add the picture itself.",
 }
 
 
 class Member(NamedTuple):
     """One file of an archive; ``code`` is a key of ``PROBLEMS`` when it cannot be read.
 
-    ``offset`` and ``packed`` are bytes in the archive: where its zip header or tar data
-    begins, and how much its data takes. ``size`` is the bytes after inflating.
+    ``offset`` is the byte in the archive where the zip header, or the tar data, begins.
+    ``packed`` is the size of the stored data and ``size`` that of the decompressed data, in
+    bytes.
     """
 
     path: str
@@ -38,28 +39,28 @@ class Member(NamedTuple):
 
 
 class Archive(Protocol):
-    """A readable archive. ``members`` may be called again and gives the same members."""
+    """A readable archive. ``members`` yields the same members each time."""
 
     def members(self) -> Iterator[Member]:
-        """Yield the files in directory order, directories left out."""
+        """Yield the files, without the directories, in the archive's order."""
 
     def locator(self, member: Member) -> dict[str, int]:
         """Return what ``fetch`` needs to read the member."""
 
     def content(self, member: Member) -> Iterator[bytes]:
-        """Yield the bytes of a member without a ``code``, in pieces."""
+        """Yield, in pieces, the bytes of a member that has no ``code``."""
 
 
 class Window:
-    """Reads a file at offsets through one buffer, so that neighbours cost one read.
+    """Reads a file at offsets through one buffer: neighbours cost one read.
 
     Args:
         file: seekable and readable.
-        chunk: bytes read at a time; this bounds the memory, not what ``at`` may ask.
+        chunk: bytes read at a time; a larger request of ``at`` is read whole.
     """
 
     def __init__(self, file: BinaryIO, chunk: int) -> None:
-        """Measure the file; nothing is read yet."""
+        """Measure the file without reading it."""
         self._file = file
         self._chunk = chunk
         self._start = 0
@@ -70,16 +71,18 @@ class Window:
         """Return exactly ``size`` bytes from ``offset``.
 
         Raises:
-            ArchiveCorrupt: the file ends before.
+            ArchiveCorrupt: the file ends earlier.
         """
         begin = offset - self._start
         if begin < 0 or begin + size > len(self._data):
             if offset < 0 or offset + size > self.size:
-                raise ArchiveCorrupt("The archive is cut off; make it and upload it anew.")
+                raise ArchiveCorrupt("The archive is cut off. Make it again and upload it.")
             self._data = self._read(offset, max(size, self._chunk))
             self._start, begin = offset, 0
             if len(self._data) < size:
-                raise ArchiveCorrupt("The archive ended while it was being read.")
+                raise ArchiveCorrupt(
+                    "The archive became shorter while it was read. Upload it again."
+                )
         return self._data[begin : begin + size]
 
     def pieces(self, offset: int, size: int) -> Iterator[bytes]:
@@ -96,10 +99,10 @@ class Window:
 
 
 def normalise(name: str) -> str:
-    """Return a member's name as a relative POSIX path: no ``.``, ``..`` or empty parts.
+    """Return a member's name as a relative POSIX path without ``.``, ``..`` or empty parts.
 
-    Names are composed (NFC), because macOS archives hold them decomposed while the
-    manifest beside them is typed composed.
+    Names are composed (NFC): archives made on macOS hold decomposed names, while people
+    type composed ones into a manifest.
     """
     parts: list[str] = []
     for part in name.replace("\\", "/").split("/"):
@@ -114,7 +117,7 @@ def normalise(name: str) -> str:
 
 
 def is_litter(path: str) -> bool:
-    """Whether a normalised path is what operating systems leave in archives."""
+    """Tell whether a normalised path is a file that operating systems leave in archives."""
     if path.startswith((".", "__MACOSX/")) or "/." in path:
         return True
     return path.rpartition("/")[2].lower() == "thumbs.db"

@@ -1,4 +1,4 @@
-"""Lists the items of an archive: one picture of one product each."""
+"""Lists the items of an archive; an item is one picture of one product."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from visearch.errors import ArchiveTooLarge
 from visearch.records import Attributes, PlannedItem
 
 LONGEST_ID = 512
-# U+FFFD stands where a name was no text: two such names could be taken for one product.
+# U+FFFD replaces bytes that are not text: two such names could become one product.
+_NO_ID_ADVICE = f"The product id is not 1 to {LONGEST_ID} printable characters. Change it."
 _NO_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
+_USE_A_FILE = "visearch does not fetch pictures by URL; put the picture in the archive"
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -27,20 +29,20 @@ def plan(file: BinaryIO, media: Media, *, max_items: int) -> Iterator[PlannedIte
 
     Args:
         file: seekable and readable; zips are read in large pieces.
-        media: what ``sniff`` said.
-        max_items: most items, and most files, the archive may have.
+        media: the kind of archive, as ``sniff`` returned it.
+        max_items: the most items, and the most files, that the archive may have.
 
-    The same file gives the same items in the same order: the manifest's, or the
-    archive's. An item that cannot be fetched has a ``code`` and a ``detail``. Errors
-    come while iterating; what was yielded before one must not be kept.
+    The same file always gives the same items, in the order of the manifest or, without
+    one, of the archive. An item that cannot be fetched has a ``code`` and a ``detail``.
+    Errors are raised during iteration; discard what was yielded before.
 
     Raises:
         ArchiveCorrupt: the archive or its manifest is broken.
-        ArchiveTooLarge: more than ``max_items``, or the manifest is too large.
+        ArchiveTooLarge: there are more than ``max_items``, or the manifest is too large.
     """
     items: Iterator[PlannedItem]
     archive: Archive = ZipArchive(file) if media == "zip" else TarArchive(file)
-    # Pass one finds the manifest, wherever it is, and counts before a row is written.
+    # The first pass finds the manifest and counts the files before any item is yielded.
     manifest = find_manifest(archive, _files(archive, max_items))
     if manifest is None:
         items = (_from_member(archive, member) for member in _files(archive, max_items))
@@ -58,14 +60,14 @@ def _files(archive: Archive, max_items: int) -> Iterator[Member]:
         if is_litter(member.path):
             continue
         count += 1
-        # One more than the items: the manifest is a file but no item.
+        # One more than the items: the manifest is a file but not an item.
         if count > max_items + 1:
             raise _too_many(max_items)
         yield member
 
 
 def _too_many(max_items: int) -> ArchiveTooLarge:
-    return ArchiveTooLarge(f"The archive has more than {max_items} items; split it.")
+    return ArchiveTooLarge(f"The archive has more than {max_items:,} items. Split it.")
 
 
 def _from_member(archive: Archive, member: Member) -> PlannedItem:
@@ -97,8 +99,8 @@ def _named(
     position: int,
 ) -> PlannedItem:
     if _URL.match(path):
-        return _refused(path, row, position, "url_not_supported", "put the picture in the archive")
-    # The folder goes first, so that '..' can leave it but not the archive.
+        return _refused(path, row, position, "url_not_supported", _USE_A_FILE)
+    # With the folder in front, '..' can leave the folder but not the archive.
     member = pictures.get(normalise(folder + path))
     if member is None:
         return _refused(path, row, position, "picture_missing", "the archive has no such file")
@@ -108,7 +110,7 @@ def _named(
 def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -> PlannedItem:
     code = "invalid_product_id" if _is_no_id(key) else member.code
     if code is not None:
-        detail = PROBLEMS.get(code, "A product id has 1 to 512 printable characters.")
+        detail = PROBLEMS.get(code, _NO_ID_ADVICE)
         return PlannedItem(
             path=_shown(member.path),
             product_id=_shown(key),
@@ -144,5 +146,5 @@ def _is_no_id(key: str) -> bool:
 
 
 def _shown(text: str) -> str:
-    """A stranger's text that a database and a page can hold."""
+    """Return untrusted text in a form that a database and a page can hold."""
     return _NO_ID.sub("\ufffd", text[:LONGEST_ID])

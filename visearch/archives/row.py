@@ -1,4 +1,4 @@
-"""One row of a manifest, whichever format it was written in."""
+"""One row of a manifest, in whichever format it was written."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ SEPARATOR = "|"
 
 
 class Row(NamedTuple):
-    """One product, or further pictures of one; then the first row that says a thing decides.
+    """One product, or more pictures of a product that an earlier row describes.
 
-    ``problem`` says why the row cannot be used.
+    Of several rows for one product, the first that gives a title, URL or attribute counts.
+    ``problem`` says why the row cannot be used; it goes into a sentence, so it starts in
+    lower case and has no full stop.
     """
 
     line: int
@@ -32,9 +34,10 @@ def make_row(
     texts: tuple[str | None, str | None],
     attributes: Attributes,
 ) -> Row:
-    """Build a row from its id, its image cells and its ``(title, url)``.
+    """Make a row of its id, its image cells and its ``(title, url)``.
 
-    A row without an id or a picture, or with too many attributes, gets a ``problem``.
+    A row without an id or a picture, or with attributes that break the rules, gets a
+    ``problem``.
     """
     named = [path.strip() for cell in images for path in cell.split(SEPARATOR)]
     paths = tuple(path for path in named if path)
@@ -49,5 +52,5 @@ def make_row(
 
 
 def bad_row(line: int, problem: str, product_id: str = "") -> Row:
-    """Build the row that stands for one that cannot be used."""
+    """Make the row that represents one that cannot be used."""
     return Row(line, product_id, (), None, None, {}, problem)

@@ -1,4 +1,4 @@
-"""Which kind of archive a file is, told from its first bytes."""
+"""Tells from its first bytes which kind of archive a file is."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ _OTHERS = {
     b"PK\x07\x08": "split zip",
 }
 
+_UPLOAD = "Upload a .zip or plain .tar."
+
 
 def sniff(head: bytes) -> Media:
-    """Return what ``head``, the first 512 bytes or more of a file, begins.
+    """Return the kind of archive that starts with ``head``, its first 512 bytes or more.
 
     Raises:
-        UnsupportedArchive: neither a zip nor a plain tar; the sentence says what to do.
+        UnsupportedArchive: the file is neither a zip nor an uncompressed tar.
     """
     if head.startswith(_ZIP):
         return "zip"
     block = head[:BLOCK]
-    # Version 7 tars have no magic: a checksum that holds over a named header is one.
+    # Version 7 tars have no magic number; a valid checksum over a named header is as good.
     if block[257:262] == b"ustar" or (block[:1] > b"\x00" and checksum_holds(block)):
         return "tar"
     raise UnsupportedArchive(_advice(head))
@@ -39,7 +41,7 @@ def sniff(head: bytes) -> Media:
 def _advice(head: bytes) -> str:
     for magic, name in _OTHERS.items():
         if head.startswith(magic):
-            return f"This is a {name} file; unpack it and upload a .zip or plain .tar."
+            return f"This is a {name} file, which visearch cannot read. {_UPLOAD}"
     if not head:
-        return "The file is empty; upload a .zip or plain .tar."
-    return "This is not an archive visearch reads; upload a .zip or plain .tar."
+        return f"The file is empty. {_UPLOAD}"
+    return f"This is not an archive that visearch can read. {_UPLOAD}"

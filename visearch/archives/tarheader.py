@@ -1,4 +1,4 @@
-"""One 512 byte tar header: its numbers, its name, its checksum."""
+"""A tar header of 512 bytes: its numbers, its name, its checksum."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ _OCTAL = re.compile(rb"[ \x00]*([0-7]*)[ \x00]*")
 
 
 class Header(NamedTuple):
-    """The fields of a header that matter here. ``kind`` is the type flag; size in bytes."""
+    """The fields that matter here; ``kind`` is the type flag, ``size`` is in bytes."""
 
     name: bytes
     size: int
     kind: bytes
-    more: bool  # an old GNU sparse header goes on in further blocks
+    more: bool  # an old GNU sparse header continues in further blocks
 
 
 def parse(block: bytes) -> Header:
     """Read a header block of 512 bytes.
 
     Raises:
-        ArchiveCorrupt: its checksum or its size does not hold.
+        ArchiveCorrupt: its checksum or its size is wrong.
     """
     size = _number(block[124:136])
     if size is None or not checksum_holds(block):
         raise broken()
     name = _text(block[0:100])
     kind = block[156:157]
-    # Only POSIX tars have a prefix; the GNU format keeps other things in its place.
+    # Only POSIX tars have a prefix; the GNU format stores other things in its place.
     if block[257:263] == b"ustar\x00" and (prefix := _text(block[345:500])):
         name = prefix + b"/" + name
     return Header(name, size, kind, kind == b"S" and block[482] != 0)
 
 
 def checksum_holds(block: bytes) -> bool:
-    """Whether 512 bytes are a header whose own checksum is right."""
+    """Tell whether the block is a header with a correct checksum."""
     if len(block) != BLOCK:
         return False
     rest = block[:148] + b" " * 8 + block[156:]
     stated, unsigned = _number(block[_CHECKSUM]), sum(rest)
-    # Some early writers summed signed characters, which differs for names beyond ASCII.
+    # Some early writers summed signed characters, which differs for names outside ASCII.
     return stated == unsigned or stated == unsigned - 256 * sum(byte > 127 for byte in rest)
 
 
 def broken() -> ArchiveCorrupt:
-    """The error for a tar that breaks its own format."""
-    return ArchiveCorrupt("The tar file is cut off or broken; make it and upload it anew.")
+    """Return the error for a tar that breaks the tar format."""
+    return ArchiveCorrupt("The tar file is cut off or broken. Make it again and upload it.")
 
 
 def _text(field: bytes) -> bytes:
@@ -58,7 +58,7 @@ def _text(field: bytes) -> bytes:
 
 
 def _number(field: bytes) -> int | None:
-    """Octal text, or base 256 when the first bit says so; None when it is neither."""
+    """Read octal text, or base 256 when the first bit is set; None if it is neither."""
     if field[0] == 0x80:
         return int.from_bytes(field[1:], "big")
     match = _OCTAL.fullmatch(field)

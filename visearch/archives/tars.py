@@ -1,7 +1,7 @@
-"""The headers of a tar (v7, ustar, GNU or pax), read one after the other.
+"""Reads the headers of a tar (v7, ustar, GNU or pax) one after the other.
 
-The standard ``tarfile`` is not used: it reads extended headers of any size into memory,
-recurses over chains of them and keeps every member it has seen.
+The standard library's ``tarfile`` reads extended headers of any size into memory, recurses
+over chains of them and keeps every member it has seen; a hostile file would exhaust memory.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from visearch.errors import ArchiveCorrupt
 
 _WINDOW = 32 * 1024
 _LONGEST_META = 1024 * 1024
-_META = b"LKxXgNV"  # headers about other headers
+_META = b"LKxXgNV"  # headers that describe other headers
 _DIRECTORIES = b"5D"
-_NO_DATA = b"123456"  # the size field of these says nothing
+_NO_DATA = b"123456"  # kinds whose size field means nothing
 _NOT_FILES = b"12346SM"
 _RECORD = re.compile(rb"(\d{1,7}) ")
 
@@ -26,10 +26,10 @@ Pax = dict[str, bytes]
 
 
 class TarArchive:
-    """One tar file, without its pixels."""
+    """The list of files in a tar; their data is not read."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Measure the file; nothing is read yet."""
+        """Measure the file without reading it."""
         self._window = Window(file, _WINDOW)
 
     def members(self) -> Iterator[Member]:
@@ -61,7 +61,7 @@ class TarArchive:
         return parse(block) if block.strip(b"\x00") else None
 
     def _meta(self, at: int, header: Header) -> Pax:
-        """What a header says about the next one (or, of kind g, about all that follow)."""
+        """Return what a header says about the next one or, if of kind g, about all that follow."""
         if header.size > _LONGEST_META:
             raise broken()
         data = self._window.at(at, header.size)
@@ -77,7 +77,7 @@ class TarArchive:
                 return at
 
     def _member(self, at: int, header: Header, pax: Pax) -> tuple[Member | None, int]:
-        """The file whose data begins at ``at``, None for a directory; and the next header."""
+        """Return the file whose data begins at ``at``, None for a directory; and what follows."""
         size = _size(pax["size"]) if "size" in pax else header.size
         taken = 0 if header.kind in _NO_DATA else size
         if at + _padded(taken) > self._window.size:
@@ -93,14 +93,14 @@ class TarArchive:
     def _check_end(self, at: int) -> None:
         rest = self._window.at(at, min(self._window.size - at, _WINDOW))
         if rest.strip(b"\x00"):
-            raise ArchiveCorrupt("The tar file goes on after its end; upload one tar at a time.")
+            raise ArchiveCorrupt("The tar file continues after its end. Upload one tar at a time.")
 
     def locator(self, member: Member) -> dict[str, int]:
         """Return where the member's data is."""
         return {"offset": member.offset, "size": member.size}
 
     def content(self, member: Member) -> Iterator[bytes]:
-        """Yield the bytes in pieces."""
+        """Yield the member's bytes in pieces."""
         return self._window.pieces(member.offset, member.size)
 
 
@@ -115,7 +115,7 @@ def _size(text: bytes) -> int:
 
 
 def _pax(data: bytes) -> Pax:
-    """The records of a pax header, each ``"<length> <key>=<value>\\n"``."""
+    """Return the records of a pax header, each ``"<length> <key>=<value>\\n"``."""
     found: Pax = {}
     at = 0
     while at < len(data) and data[at] != 0:

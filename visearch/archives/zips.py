@@ -1,7 +1,7 @@
-"""The central directory of a zip, read as a stream: a million members in bounded memory.
+"""Reads the central directory of a zip as a stream: any number of members, bounded memory.
 
-The standard ``zipfile`` is not used: it holds the whole directory, makes an object per
-entry before the entries can be counted, and decompresses members by a handle of its own.
+The standard library's ``zipfile`` holds the whole directory in memory and makes an object of
+every entry before they can be counted.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _FULL = 0xFFFFFFFF
 class _End(NamedTuple):
     start: int  # of the central directory, in the file
     end: int
-    shift: int  # bytes before the archive proper; its offsets do not count them
+    shift: int  # bytes before the archive itself, which its offsets do not count
     entries: int
-    wide: bool  # zip64: the count of entries is not modulo 65536
+    wide: bool  # zip64: the number of entries is not modulo 65536
 
 
 class ZipArchive:
-    """One zip file, without its pixels."""
+    """The list of files in a zip; their data is not read."""
 
     def __init__(self, file: BinaryIO) -> None:
-        """Find the directory.
+        """Find the central directory.
 
         Raises:
             ArchiveCorrupt: cut off, broken, or one part of a split archive.
@@ -50,7 +50,7 @@ class ZipArchive:
         self._end = _find_end(self._window)
 
     def members(self) -> Iterator[Member]:
-        """Yield the files in directory order.
+        """Yield the files in the order of the directory.
 
         Raises:
             ArchiveCorrupt: an entry is broken or reaches outside the archive.
@@ -59,17 +59,17 @@ class ZipArchive:
         while at < self._end.end:
             name, member, at = self._entry(at)
             entries += 1
-            # Members that share bytes make a small file inflate without end.
+            # Members that share bytes would let a small file decompress to any size.
             claimed += LOCAL.size + member.packed
             if claimed > self._end.start:
-                raise ArchiveCorrupt("Files in the archive overlap; make the archive anew.")
+                raise ArchiveCorrupt("Files in the archive overlap. Make it again and upload it.")
             if not name.endswith(("/", "\\")):
                 yield member
         if at != self._end.end or not self._counted(entries):
             raise _broken()
 
     def _counted(self, entries: int) -> bool:
-        # Writers without zip64 let the 16 bit count wrap round.
+        # In writers without zip64 the 16-bit count overflows.
         return self._end.entries == (entries if self._end.wide else entries % 65536)
 
     def _entry(self, at: int) -> tuple[str, Member, int]:
@@ -90,7 +90,7 @@ class ZipArchive:
         return name, member, at + _ENTRY.size + named + extended + noted
 
     def locator(self, member: Member) -> dict[str, int]:
-        """Return the member's place; no byte of it is at or after ``limit``."""
+        """Return where the member is; all its bytes lie before ``limit``."""
         return {
             "offset": member.offset,
             "packed": member.packed,
@@ -101,10 +101,10 @@ class ZipArchive:
         }
 
     def content(self, member: Member) -> Iterator[bytes]:
-        """Yield the inflated bytes in pieces.
+        """Yield the decompressed bytes in pieces.
 
         Raises:
-            ArchiveCorrupt: the data does not inflate to the stated size and CRC-32.
+            ArchiveCorrupt: the data does not decompress to the stated size and CRC-32.
         """
         head = LOCAL.unpack(self._window.at(member.offset, LOCAL.size))
         if head[0] != LOCAL_MAGIC:
@@ -122,7 +122,7 @@ class ZipArchive:
 
 
 def _broken() -> ArchiveCorrupt:
-    return ArchiveCorrupt("The zip file is cut off or broken; make it and upload it anew.")
+    return ArchiveCorrupt("The zip file is cut off or broken. Make it again and upload it.")
 
 
 def _inflate(pieces: Iterator[bytes]) -> Iterator[bytes]:
@@ -147,17 +147,17 @@ def _problem(flags: int, method: int, made: int, attributes: int) -> str | None:
 
 
 def _decode(raw: bytes, flags: int) -> str:
-    """Text of a name; bytes that are no text become U+FFFD, which no product id may have."""
+    """Decode a name; bytes that are not text become U+FFFD, which no product id may contain."""
     if flags & _UTF8:
         return raw.decode("utf-8", "replace")
-    try:  # many writers store UTF-8 and do not say so
+    try:  # many writers use UTF-8 without setting its flag
         return raw.decode("utf-8")
     except UnicodeDecodeError:
         return raw.decode("cp437")
 
 
 def _widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
-    """Fill the fields that are all ones from the zip64 record, in its fixed order."""
+    """Replace the fields that are all ones by those of the zip64 record, in fixed order."""
     record = list(_zip64(extra))
     values = [size, packed, offset]
     for index, value in enumerate(values):
@@ -185,7 +185,7 @@ def _find_end(window: Window) -> _End:
     tail = window.at(window.size - size, size)
     at = tail.rfind(b"PK\x05\x06")
     while at >= 0:
-        # The comment must end with the file, or this is a zip inside a cut off one.
+        # The comment must end with the file; if not, this is a zip inside a cut-off zip.
         if at + _END.size <= size:
             record = _END.unpack_from(tail, at)
             if at + _END.size + record[7] == size:
@@ -206,7 +206,7 @@ def _read_end(window: Window, at: int, record: tuple[int, ...]) -> _End:
             if magic != b"PK\x06\x06":
                 raise _broken()
     if disk or first_disk or here != entries:
-        raise ArchiveCorrupt("This is one part of a split zip; upload it as a single file.")
+        raise ArchiveCorrupt("This is one part of a split zip. Upload a single file.")
     shift = at - length - start
     if shift < 0:
         raise _broken()

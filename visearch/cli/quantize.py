@@ -39,7 +39,7 @@ def quantize(encoder: str, out: Path, pictures: Path | None, count: int, as_json
         raise VisearchError(
             f"this needs more packages ({error.name}); pip install 'visearch[worker,cpu]'"
         ) from error
-    from visearch.encoders.runtimes.int8 import is_quantized
+    from visearch.encoders.checkpoints.int8 import is_quantized
     from visearch.encoders.spec import resolve
 
     spec = resolve(encoder)

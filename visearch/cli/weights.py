@@ -94,15 +94,16 @@ def convert(
     CLASSES is the number of classes that the checkpoint tells apart, 0 for none.
     """
     with _extra("worker"):
-        from visearch.encoders.checkpoints.convert import Recipe
+        from visearch.encoders.checkpoints.convert import Conversion
         from visearch.encoders.checkpoints.convert import convert as run
     try:
         preprocess = Preprocess(size=size, fit=fit, mean=mean, std=std)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    run(
-        file, out, Recipe(architecture=architecture, classes=classes or None, preprocess=preprocess)
+    conversion = Conversion(
+        architecture=architecture, classes=classes or None, preprocess=preprocess
     )
+    run(file, out, conversion)
     _report(f"file:{out}", as_json)
 
 
@@ -130,7 +131,7 @@ def cut(spec: str, dimension: int, out: Path, as_json: bool) -> None:
 def check(spec: str, as_json: bool) -> None:
     """Check an encoder: its keys and shapes, that it is finite, that it embeds."""
     with _extra("worker"):
-        from visearch.encoders.checkpoints.checks import check as run
+        from visearch.encoders.encoder import verify_encoder as run
     run(resolve(spec))
     _report(spec, as_json)
 

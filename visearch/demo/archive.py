@@ -12,13 +12,13 @@ from PIL import Image
 from visearch.demo.draw import DemoProduct, products
 
 COLUMNS = ("id", "image", "title", "kind", "colour", "pattern", "price", "picture")
-_OLDEST = (1980, 1, 1, 0, 0, 0)  # what zip can say; a clock would make every archive differ
+_OLDEST = (1980, 1, 1, 0, 0, 0)  # the oldest time in a zip; with a clock no two would be equal
 
 
 def jpeg(picture: Image.Image, quality: int = 88) -> bytes:
-    """The picture as JPEG bytes; the same picture gives the same bytes."""
+    """Return the picture as JPEG; the same picture gives the same bytes."""
     buffer = io.BytesIO()
-    # Prints are fine and bright: halved colour would smear them, save in a poor picture.
+    # The prints are fine and bright: subsampled colour would smear them.
     subsampling = "4:4:4" if quality > 80 else "4:2:0"
     picture.save(buffer, "JPEG", quality=quality, subsampling=subsampling)
     return buffer.getvalue()
@@ -51,12 +51,15 @@ def _write(archive: zipfile.ZipFile, count: int, seed: int) -> None:
 
 
 def write_archive(path: str | Path, count: int = 300, seed: int = 7) -> None:
-    """Write a catalog of ``count`` products to ``path``, a zip the import accepts.
+    """Write a catalog of ``count`` products to ``path``, a zip that can be imported.
 
     ``manifest.csv`` has the columns ``COLUMNS``; the views of a product are joined with
-    ``|``. The same arguments give the same bytes on the same Pillow. The file appears
-    whole or not at all. Raises ``ValueError`` when ``count`` is not in 0 … ``CAPACITY``
-    and ``OSError`` when the file cannot be written.
+    ``|``. With one version of Pillow, the same arguments give the same bytes. The file
+    appears whole or not at all.
+
+    Raises:
+        ValueError: ``count`` is not in 0 … ``CAPACITY``.
+        OSError: the file cannot be written.
     """
     whole = Path(path)
     part = whole.with_name(whole.name + ".part")

@@ -1,4 +1,4 @@
-"""The demo catalog: which products there are, and two pictures of each."""
+"""The products of the demo catalog, and two pictures of each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from visearch.demo.scene import Backdrop, Pose
 from visearch.demo.shapes import KINDS, Kind
 
 CAPACITY = len(KINDS) * len(COLOURS) * len(patterns.PATTERNS)
-"""The most products a demo catalog can have: every combination once."""
+"""Most products that a demo catalog can have: every combination once."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """One product before it is drawn; its id is the same whatever the seed."""
+    """A product before it is drawn; its id does not depend on the seed."""
 
     kind: Kind
     colour: Colour
@@ -36,13 +36,13 @@ class Design:
 
     @property
     def title(self) -> str:
-        """A unique title which says that the picture is drawn."""
+        """A unique title that says the picture is drawn."""
         words = (self.colour.name.capitalize(), patterns.PATTERNS[self.pattern], self.kind.name)
         return " ".join(word for word in words if word) + " (drawn)"
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What the manifest says beside the title; the price has two decimals."""
+        """The product's other columns in the manifest; the price has two decimals."""
         price = self.kind.price * Random(f"price {self.id}").uniform(0.8, 1.25)
         return {
             "kind": self.kind.name,
@@ -55,7 +55,7 @@ class Design:
 
 @dataclass(frozen=True)
 class DemoProduct:
-    """One product of the demo catalog; ``views`` are 320 x 320 ``RGB`` pictures."""
+    """A product of the demo catalog; ``views`` are 320 x 320 ``RGB`` pictures."""
 
     id: str
     title: str
@@ -65,14 +65,14 @@ class DemoProduct:
 
 @dataclass
 class Studio:
-    """Draws designs; keeps each kind's drawing and print, so one run draws them once."""
+    """Draws designs; keeps drawings, prints and backdrops, so that each is drawn once."""
 
     _forms: dict[str, Form] = field(default_factory=dict)
     _prints: dict[tuple[str, str], Plane] = field(default_factory=dict)
     _backdrops: dict[tuple[Backdrop, str, bool], Plane] = field(default_factory=dict)
 
     def sprite(self, design: Design) -> Image.Image:
-        """The design on transparent ground: 400 px ``RGBa`` (premultiplied)."""
+        """Return the design on a transparent background: 400 px ``RGBa`` (premultiplied)."""
         form, share = self._form(design.kind), self._print(design.kind, design.pattern)
         colour = design.colour
         second = colour.bold if design.pattern == "two-tone" else colour.light
@@ -91,7 +91,7 @@ class Studio:
     def shoot(
         self, design: Design, sprite: Image.Image, style: Backdrop, pose: Pose, light: float
     ) -> Plane:
-        """One look at a design: 320 x 320 x 3 ``float32``, 0 to 1."""
+        """Return one view of a design: float32 [320, 320, 3], 0 to 1."""
         stands = design.kind.stands
         key = (style, design.colour.name, stands)
         if key not in self._backdrops:
@@ -113,10 +113,12 @@ class Studio:
 
 
 def designs(count: int, seed: int) -> list[Design]:
-    """The first ``count`` designs of a seed's catalog, the kinds taken in turn.
+    """Return the first ``count`` designs of a seed's catalog, alternating between kinds.
 
-    A longer catalog of the same seed starts with the same designs. Raises
-    ``ValueError`` when ``count`` is not in 0 … ``CAPACITY``.
+    A longer catalog of the same seed starts with the same designs.
+
+    Raises:
+        ValueError: ``count`` is not in 0 … ``CAPACITY``.
     """
     if not 0 <= count <= CAPACITY:
         raise ValueError(f"count must be from 0 to {CAPACITY}, not {count}")
@@ -143,7 +145,7 @@ def _lifestyle(random: Random, stands: bool) -> Pose:
 
 
 def views(studio: Studio, design: Design, seed: int) -> tuple[Image.Image, ...]:
-    """The catalog's pictures of a design: a packshot and one in a tinted room."""
+    """Return the catalog's pictures of a design: a packshot and one in a coloured room."""
     random = Random(f"views {seed} {design.id}")
     sprite, stands = studio.sprite(design), design.kind.stands
     packshot = studio.shoot(design, sprite, "studio", _packshot(random, stands), 1.0)
@@ -155,7 +157,8 @@ def views(studio: Studio, design: Design, seed: int) -> tuple[Image.Image, ...]:
 def products(count: int = 300, seed: int = 7) -> Iterator[DemoProduct]:
     """Draw a catalog, product by product; the same arguments give the same pixels.
 
-    Raises ``ValueError`` when ``count`` is not in 0 … ``CAPACITY``.
+    Raises:
+        ValueError: ``count`` is not in 0 … ``CAPACITY``.
     """
     studio = Studio()
     for design in designs(count, seed):

@@ -1,4 +1,4 @@
-"""The colours of the demo catalog: each with the partners that suit it."""
+"""The colours of the demo catalog, each with colours that go with it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LEAF: RGB = (108, 146, 108)
 class Colour:
     """One colourway.
 
-    ``light`` is what a pattern is printed in, ``bold`` the other half of a two-tone
-    product, ``deep`` the trim, and ``wall`` the backdrop of the second view.
+    ``light`` is the colour of prints, ``bold`` the other half of a two-tone product,
+    ``deep`` the trim, and ``wall`` the backdrop of the second view.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The prints: where, on a product's body, the second colour shows."""
+"""The prints: where a product's body shows its second colour."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ PATTERNS = {
 
 
 def _edge(distance: Plane) -> Plane:
-    """Coverage of a pixel whose centre lies ``distance`` units inside an edge."""
+    """Return the coverage of a pixel whose centre is ``distance`` units inside an edge."""
     return clamp(distance * np.float32(SIZE / 100) + np.float32(0.5))
 
 
 def _bands(along: Plane, period: float) -> Plane:
-    """1 in every second half period, 0 between."""
+    """Return bands: 1 in one half of each period, 0 in the other."""
     return _edge(np.abs(along % period - period / 2) - np.float32(period / 4))
 
 
@@ -36,7 +36,7 @@ def _dots(u: Plane, v: Plane, period: float) -> Plane:
 
 
 def _frame(sag: float, angle: float) -> tuple[Plane, Plane]:
-    """Coordinates of the print on the product, in drawing units around its middle."""
+    """Return the print's coordinates on the product, in drawing units from its middle."""
     axis = (np.arange(SIZE, dtype=np.float32) + 0.5) * np.float32(100 / SIZE) - 50
     x, y = np.meshgrid(axis, axis)
     y = y + np.float32(sag) * (x / 50) ** 2
@@ -47,13 +47,14 @@ def _frame(sag: float, angle: float) -> tuple[Plane, Plane]:
 def cover(
     pattern: str, *, period: float = 11, sag: float = 0, angle: float = 0, split: float = 60
 ) -> Plane:
-    """Share of the second colour in each pixel: 400 x 400 ``float32``, 0 to 1.
+    """Return the share of the second colour in each pixel: float32 [400, 400], 0 to 1.
 
     ``period`` is the print's repeat in drawing units; ``sag`` bends it upwards at the
     sides, as on a cylinder seen from above; ``angle`` turns it, in degrees; ``split``
     is the height at which a two-tone product changes colour.
 
-    Raises ``KeyError`` for an unknown pattern.
+    Raises:
+        KeyError: there is no such pattern.
     """
     u, v = _frame(sag, 0 if pattern == "two-tone" else angle)
     prints: dict[str, Callable[[], Plane]] = {

@@ -1,9 +1,9 @@
-"""The pen: anti-aliased masks in a 100 x 100 drawing, laid over each other as paint.
+"""The pen: anti-aliased masks in a 100 x 100 drawing, painted over each other.
 
-A mask is an ``L`` picture drawn at three times the size of the finished sprite. Fills
-and shades add masks to a ``Sketch``, which keeps, for each pixel, how much of each
-*role* of paint is seen there. A kind of product is therefore drawn once; each colour
-and each pattern is then a weighted sum, which is what makes a catalog cheap to draw.
+A mask is an ``L`` picture at three times the size of the finished sprite. Fills and shades
+add masks to a ``Sketch``, which records for each pixel how much of each *role* of paint is
+visible. So a kind of product is drawn only once, and each colour and pattern is a weighted
+sum, which makes a catalog cheap to draw.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 SIZE = 400
-"""Side of a sprite, in pixels; the drawing's 100 units span it."""
+"""Side of a sprite in pixels, which is 100 units of the drawing."""
 SUPER = 3
 UNIT = SIZE * SUPER / 100
 
@@ -27,18 +27,18 @@ Role = Literal["body", "main", "trim"]
 Plane = npt.NDArray[np.float32]
 Point = tuple[float, float]
 
-# Shadows lean to violet and lights to cream: black and white would look dirty.
+# Violet shadows and cream lights: black and white would look dirty.
 SHADOW: RGB = (34, 24, 56)
 LIGHT: RGB = (255, 252, 244)
 
 
 def clamp(values: npt.NDArray[np.floating]) -> Plane:
-    """The values limited to 0 … 1, as ``float32``."""
+    """Return the values clipped to 0 … 1, as float32."""
     return np.asarray(np.clip(values, 0, 1), dtype=np.float32)
 
 
 def blank() -> Image.Image:
-    """An empty mask, 1200 x 1200 ``L``."""
+    """Return an empty mask, 1200 x 1200 ``L``."""
     return Image.new("L", (SIZE * SUPER, SIZE * SUPER), 0)
 
 
@@ -47,14 +47,14 @@ def _pixels(points: list[Point]) -> list[Point]:
 
 
 def ellipse(x0: float, y0: float, x1: float, y1: float) -> Image.Image:
-    """The ellipse inside the box, in drawing units."""
+    """Return the ellipse inside a box, in drawing units."""
     mask = blank()
     ImageDraw.Draw(mask).ellipse(_pixels([(x0, y0), (x1, y1)]), fill=255)
     return mask
 
 
 def box(x0: float, y0: float, x1: float, y1: float, radius: float = 0) -> Image.Image:
-    """The rectangle with rounded corners, in drawing units."""
+    """Return the rectangle with rounded corners, in drawing units."""
     mask = blank()
     corners = _pixels([(x0, y0), (x1, y1)])
     ImageDraw.Draw(mask).rounded_rectangle(corners, radius * UNIT, fill=255)
@@ -62,7 +62,7 @@ def box(x0: float, y0: float, x1: float, y1: float, radius: float = 0) -> Image.
 
 
 def _bezier(ends: list[Point], steps: int = 24) -> list[Point]:
-    """Points of the quadratic or cubic Bezier curve, without its first point."""
+    """Return points of a quadratic or cubic Bezier curve, without its first point."""
     t = np.linspace(0, 1, steps + 1)[1:, None]
     rows = [np.array(end, dtype=float)[None, :].repeat(steps, axis=0) for end in ends]
     while len(rows) > 1:  # de Casteljau
@@ -71,7 +71,7 @@ def _bezier(ends: list[Point], steps: int = 24) -> list[Point]:
 
 
 def trace(outline: str) -> list[Point]:
-    """Points along an outline in the absolute M, L, Q and C commands of SVG paths."""
+    """Return points along an outline, given as absolute M, L, Q and C commands of SVG."""
     points: list[Point] = []
     for command, numbers in re.findall(r"([MLQC])([^MLQC]*)", outline):
         values = [float(number) for number in numbers.split()]
@@ -86,14 +86,14 @@ def trace(outline: str) -> list[Point]:
 
 
 def path(outline: str) -> Image.Image:
-    """The closed outline, filled."""
+    """Return the closed outline, filled."""
     mask = blank()
     ImageDraw.Draw(mask).polygon(_pixels(trace(outline)), fill=255)
     return mask
 
 
 def stroke(outline: str, width: float) -> Image.Image:
-    """The open outline drawn with a round pen of ``width`` drawing units."""
+    """Return the open outline, drawn with a round pen of ``width`` drawing units."""
     mask = blank()
     draw = ImageDraw.Draw(mask)
     points = _pixels(trace(outline))
@@ -105,7 +105,7 @@ def stroke(outline: str, width: float) -> Image.Image:
 
 
 def union(*masks: Image.Image) -> Image.Image:
-    """What any of the masks covers."""
+    """Return what any of the masks covers."""
     whole = masks[0]
     for mask in masks[1:]:
         whole = ImageChops.lighter(whole, mask)
@@ -113,17 +113,17 @@ def union(*masks: Image.Image) -> Image.Image:
 
 
 def both(mask: Image.Image, other: Image.Image) -> Image.Image:
-    """What both masks cover."""
+    """Return what both masks cover."""
     return ImageChops.darker(mask, other)
 
 
 def cut(mask: Image.Image, hole: Image.Image) -> Image.Image:
-    """The mask without what ``hole`` covers."""
+    """Return the mask without what ``hole`` covers."""
     return ImageChops.subtract(mask, hole)
 
 
 def pair(mask: Image.Image) -> Image.Image:
-    """The mask and its mirror image about the drawing's middle."""
+    """Return the mask joined with its mirror image about the drawing's middle."""
     return union(mask, ImageOps.mirror(mask))
 
 
@@ -138,11 +138,11 @@ def _plane(image: Image.Image) -> Plane:
 
 @dataclass(frozen=True)
 class Form:
-    """One drawn kind, before its colours are known.
+    """A drawn kind, before it has colours.
 
     ``body`` (takes the pattern), ``main`` (main colour, never a pattern), ``trim`` and
-    ``alpha`` are 400 x 400 ``uint8`` weights; ``fixed`` is 400 x 400 x 3 ``uint8``, the
-    premultiplied colour of what is the same in every product, such as metal and shade.
+    ``alpha`` are weights uint8 [400, 400]; ``fixed`` uint8 [400, 400, 3] is the
+    premultiplied colour of what all products share, such as metal and shade.
     """
 
     body: npt.NDArray[np.uint8]
@@ -153,7 +153,7 @@ class Form:
 
 
 class Sketch:
-    """Layers of paint, laid one over the other from back to front."""
+    """Layers of paint, from back to front."""
 
     def __init__(self) -> None:
         """Start with an empty, transparent drawing."""
@@ -164,7 +164,7 @@ class Sketch:
         self.fixed: Plane = np.zeros((SIZE, SIZE, 3), np.float32)
 
     def fill(self, mask: Image.Image, paint: Role | RGB) -> None:
-        """Cover the mask with one role's paint, or with a colour of its own."""
+        """Paint the mask in a role's colour, or in a fixed colour."""
         cover = _plane(_small(mask))
         self._over(cover, cover, paint)
         self.alpha += cover * (1 - self.alpha)
@@ -178,16 +178,16 @@ class Sketch:
         within: Image.Image | None = None,
         colour: RGB = SHADOW,
     ) -> None:
-        """Tint what lies under the mask, its edge blurred by ``soft`` drawing units."""
+        """Tint what is under the mask, with its edge blurred by ``soft`` drawing units."""
         cover = _plane(_small(mask, soft)) * np.float32(strength)
         self.tint(cover if within is None else cover * _plane(_small(within)), colour)
 
     def tint(self, cover: Plane, colour: RGB) -> None:
-        """Blend a colour over what is drawn, without reaching outside it."""
+        """Blend a colour over what is drawn, but not outside it."""
         self._over(cover, cover * self.alpha, colour)
 
     def round(self, mask: Image.Image, strength: float = 1.0, soft: float = 4) -> None:
-        """Give the mask volume: light from the upper left, shade at the lower right."""
+        """Give the mask volume: light at the upper left, shade at the lower right."""
         inside, blurred = _small(mask), _small(mask, soft)
         reach = round(soft * SIZE / 100 * 0.8)
         lower = _plane(ImageChops.offset(blurred, -reach, -reach))
@@ -207,7 +207,7 @@ class Sketch:
         self.tint((inside * glow * strength).astype(np.float32), LIGHT)
 
     def form(self) -> Form:
-        """The finished drawing."""
+        """Return the finished drawing."""
         levels = [*self.roles.values(), self.alpha, self.fixed]
         return Form(*((level * 255 + 0.5).astype(np.uint8) for level in levels))
 

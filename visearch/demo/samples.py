@@ -1,7 +1,7 @@
-"""Sample queries: a third look at six products of the demo catalog.
+"""Sample queries: a third view of six products of the demo catalog.
 
-Each is turned, scaled, lit and compressed in a way no picture of the catalog is, yet a
-good visual search should answer with the product it was made of.
+Each is turned, scaled, lit and compressed unlike any picture of the catalog; a good visual
+search should still find the product that it shows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from visearch.demo.shapes import KINDS
 
 SAMPLE_KINDS = ("sneaker", "backpack", "mug", "lamp", "handbag", "umbrella")
 POOL = 3 * len(KINDS)
-"""Samples show products among a catalog's first ``POOL``: any longer catalog has them."""
+"""Samples show products among a catalog's first ``POOL``, so any longer catalog has them."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One query picture: its file name, JPEG bytes, the product shown, and alt text."""
+    """A query picture: its file name, JPEG bytes, the product shown, and alt text."""
 
     name: str
     jpeg: bytes
@@ -35,7 +35,7 @@ class Sample:
 
 
 def _chosen(seed: int) -> list[Design]:
-    """One design of each sample kind, as different from the others as the pool allows."""
+    """Return a design of each sample kind, as different from the others as possible."""
     pool, chosen = designs(POOL, seed), list[Design]()
     for kind in SAMPLE_KINDS:
         colours = [design.colour for design in chosen]
@@ -57,7 +57,7 @@ def _pose(random: Random, stands: bool) -> scene.Pose:
 
 
 def _snap(studio: Studio, design: Design, seed: int) -> bytes:
-    """A casual photograph: window light, a little dark, grainy, well compressed."""
+    """Return a casual photo: window light, slightly dark, grainy, strongly compressed."""
     random = Random(f"sample {seed} {design.id}")
     pose = _pose(random, design.kind.stands)
     light = random.uniform(0.86, 0.94)
@@ -68,7 +68,7 @@ def _snap(studio: Studio, design: Design, seed: int) -> bytes:
 
 
 def samples(seed: int = 7) -> list[Sample]:
-    """Six queries for the catalog of this seed, 320 x 320 JPEG; always the same."""
+    """Return six queries for the catalog of this seed, 320 x 320 JPEG; always the same."""
     studio = Studio()
     return [
         Sample(
@@ -81,15 +81,13 @@ def samples(seed: int = 7) -> list[Sample]:
     ]
 
 
-def sample_queries(seed: int = 7) -> list[tuple[str, bytes]]:
-    """The samples as ``(file name, JPEG bytes)``."""
-    return [(sample.name, sample.jpeg) for sample in samples(seed)]
-
-
 def write_samples(folder: str | Path, seed: int = 7) -> None:
     """Write ``sample-1.jpg`` … and ``samples.json``, a list of {file, product_id, alt}.
 
-    The folder is made when missing. Raises ``OSError`` when it cannot be written.
+    The folder is created if it is missing.
+
+    Raises:
+        OSError: a file cannot be written.
     """
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)

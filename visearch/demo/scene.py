@@ -1,4 +1,4 @@
-"""The photographer: places a sprite in front of a backdrop, in some pose and light."""
+"""Scenes: a sprite in front of a backdrop, in a given pose and light."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from visearch.demo.pen import LIGHT, RGB, SHADOW, SIZE, Plane, clamp
 FRAME = 320
 """Side of a finished picture, in pixels."""
 HORIZON = 0.7
-_THUMB = FRAME // 4  # shadows are soft: a quarter of the size is enough to draw them
+_THUMB = FRAME // 4  # shadows are soft, so a quarter of the size is enough
 
 Backdrop = Literal["studio", "wall", "window"]
 
@@ -22,9 +22,9 @@ Backdrop = Literal["studio", "wall", "window"]
 class Pose:
     """Where the product stands in the frame.
 
-    ``turn`` in degrees; ``scale`` 1 fills the frame with the drawing's 100 units;
-    ``shift`` in pixels of the frame; ``tilt`` is how far the picture leans back (0 to
-    about 0.2); ``mirror`` swaps left and right.
+    ``turn`` is in degrees; at ``scale`` 1 the drawing's 100 units fill the frame; ``shift``
+    is in pixels of the frame; ``tilt`` is how far the product leans back (0 to about 0.2);
+    ``mirror`` swaps left and right.
     """
 
     turn: float = 0.0
@@ -35,7 +35,7 @@ class Pose:
 
 
 def place(sprite: Image.Image, pose: Pose) -> Image.Image:
-    """The sprite (``RGBa``, 400 px) in its pose: ``RGBa``, 320 px."""
+    """Return the sprite (``RGBa``, 400 px) in its pose: ``RGBa``, 320 px."""
     angle, size = np.radians(pose.turn), pose.scale * FRAME / SIZE
     cos, sin = np.cos(angle) * size, np.sin(angle) * size
     flip = -1.0 if pose.mirror else 1.0
@@ -76,7 +76,7 @@ def _studio() -> Plane:
 
 
 def _floor(picture: Plane, share: float, tint: RGB) -> Plane:
-    """The lower part of the scene in the wall's own colour, deeper: grey would be mud."""
+    """Draw the floor in a deeper shade of the wall's colour; grey would look muddy."""
     _, y = _grid()
     below = clamp((y - HORIZON) * FRAME)
     deep = _unit(tint) ** np.float32(1 + share * 2)
@@ -106,14 +106,14 @@ def _window(tint: RGB, stands: bool) -> Plane:
 
 
 def backdrop(style: Backdrop, tint: RGB, stands: bool) -> Plane:
-    """An empty scene: 320 x 320 x 3 ``float32``, 0 to 1."""
+    """Return an empty scene: float32 [320, 320, 3], 0 to 1."""
     if style == "studio":
         return _studio()
     return _wall(tint, stands) if style == "wall" else _window(tint, stands)
 
 
 def _contact(alpha: Image.Image) -> Image.Image:
-    """The shadow on the floor, under the lowest part of what stands there."""
+    """Return the shadow on the floor, under the lowest part of a standing product."""
     _, top, _, bottom = alpha.getbbox() or (0, 0, FRAME, FRAME)
     foot = alpha.crop((0, bottom - (bottom - top) // 12, FRAME, bottom))
     left, _, right, _ = foot.getbbox() or (0, 0, FRAME, 1)
@@ -125,17 +125,17 @@ def _contact(alpha: Image.Image) -> Image.Image:
 
 
 def _drop(alpha: Image.Image) -> Image.Image:
-    """The shadow of a thing that lies flat or hangs close to the wall."""
+    """Return the shadow of a product that lies flat or hangs close to the wall."""
     shadow = Image.new("L", (_THUMB, _THUMB))
     shadow.paste(alpha.reduce(4).point(lambda level: level * 0.5), (2, 3))
     return shadow.filter(ImageFilter.GaussianBlur(2.2))
 
 
 def shoot(sprite: Image.Image, pose: Pose, empty: Plane, stands: bool, light: float) -> Plane:
-    """The placed sprite in front of a backdrop, with its shadow.
+    """Return the sprite in its pose in front of a backdrop, with its shadow.
 
     ``sprite`` is the 400 px ``RGBa`` drawing, ``empty`` a ``backdrop``, ``light`` the
-    exposure (1 as drawn). Returns 320 x 320 x 3 ``float32``, 0 to 1.
+    exposure (1: as drawn). The result is float32 [320, 320, 3], 0 to 1.
     """
     placed = place(sprite, pose)
     pixels = np.asarray(placed, dtype=np.float32) / np.float32(255)
@@ -150,5 +150,5 @@ def shoot(sprite: Image.Image, pose: Pose, empty: Plane, stands: bool, light: fl
 
 
 def picture(pixels: Plane) -> Image.Image:
-    """A scene of ``float32`` 0 to 1 as an ``RGB`` picture of the same size."""
+    """Return a scene, float32 0 to 1, as an ``RGB`` picture of the same size."""
     return Image.fromarray((pixels * 255 + 0.5).astype(np.uint8), "RGB")

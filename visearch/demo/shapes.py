@@ -1,4 +1,4 @@
-"""The kinds of product the demo catalog knows, and how each is drawn and shown."""
+"""The kinds of product in the demo catalog, and how each is drawn and shown."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from visearch.demo.pen import Form
 class Kind:
     """One kind of product.
 
-    ``price`` is the middle of its prices, in a currency of the reader's choice.
-    ``stands`` tells a thing on a floor from one that lies flat. The rest is how a
-    pattern lies on it; see ``patterns.cover``.
+    ``price`` is the middle of its prices, in no particular currency. ``stands`` tells
+    products that stand on a floor from those that lie flat. The other fields place a pattern
+    on it; see ``patterns.cover``.
     """
 
     name: str

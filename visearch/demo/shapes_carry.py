@@ -1,4 +1,4 @@
-"""Drawings of things to carry: backpack, handbag, suitcase, umbrella."""
+"""Drawings of bags and the like: backpack, handbag, suitcase, umbrella."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def handbag() -> Form:
 
 
 def suitcase() -> Form:
-    """A cabin suitcase, its handle drawn out."""
+    """A cabin suitcase with its handle pulled out."""
     sketch = Sketch()
     rods = pair(box(37, 8, 39.4, 30))
     sketch.fill(rods, STEEL)

@@ -19,7 +19,7 @@ from visearch.demo.pen import (
 
 
 def mug() -> Form:
-    """A mug of coffee, handle to the right."""
+    """A mug of coffee with its handle to the right."""
     sketch = Sketch()
     handle = stroke("M 66 40 C 92 34 92 74 64 70", 6.5)
     sketch.fill(handle, "main")

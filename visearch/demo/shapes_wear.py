@@ -48,7 +48,7 @@ def t_shirt() -> Form:
 
 
 def cap() -> Form:
-    """A baseball cap from the side, peak to the right."""
+    """A baseball cap from the side, with its peak to the right."""
     sketch = Sketch()
     dome = path("M 8 67 C 4 36 24 20 44 20 C 66 20 78 36 80 60 Q 64 71 46 71 Q 26 71 8 67")
     button = ellipse(40, 17, 49, 22.5)
@@ -87,7 +87,7 @@ def _sole(sketch: Sketch) -> None:
 
 
 def sneaker() -> Form:
-    """A low sneaker from the side, toe to the right."""
+    """A low sneaker from the side, with its toe to the right."""
     sketch = Sketch()
     tongue = path("M 34 38 Q 38 24 46 27 Q 50 30 56 42 L 40 48")
     sketch.fill(tongue, "trim")
@@ -135,7 +135,7 @@ def _dial(sketch: Sketch) -> None:
 
 
 def watch() -> Form:
-    """A wrist watch from the front, strap open."""
+    """A wrist watch from the front, with its strap open."""
     sketch = Sketch()
     strap = union(
         path("M 37 34 L 39.5 6 Q 40 3 43 3 L 57 3 Q 60 3 60.5 6 L 63 34"),

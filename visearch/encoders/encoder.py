@@ -1,4 +1,4 @@
-"""The encoder: pictures → L2-normalised embeddings, by the runtime that suits the machine."""
+"""The encoder: pictures → L2-normalised embeddings, on the runtime that suits the machine."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from visearch.encoders.checkpoints.verified import load_verified
 from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.runtimes.start import start
 from visearch.encoders.spec import EncoderSpec, resolve
+from visearch.errors import WeightsMismatch
 from visearch.images import Preprocess
 
 BUCKETS = (1, 4, 16, 64)
-"""Batch sizes that XLA compiles; it pads a batch up to the next one."""
+"""Batch sizes that XLA compiles; smaller batches are padded to the next one."""
 
 
 class Encoder:
-    """A network with its preprocessing. Thread-safe: calls take turns."""
+    """A network and its preprocessing. Thread-safe: concurrent calls take turns."""
 
     def __init__(
         self,
@@ -42,21 +44,21 @@ class Encoder:
     ) -> Encoder:
         """Open the encoder ``spec`` (see :func:`resolve`).
 
-        The first opening on a machine exports and checks the network (seconds); later ones
-        read the result from a cache. Without ``options`` the environment says how to run
-        it (``VISEARCH_RUNTIME`` and others, docs/settings.md).
+        The first time on a machine, this exports and checks the network, which takes
+        seconds; later, it reads the result from a cache. Without ``options``, the
+        environment says how to run it (``VISEARCH_RUNTIME`` and others, docs/settings.md).
 
         Raises:
             UnknownEncoder: there is no such encoder.
             WeightsMismatch: its file does not fit its architecture.
-            ExportError: the runtime cannot run it as Flax does.
-            SettingsError: the runtime is not installed, or cannot do what is asked for.
+            ExportError: the runtime's vectors differ from Flax's, or it cannot run the graph.
+            SettingsError: the runtime is not installed, or does not support the options.
         """
         return cls(resolve(spec), buckets, options)
 
     @property
     def fingerprint(self) -> str:
-        """Names the encoder; vectors of two fingerprints never meet."""
+        """The encoder's identity; vectors of two fingerprints are never compared."""
         return self.spec.fingerprint
 
     @property
@@ -71,11 +73,11 @@ class Encoder:
 
     @property
     def preprocess(self) -> Preprocess:
-        """How a picture becomes the input; the same when indexing and when searching."""
+        """How a picture becomes the input, for catalog pictures and for queries."""
         return self.spec.preprocess
 
     def warm_up(self) -> None:
-        """Do now what the first requests would have to wait for."""
+        """Do the work that the first requests would otherwise wait for."""
         with self._turn:
             self._engine.warm_up()
 
@@ -94,9 +96,36 @@ class Encoder:
         if pixels.dtype != np.uint8 or pixels.shape[1:] != (self.size, self.size, 3):
             raise ValueError(
                 f"expected uint8 [n, {self.size}, {self.size}, 3], "
-                f"not {pixels.dtype} {list(pixels.shape)}"
+                f"got {pixels.dtype} {list(pixels.shape)}"
             )
         if not len(pixels):
             return np.empty((0, self.dimension), np.float32)
         with self._turn:
             return self._engine.run(pixels)
+
+
+def verify_encoder(spec: EncoderSpec) -> None:
+    """Load an encoder as a worker would, and embed two pictures.
+
+    Raises:
+        UnknownEncoder: there is no such architecture.
+        WeightsMismatch: a key or shape differs, a weight is not finite, or the results are
+            not embeddings.
+        ExportError, SettingsError: as :meth:`Encoder.open`.
+    """
+    tensors = load_verified(spec)
+    broken = [key for key, value in tensors.items() if not np.isfinite(value).all()]
+    if broken:
+        raise WeightsMismatch(
+            f"{spec.weights.name} has weights that are not finite: {', '.join(broken)}. "
+            "Export the checkpoint again."
+        )
+    encoder = Encoder(spec, buckets=(2,))
+    noise = np.random.default_rng(0).integers(0, 256, (2, encoder.size, encoder.size, 3), np.uint8)
+    vectors = encoder.embed_pixels(noise)
+    lengths = np.linalg.norm(vectors, axis=1)
+    if vectors.shape != (2, spec.dimension) or not np.allclose(lengths, 1, atol=1e-3):
+        raise WeightsMismatch(
+            f"{spec.weights.name} gives vectors of shape {list(vectors.shape)} and lengths "
+            f"{lengths}, not {spec.dimension} numbers of length 1. Export the checkpoint again."
+        )

@@ -1,4 +1,4 @@
-"""Every architecture by name."""
+"""Every architecture by name, and models made from checkpoints."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from visearch.errors import UnknownEncoder
 
 
 class Overrides(TypedDict, total=False):
-    """Fields that replace those of an architecture's config; see :class:`Config`."""
+    """Fields of an architecture's config that a caller may replace; see :class:`Config`."""
 
     classes: int | None
     embedding: int | None
@@ -53,26 +53,26 @@ VARIANTS: dict[str, Config] = {
 
 
 def dimension(config: Config) -> int:
-    """Return the length of the embedding that a model of this config gives."""
+    """Return the length of the embedding of a model with this config."""
     return config.embedding or config.features
 
 
 class _OneKey(nnx.RngStream):
-    """Gives the same key always, where only shapes are asked for: counting takes longest."""
+    """Always gives the same key: counting them is slow, and shapes need no randomness."""
 
     def __call__(self) -> jax.Array:
         key: jax.Array = self.key[...]
         return key
 
     def fork(self, *, split: int | tuple[int, ...] | None = None) -> nnx.RngStream:
-        """Give a dropout layer a stream that does count."""
+        """Return an ordinary stream for a dropout layer."""
         return nnx.RngStream(self(), tag=self.tag)
 
 
 def build(name: str, *, seed: int = 0, **overrides: Unpack[Overrides]) -> Model:
-    """Make the named architecture with random weights, drawn from ``seed``.
+    """Make the named architecture with random weights that depend on ``seed``.
 
-    ``overrides`` replace fields of its config: ``classes=None``, ``embedding=256``.
+    ``overrides`` replace fields of its config, such as ``classes=None``, ``embedding=256``.
 
     Raises:
         UnknownEncoder: there is no such architecture.
@@ -81,7 +81,7 @@ def build(name: str, *, seed: int = 0, **overrides: Unpack[Overrides]) -> Model:
 
 
 def abstract(name: str, **overrides: Unpack[Overrides]) -> Model:
-    """Make the named architecture with the shapes of its weights, but no weights.
+    """Make the named architecture with the shapes of its weights but without values.
 
     Raises:
         UnknownEncoder: there is no such architecture.
@@ -100,7 +100,9 @@ def _make(name: str, rngs: nnx.Rngs, overrides: Overrides) -> Model:
     for family, variants in _FAMILIES:
         if name in variants:
             return family(replace(variants[name], **overrides), rngs=rngs)
-    raise UnknownEncoder(f"unknown architecture {name!r}; there are {', '.join(VARIANTS)}")
+    raise UnknownEncoder(
+        f"There is no architecture {name!r}. Choose one of: {', '.join(VARIANTS)}."
+    )
 
 
 def load_model(
@@ -108,8 +110,8 @@ def load_model(
 ) -> Model:
     """Make the named architecture for inference, with the weights of a checkpoint.
 
-    ``weights`` is a safetensors or PyTorch file; without it they are random. ``overrides``
-    are those of :func:`build`: ``classes=20`` for a checkpoint with 20 classes.
+    ``weights`` is a safetensors or PyTorch file; without one, they are random. ``overrides``
+    are those of :func:`build`, such as ``classes=20`` for a checkpoint with 20 classes.
 
     Raises:
         UnknownEncoder: there is no such architecture.
@@ -124,13 +126,13 @@ def load_model(
 
 
 def filled(name: str, tensors: Mapping[str, Array], **overrides: Unpack[Overrides]) -> Model:
-    """Make the named architecture, in training mode, with ``tensors`` for weights.
+    """Make the named architecture with ``tensors`` as its weights, in training mode.
 
     Raises:
         UnknownEncoder: there is no such architecture.
         WeightsMismatch: the tensors do not fit it.
     """
-    # Random weights would be drawn only to be overwritten: seconds for a large network.
+    # Drawing random weights only to overwrite them takes seconds for a large network.
     model = abstract(name, **overrides)
     load_tensors(model, tensors)
     nnx.reseed(model, default=0)

@@ -1,32 +1,36 @@
-"""Encoder specs: a short string → what an encoder is, read without loading jax.
+"""Encoder specs: a short string → what the encoder is, without loading jax.
 
-The web server and the ingest workers need an encoder's fingerprint and preprocessing,
-not its arithmetic; both stand in the metadata of its safetensors file.
+The web server and the ingest workers need an encoder's fingerprint and preprocessing but do
+not run it. Both come from the metadata of its safetensors file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from visearch.encoders.checkpoints import hub
-from visearch.encoders.checkpoints.header import read_metadata
 from visearch.errors import EncoderMismatch, UnknownEncoder, WeightsMismatch
 from visearch.images import Preprocess
 from visearch.records import Catalog
 from visearch.settings import Settings
 
 METADATA_KEY = "visearch"
+MAX_HEADER_BYTES = 100_000_000
 BUNDLED = Path(__file__).parent / "bundled" / "encoder.safetensors"
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """One encoder: an architecture, the file of its weights, its preprocessing."""
+    """An encoder: its architecture, its file of weights, its preprocessing.
+
+    ``digest`` is the SHA-256 of the file, ``dimension`` the length of an embedding.
+    """
 
     architecture: str
     weights: Path
@@ -36,9 +40,9 @@ class EncoderSpec:
 
     @property
     def fingerprint(self) -> str:
-        """Architecture + weights digest + preprocessing, in 16 hex digits after the name.
+        """The architecture's name and 16 hex digits of weights digest and preprocessing.
 
-        Two encoders with one fingerprint give the same embedding for the same picture.
+        Encoders with the same fingerprint give the same embedding for the same picture.
         """
         text = "\n".join((self.architecture, self.digest, self.preprocess.identity()))
         return f"{self.architecture}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
@@ -49,8 +53,8 @@ def metadata_for(
 ) -> dict[str, str]:
     """Return the safetensors metadata that :func:`resolve` reads back.
 
-    ``notes`` (the recipe, say) are kept with it. All of it is one entry: safetensors
-    writes several in random order, and the same weights must give the same digest.
+    ``notes``, such as the training recipe, are kept with it. All of it is one entry, because
+    safetensors writes several in random order and equal weights must give equal files.
     """
     body = {
         "architecture": architecture,
@@ -62,50 +66,71 @@ def metadata_for(
 
 
 def read_notes(path: Path) -> dict[str, Any]:
-    """Return what :func:`metadata_for` put into a file.
+    """Return what :func:`metadata_for` wrote into a file.
 
     Raises:
-        WeightsMismatch: not safetensors. KeyError, ValueError: not written by visearch.
+        WeightsMismatch: the file is not safetensors.
+        KeyError, ValueError: visearch did not write it.
     """
-    body: dict[str, Any] = json.loads(read_metadata(path)[METADATA_KEY])
+    body: dict[str, Any] = json.loads(_read_metadata(path)[METADATA_KEY])
     return body
 
 
+def is_encoder_file(path: Path) -> bool:
+    """Tell whether visearch wrote this file of weights, so that it describes itself."""
+    try:
+        return METADATA_KEY in _read_metadata(path)
+    except WeightsMismatch:
+        return False
+
+
 def resolve(spec: str) -> EncoderSpec:
-    """Resolve ``bundled``, ``file:PATH`` (a file that visearch wrote) or a pulled ``hf-hub:…``.
+    """Resolve ``bundled``, ``file:PATH`` (written by visearch) or a pulled ``hf-hub:…``.
 
     Raises:
-        UnknownEncoder: no such spec or file, it was not pulled yet, or it lacks
-            visearch's metadata.
+        UnknownEncoder: there is no such spec or file, it was not pulled yet, or its file was
+            not written by visearch.
     """
     if spec in ("bundled", "bundled:"):
-        path, remedy = BUNDLED, "install visearch again"
+        path, remedy = BUNDLED, "Its file is missing. Install visearch again"
     elif spec.startswith("file:"):
-        path, remedy = Path(spec.removeprefix("file:")), "there is no such file"
+        path, remedy = Path(spec.removeprefix("file:")), "There is no such file. Check the path"
     elif spec.startswith(hub.PREFIX):
         path = hub.HubSource.parse(spec).path(weights_folder())
-        remedy = f"run `visearch weights pull {spec}` first"
+        remedy = f"It is not on this machine. Run `visearch weights pull {spec}` first"
     else:
         raise UnknownEncoder(
-            f"unknown encoder {spec!r}; use 'bundled', 'file:PATH' or 'hf-hub:OWNER/NAME@REVISION'"
+            f"There is no encoder {spec!r}. Use 'bundled', 'file:PATH' or "
+            "'hf-hub:OWNER/NAME@REVISION'."
         )
     if not path.is_file():
-        raise UnknownEncoder(f"encoder {spec!r}: {remedy}")
+        raise UnknownEncoder(f"The encoder {spec!r} cannot be opened. {remedy}.")
     return _read(path, path.stat().st_mtime_ns)
 
 
 def weights_folder() -> Path:
-    """Return the folder of pulled weights; it is this machine's, not a catalog's."""
+    """Return the folder of pulled weights, which all catalogs of this machine share."""
     return Settings.from_env().home / "weights"
 
 
-def check(catalog: Catalog, fingerprint: str) -> None:
-    """Refuse to mix vectors of two encoders; raises EncoderMismatch."""
+def require_same_encoder(catalog: Catalog, fingerprint: str) -> None:
+    """Raise EncoderMismatch if the catalog's vectors come from another encoder."""
     if catalog.fingerprint != fingerprint:
         raise EncoderMismatch(
-            f"catalog {catalog.name!r} was made with encoder {catalog.fingerprint}, "
-            f"but {catalog.encoder!r} is now {fingerprint}; make a new catalog with it"
+            f"The catalog {catalog.name!r} was made with the encoder {catalog.fingerprint}, "
+            f"but {catalog.encoder!r} is now {fingerprint}. Make a new catalog for it."
         )
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    """Read the string metadata of a safetensors file, without its tensors and without numpy."""
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(length, MAX_HEADER_BYTES)))
+        return dict(header.get("__metadata__", {}))
+    except (struct.error, ValueError, AttributeError, TypeError) as error:
+        raise WeightsMismatch(f"{path.name} is not a safetensors file ({error}).") from error
 
 
 @lru_cache(maxsize=32)
@@ -121,11 +146,11 @@ def _read(path: Path, _mtime: int) -> EncoderSpec:
         )
     except (KeyError, ValueError, TypeError, WeightsMismatch) as error:
         raise UnknownEncoder(
-            f"{path.name} is no encoder of visearch; `visearch weights convert` makes one of it"
+            f"{path.name} is not an encoder file. Make one of it with `visearch weights convert`."
         ) from error
 
 
 def _positive(value: Any) -> int:
     if type(value) is not int or value < 1:
-        raise ValueError(f"the dimension is {value!r}")
+        raise ValueError(f"the dimension must be 1 or more, not {value!r}")
     return value

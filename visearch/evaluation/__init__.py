@@ -1,7 +1,13 @@
-"""How good an encoder is: retrieval metrics with intervals, robustness, a report to read.
+"""How good an encoder is: retrieval metrics with intervals, robustness, a readable report.
 
-The walk: ``material`` holds labelled pictures, ``protocol`` says who queries whom,
-``ranking`` orders the gallery by similarity, ``metrics`` scores each query, ``bootstrap``
-gives intervals, ``robustness`` edits the queries, ``study`` does all of it for one or two
-encoders, and ``page`` writes what a person reads.
+loading      a recipe's sources → labelled pictures (``material``)
+protocol     which pictures query which
+embedding    pictures → vectors
+ranking      the gallery, ordered by similarity to each query
+metrics      the scores of each query; ``answers`` collects them
+bootstrap    confidence intervals; ``summary`` attaches them to figures
+robustness   damages queries
+study        all of this for one or two encoders → ``results`` and ``failures``
+page         the report, with ``plot`` and ``markup``
+heldout      a quick measure for the end of training
 """

@@ -12,7 +12,7 @@ from visearch.evaluation.ranking import Vectors, ranked
 from visearch.records import Metric
 
 SHOWN = 3
-"""How many of the best-ranked pictures are kept to be looked at."""
+"""How many of the best-ranked pictures are kept for the report."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Answers:
     """Scores and pictures by query, in the order of ``Retrieval.queries``.
 
     ``values`` are the metrics of ``metrics.measure``, float64 [q] each. ``found`` int64
-    [q, ≤ SHOWN] are the rows of the pictures ranked first, ``expected`` int64 [q] the row of
-    the relevant picture that is ranked best.
+    [q, ≤ SHOWN] are the rows of the pictures ranked first. ``expected`` int64 [q] is the row
+    of the best-ranked relevant picture.
     """
 
     values: dict[str, Values]
@@ -30,9 +30,9 @@ class Answers:
 
 
 def answer(vectors: Vectors, task: Retrieval, similarity: Metric) -> Answers:
-    """Rank the gallery of ``task`` for all its queries, of which there must be one or more.
+    """Rank the gallery of ``task`` for all its queries; there must be at least one.
 
-    ``vectors`` is float32 [n, d], a row for each picture.
+    ``vectors`` is float32 [n, d], one row for each picture.
 
     Raises:
         ValueError: a vector is not finite.
@@ -59,6 +59,8 @@ def _score(task: Retrieval, part: slice, found: Rows) -> Answers:
     best = np.argmax(hits, axis=1)[:, None]
     return Answers(
         values=measure(hits, task.relevant[part]),
-        found=found[:, : min(SHOWN, task.candidates)].copy(),  # a view would keep all of it
+        found=found[
+            :, : min(SHOWN, task.candidates)
+        ].copy(),  # a view would keep the whole array in memory
         expected=np.take_along_axis(found, best, axis=1)[:, 0],
     )

@@ -21,12 +21,12 @@ Samples = npt.NDArray[np.float64]
 class Bootstrap:
     """Resamples n queries with replacement, a whole group at a time.
 
-    ``groups`` is int [n]. Queries of one group (a sender's photos, say) resemble each other;
-    drawing them one by one would give intervals that are too narrow (Davison and Hinkley
-    1997, "Bootstrap Methods and their Application", §3.8). Give every query a group of its
-    own where they are independent. The same seed draws the same resamples, whatever is
-    measured on them; so the difference of two encoders' samples is the paired bootstrap of
-    their difference. The gallery is kept: intervals speak of other queries to this gallery.
+    ``groups`` is int [n]. Queries of one group, such as a sender's photos, resemble each
+    other; drawing them one by one would give too narrow intervals (Davison and Hinkley 1997,
+    "Bootstrap Methods and their Application", §3.8). Independent queries need a group each.
+    The same seed draws the same resamples, so the difference of two encoders' samples is the
+    paired bootstrap of their difference. The gallery is not resampled: intervals describe
+    other queries to the same gallery.
     """
 
     groups: npt.NDArray[np.integer]
@@ -40,7 +40,7 @@ class Bootstrap:
 
     @property
     def units(self) -> int:
-        """How many groups are drawn in each resample."""
+        """Number of groups drawn in each resample."""
         return int(self._units.max(initial=-1)) + 1
 
     def means(self, values: npt.NDArray[np.float64]) -> Samples:
@@ -57,7 +57,7 @@ class Bootstrap:
         return np.concatenate([_medians(ascending, w[:, unit]) for w in self._draws()])
 
     def _draws(self) -> Iterator[npt.NDArray[np.int64]]:
-        """Yield how often each unit is drawn, [block, units], ``resamples`` rows in all."""
+        """Yield how often each group is drawn, [block, units], ``resamples`` rows in total."""
         rng = np.random.default_rng(self.seed)
         step = max(1, _DRAWS_PER_BLOCK // len(self.groups))
         even = np.full(self.units, 1 / self.units)
@@ -76,9 +76,9 @@ def interval(samples: Samples) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.
 
 
 def _medians(ascending: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> Samples:
-    """Median of values [n] that stand counts [b, n] times each: [b]."""
+    """Return the medians [b] of values [n] that occur ``counts`` [b, n] times."""
     below = np.cumsum(counts, axis=1)
     total = below[:, -1:]
-    # With an even count the median is the mean of the two in the middle.
+    # With an even number the median is the mean of the two values in the middle.
     low, high = np.argmax(2 * below >= total, axis=1), np.argmax(2 * below > total, axis=1)
     return np.asarray((ascending[low] + ascending[high]) / 2)

@@ -1,4 +1,4 @@
-"""Pictures → vectors, a batch at a time, so that no more than a batch is held decoded."""
+"""Pictures → vectors, one batch at a time, which bounds the decoded pictures in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _uncounted(_pictures: int) -> None:
 def embed_pictures(
     encoder: Encoder, pictures: Sequence[bytes], advance: Advance = _uncounted
 ) -> Vectors:
-    """Embed encoded pictures as a catalog would, float32 [n, d]; ``advance`` counts them.
+    """Embed encoded pictures as a catalog would, float32 [n, d]; ``advance`` reports progress.
 
     Raises:
         ImageError: a picture cannot be decoded.
@@ -35,7 +35,7 @@ def embed_pictures(
 
 
 def embed_damaged(encoder: Encoder, pictures: Sequence[bytes], advance: Advance) -> Vectors:
-    """Embed every picture as ``robustness.damaged`` yields it, float32 [n, points, d].
+    """Embed every picture with all damages of ``robustness``, float32 [n, points, d].
 
     Raises:
         ImageError: a picture cannot be decoded.
@@ -48,7 +48,7 @@ def embed_damaged(encoder: Encoder, pictures: Sequence[bytes], advance: Advance)
 def embed_images(
     encoder: Encoder, images: Iterable[Image.Image], advance: Advance = _uncounted
 ) -> Vectors:
-    """Embed RGB pictures, float32 [n, d]; ``advance`` counts them."""
+    """Embed RGB pictures, float32 [n, d]; ``advance`` reports progress."""
     parts = []
     for batch in _batches(iter(images)):
         parts.append(encoder.embed(batch))

@@ -1,4 +1,4 @@
-"""Which wrong answers are worth a look."""
+"""Chooses the wrong answers that the report shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORST = 16
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture by its row, with its class."""
+    """A picture, by its row, and its class."""
 
     picture: int
     label: str
@@ -24,7 +24,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Failure:
-    """A query whose first answer is wrong; ``expected`` is the right one, ranked best."""
+    """A query whose first answer is wrong; ``expected`` is the best-ranked right answer."""
 
     query: Shown
     found: list[Shown]
@@ -33,9 +33,10 @@ class Failure:
 
 
 def worst_failures(answers: Answers, task: Retrieval, level: Level) -> list[Failure]:
-    """Return failures, the worst rank first: of each class its worst, at most ``WORST``.
+    """Return the worst failure of each class, at most ``WORST``, the worst ranks first.
 
-    One for each class, because the worst of all are often one class or one bad label.
+    There is one for each class, because the worst of all often share a class or a wrong
+    label.
     """
 
     def shown(row: np.int64) -> Shown:

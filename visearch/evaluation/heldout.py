@@ -1,4 +1,4 @@
-"""A quick measure of a trained encoder on the pictures that its training held out."""
+"""A quick measure of a trained encoder on the pictures held out of its training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from visearch.training.data import Dataset
 
 @dataclass(frozen=True)
 class Quality:
-    """Shares 0..1 of the queries; None where there are none: no picture, or none with a fellow."""
+    """Shares 0..1 of the queries; None if there are no queries."""
 
     pictures: int
     same_picture_at_1: float | None
@@ -30,8 +30,8 @@ class Quality:
 def measure_held_out(encoder: Encoder, data: Dataset, seed: int = 0) -> Quality:
     """Measure ``encoder`` on held-out pictures.
 
-    ``same_picture_at_1``: each picture, edited as a shopper's photo would be, finds the
-    original among all. ``label_at_1``: recall@1 of each level's labels, leave-one-out.
+    ``same_picture_at_1`` is the share of pictures that, edited like a shopper's photo, find
+    their original. ``label_at_1`` is the leave-one-out recall@1 of each level's labels.
     """
     vectors = embed_pictures(encoder, data.pictures)
     found = nearest(embed_images(encoder, _edited(data, seed)), vectors, "cosine")

@@ -1,4 +1,4 @@
-"""Training sources → material to evaluate on: what a recipe keeps aside, or one whole source."""
+"""Training sources → pictures to evaluate on: those a recipe sets aside, or a whole source."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ Columns = tuple[str, ...]
 
 
 def kept_aside(recipe: Path, data: Path) -> Material:
-    """Return what training by ``recipe`` holds out and leaves out, its files in ``data``.
+    """Return the pictures that ``recipe``, with its files in ``data``, holds out or leaves out.
 
-    The pictures of each source are compared among themselves, held-out and left-out ones
-    apart; levels at which nothing could be found are dropped.
+    Pictures are compared only within their source, and held-out ones separately from those
+    left out. Levels at which no query has an answer are dropped.
 
     Raises:
-        InvalidRequest: the recipe is not valid, a file is missing, nothing is to be found.
+        InvalidRequest: the recipe is invalid, a file is missing, or no query has an answer.
         ArchiveCorrupt: a source cannot be read, or its table lacks a column.
     """
     sources = recipes.read_sources(recipe, data)
@@ -41,15 +41,15 @@ def kept_aside(recipe: Path, data: Path) -> Material:
     }
     if not levels:
         raise InvalidRequest(
-            f"{recipe} keeps no two pictures aside that share a label; hold out more of a source"
+            f"{recipe} sets no two pictures aside that share a label. Hold out more of a source."
         )
     return Material(pictures.pictures, tuple(levels.values()), pictures.groups)
 
 
 def whole_source(source: Source, gallery: tuple[str, str] | None = None) -> Material:
-    """Return all pictures of ``source``, copies once.
+    """Return all pictures of ``source``, without duplicates.
 
-    With ``gallery`` (column, value) the rows whose column has that value are the gallery
+    With ``gallery`` (column, value), rows with that value in that column are the gallery,
     and the others query it.
 
     Raises:
@@ -57,14 +57,17 @@ def whole_source(source: Source, gallery: tuple[str, str] | None = None) -> Mate
         ArchiveCorrupt: the source cannot be read, or its table lacks a column.
     """
     left_out = {gallery[0]: frozenset({gallery[1]})} if gallery else {}
-    # What has a copy in the gallery is in the gallery.
+    # A picture with a copy in the gallery belongs to the gallery.
     split = load([replace(source, holdout=1.0, left_out=left_out)])
     data = _joined(split.held_out, split.left_out)
     in_gallery = None
     if gallery is not None:
         if not len(split.left_out):
             column, value = gallery
-            raise InvalidRequest(f"no picture has {value!r} in column {column!r} for the gallery")
+            raise InvalidRequest(
+                f"The gallery is empty: no picture has {value!r} in column {column!r}. Name "
+                "another value."
+            )
         in_gallery = np.arange(len(data)) >= len(split.held_out)
     levels = tuple(_levels(data, source, "", np.ones(len(data), np.bool_), 0))
     return Material(data.pictures, levels, data.groups, in_gallery)
@@ -87,7 +90,7 @@ def _joined(one: Dataset, other: Dataset) -> Dataset:
 def _levels(
     data: Dataset, source: Source, prefix: str, rows: npt.NDArray[np.bool_], number: int
 ) -> Iterator[Level]:
-    """Yield the levels of the source ``number``, of its pictures in ``rows``."""
+    """Yield the levels of source ``number`` for its pictures among ``rows``."""
     for i, columns in enumerate(source.levels):
         if columns and len(data):
             ours = rows & (data.sources == number)
@@ -96,5 +99,5 @@ def _levels(
 
 
 def _class_names(names: Sequence[str], columns: Columns) -> list[str]:
-    """Return what the columns said: a label's name is source|column…|value…."""
+    """Return the values of the columns: a label's name is source|column…|value…."""
     return [", ".join(name.split("|")[1 + len(columns) :]) for name in names]

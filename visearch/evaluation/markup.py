@@ -1,4 +1,4 @@
-"""A few lines over ElementTree to write HTML and SVG: every text is escaped by the library."""
+"""Writes HTML and SVG with ElementTree, which escapes all text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ Node = ET.Element | str
 
 
 def tag(kind: str, *children: Node, **attributes: str | float) -> ET.Element:
-    """Make an element; attributes are named ``class_`` for ``class``, ``x_y`` for ``x-y``."""
+    """Make an element; write ``class_`` for the attribute ``class`` and ``x_y`` for ``x-y``."""
     element = ET.Element(kind, {_name(key): _text(value) for key, value in attributes.items()})
     last: ET.Element | None = None
     for child in children:
@@ -23,7 +23,7 @@ def tag(kind: str, *children: Node, **attributes: str | float) -> ET.Element:
 
 
 def document(root: ET.Element) -> str:
-    """Return an ``html`` element as a whole HTML5 document."""
+    """Return an ``html`` element as an HTML5 document."""
     return "<!doctype html>\n" + ET.tostring(root, encoding="unicode", method="html") + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Pictures to evaluate on: their bytes, labels at one or more levels, groups, roles."""
+"""Pictures to evaluate on: their bytes, labels, groups, and roles as query or gallery."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from visearch.evaluation.protocol import Labels, Retrieval, leave_one_out, query
 
 @dataclass(frozen=True)
 class Level:
-    """One way to label all n pictures: int32 [n], -1 for none, and the classes' names."""
+    """One way to label all n pictures: labels int32 [n], -1 for none, and class names."""
 
     name: str
     labels: Labels
@@ -23,11 +23,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Material:
-    """n pictures as encoded bytes, with what is known about them.
+    """n encoded pictures and what is known about them.
 
-    ``groups`` int [n] tells which pictures are not independent of one another (one
-    sender's, say). ``in_gallery`` bool [n] makes the rest query these; without it every
-    picture queries all others.
+    Pictures of one group in ``groups`` int [n] are not independent of each other, such as
+    those of one sender. ``in_gallery`` bool [n] marks the gallery that the others query;
+    without it every picture queries all others.
     """
 
     pictures: Sequence[bytes]
@@ -47,7 +47,7 @@ class Material:
         """Return the retrieval task of a level.
 
         Raises:
-            InvalidRequest: no query has anything to find.
+            InvalidRequest: no query has an answer.
         """
         if self.in_gallery is None:
             task = leave_one_out(level.labels)
@@ -55,7 +55,7 @@ class Material:
             task = query_to_gallery(level.labels, self.in_gallery)
         if not len(task.queries):
             raise InvalidRequest(
-                f"nothing to find at label {level.name!r}: no query shares its label with "
-                "another picture it is to find; name other columns, or give more pictures"
+                f"No query has an answer at label {level.name!r}: none shares its label with "
+                "a picture it could find. Name other columns, or add pictures."
             )
         return task

@@ -1,15 +1,15 @@
-"""Retrieval metrics of single queries, from where the relevant pictures are ranked.
+"""Retrieval metrics of single queries, computed from the ranks of relevant pictures.
 
 With binary relevance, R relevant pictures for a query and ranks counted from 1:
 
 ``recall@k``
     1 if a relevant picture is among the first k, else 0. This is the recall@k of metric
     learning (Jégou et al. 2011, "Product Quantization for Nearest Neighbor Search"; Oh Song
-    et al. 2016, "Deep Metric Learning via Lifted Structured Feature Embedding"), the hit
-    rate of information retrieval; it is not the found share of the R pictures.
+    et al. 2016, "Deep Metric Learning via Lifted Structured Feature Embedding"), known as
+    hit rate in information retrieval. It is not the share of the R pictures found.
 ``precision@k``
     The relevant share of the first k (Manning, Raghavan and Schütze 2008, "Introduction to
-    Information Retrieval", §8.4). The divisor is k even where R or the gallery is smaller.
+    Information Retrieval", §8.4). The divisor is k even if R or the gallery is smaller.
 ``average_precision``
     The mean, over all R relevant pictures, of the precision at each one's rank (ibid.); its
     mean over queries is mAP.
@@ -42,16 +42,16 @@ def measure(
     """Score ranked answers.
 
     Args:
-        hits: bool [q, g], whether the picture at each rank is relevant, best rank first.
-        relevant: int64 [q], how many of the gallery are relevant (R ≥ 1).
+        hits: bool [q, g], whether the picture at each rank is relevant, first rank first.
+        relevant: int64 [q], the number of relevant pictures (R ≥ 1).
         cutoffs: the k, each ≥ 1.
 
     Returns:
-        float64 [q] by name, as explained above; precision@1 and ndcg@1, which equal
-        recall@1, are left out.
+        float64 [q] by name, as defined above, without precision@1 and ndcg@1, which equal
+        recall@1.
 
     Raises:
-        ValueError: a query has no relevant picture, or not R of them among its ranks.
+        ValueError: a query has no relevant picture, or its hits are not R.
     """
     if (relevant < 1).any() or not np.array_equal(hits.sum(axis=1), relevant):
         raise ValueError("every query must have R ≥ 1 relevant pictures, all of them ranked")
@@ -59,7 +59,7 @@ def measure(
     for k in cutoffs:
         found = hits[:, :k].sum(axis=1)
         values[f"recall@{k}"] = (found > 0).astype(np.float64)
-        if k > 1:  # at 1 they are recall@1
+        if k > 1:  # at 1 they equal recall@1
             values[f"precision@{k}"] = found / k
             values[f"ndcg@{k}"] = _ndcg(hits[:, :k], relevant)
     values["average_precision"] = _average_precision(hits, relevant)

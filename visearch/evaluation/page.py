@@ -1,4 +1,4 @@
-"""The report a person reads: one HTML file with figures, curves and failures, no script."""
+"""The readable report: one HTML file with figures, curves and failures, without scripts."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from visearch.images import decode, thumbnail
 
 THUMBNAIL_SIDE = 112
 _CLASS_METRICS = ("recall@1", "precision@10", "map")
-# The file is opened from anywhere: it may load nothing and run nothing.
+# The file may be opened anywhere: it must neither load nor run anything.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def render(study: Study, sheets: Sequence[Sheet], pictures: Sequence[bytes]) -> str:
     """Return the report as an HTML document.
 
-    ``pictures`` are the encoded ones that ``sheets`` speak of by row; those shown are
-    embedded as small JPEGs. Raises ImageError when one of them cannot be decoded.
+    ``sheets`` refer to ``pictures``, which are encoded, by row; those shown are embedded as
+    small JPEGs.
+
+    Raises:
+        ImageError: one of them cannot be decoded.
     """
     names = " and ".join(encoder.encoder for encoder in study.encoders)
     levels = range(len(study.encoders[0].levels))
@@ -52,7 +55,7 @@ def _head(names: str) -> ET.Element:
 
 def _about(study: Study) -> str:
     encoders = "; ".join(
-        f"{each.encoder} is {each.fingerprint}, {each.dimension} numbers a picture"
+        f"{each.encoder} is {each.fingerprint}, {each.dimension} numbers per picture"
         for each in study.encoders
     )
     return (
@@ -82,7 +85,7 @@ def _level(study: Study, i: int) -> list[ET.Element]:
 def _counts(level: LevelResult) -> str:
     return (
         f"{level.queries:,} queries in {level.groups:,} groups, {level.gallery:,} pictures in "
-        f"the gallery. Left out: {level.unanswerable:,} with nothing to find, "
+        f"the gallery. Left out: {level.unanswerable:,} without a relevant picture, "
         f"{level.unlabelled:,} without this label."
     )
 
@@ -137,8 +140,8 @@ def _robustness(study: Study) -> list[ET.Element]:
         chart = line_chart(title, kind[0].unit, steps, lines)
         charts.append(tag("figure", chart, tag("figcaption", title)))
     about = (
-        f"Recall@1 of the same picture among all {study.pictures:,}, for "
-        f"{study.robustness_queries:,} of them damaged more and more."
+        f"Recall@1 of the original among all {study.pictures:,} pictures, for "
+        f"{study.robustness_queries:,} of them with increasing damage."
     )
     return [
         tag("h2", "Robustness"),
@@ -153,7 +156,9 @@ def _robustness(study: Study) -> list[ET.Element]:
 def _failures(sheet: Sheet, pictures: Sequence[bytes]) -> list[ET.Element]:
     if not sheet.failures:
         return []
-    about = "Each class's worst query: what was found first, and the right picture ranked best."
+    about = (
+        "The worst query of each class: what was found first, and the best-ranked right picture."
+    )
     return [
         tag("h2", f"Failures of {sheet.encoder} by {sheet.level}"),
         tag("p", about),

@@ -1,4 +1,4 @@
-"""One small line chart as SVG: a share 0..1 over graded steps, with intervals."""
+"""A small line chart in SVG: a share 0..1 at graded steps, with intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 36, 12, 12, 40
 
 @dataclass(frozen=True)
 class Line:
-    """One line: an estimate for each step. ``number`` picks its colour and marker, 0 or 1."""
+    """One line: an estimate for each step. ``number``, 0 or 1, selects colour and marker."""
 
     name: str
     number: int
@@ -23,9 +23,9 @@ class Line:
 
 
 def line_chart(title: str, axis: str, steps: Sequence[str], lines: Sequence[Line]) -> ET.Element:
-    """Draw ``lines`` over ``steps``, evenly spaced, the axis of the share from 0 to 1.
+    """Draw ``lines`` over evenly spaced ``steps``; the vertical axis runs from 0 to 1.
 
-    Lines differ by colour and by marker. Every point has a tooltip with its figures.
+    Lines differ in colour and marker. Every point has a tooltip with its figures.
     """
     return tag(
         "svg",

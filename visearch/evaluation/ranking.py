@@ -1,4 +1,4 @@
-"""The gallery in the order of its similarity to each query, a block of queries at a time."""
+"""Ranks the gallery by similarity to each query, one block of queries at a time."""
 
 from __future__ import annotations
 
@@ -14,28 +14,27 @@ Vectors = npt.NDArray[np.float32]
 Scores = npt.NDArray[np.float32]
 
 SCORES_PER_BLOCK = 1 << 21
-"""Similarities held at a time (some 100 MiB with all that is made of them)."""
+"""Similarities in memory at a time (some 100 MiB, with everything derived from them)."""
 
 
 def ranked(
     queries: Vectors, gallery: Vectors, similarity: Metric, own: Rows
 ) -> Iterator[tuple[slice, Rows]]:
-    """Yield blocks of queries with the gallery in the order of similarity, most alike first.
+    """Yield blocks of queries with the gallery ordered by similarity, highest first.
 
     Args:
         queries: float32 [q, d].
         gallery: float32 [g, d].
-        similarity: ``cosine`` or ``euclidean`` (smaller distance is more alike). Distances
-            are those of the vectors as given, so unit rows, which every visearch encoder
-            gives, are ranked alike by both: |a − b|² = 2 − 2·a·b.
-        own: int64 [q], each query's own place in the gallery or -1. It comes last.
+        similarity: ``cosine`` or ``euclidean`` (a smaller distance is more similar). Both
+            rank unit vectors, which every visearch encoder gives, in the same order:
+            |a − b|² = 2 − 2·a·b. Euclidean distances are not normalised.
+        own: int64 [q], each query's own place in the gallery, or -1. It ranks last.
 
     Yields:
         Which queries, and their gallery places int64 [block, g].
 
-    Similarities are computed in float64 and compared in float32, so that vectors which
-    are the same tie whatever the machine's order of summation; ties go to the lower
-    place in the gallery.
+    Similarities are computed in float64 and compared in float32, so that equal vectors tie
+    whatever the machine's order of summation. Ties go to the lower place in the gallery.
 
     Raises:
         ValueError: a vector is not finite.
@@ -48,7 +47,7 @@ def ranked(
 
 
 def nearest(queries: Vectors, gallery: Vectors, similarity: Metric) -> Rows:
-    """Return the most similar gallery place of each query, int64 [q]; as ``ranked`` orders.
+    """Return the place first in each query's ranking, int64 [q], ordered as in ``ranked``.
 
     Raises:
         ValueError: a vector is not finite, or the gallery is empty.
@@ -70,10 +69,10 @@ def _scored(
 def _prepared(vectors: Vectors, similarity: Metric) -> npt.NDArray[np.float64]:
     wide = vectors.astype(np.float64)
     if not np.isfinite(wide).all():
-        raise ValueError("an embedding holds NaN or infinity; the encoder is broken")
+        raise ValueError("an embedding contains NaN or infinity: the encoder is broken")
     if similarity == "euclidean":
         return wide
-    # Rows of zeros, which have no direction, stay zeros: alike to nothing.
+    # Rows of zeros have no direction and stay zeros: similar to nothing.
     return np.asarray(wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12))
 
 

@@ -1,4 +1,4 @@
-"""What an evaluation ends in; ``dataclasses.asdict`` makes it JSON."""
+"""The results of an evaluation; ``dataclasses.asdict`` makes them ready for JSON."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visearch.records import Metric
 
 @dataclass(frozen=True)
 class ClassResult:
-    """The figures of the queries of one class."""
+    """The figures of one class's queries."""
 
     name: str
     queries: int
@@ -20,10 +20,10 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class LevelResult:
-    """One level of labels: all metrics over its queries, and class by class.
+    """One level of labels: metrics over all queries, and by class.
 
-    ``unanswerable`` pictures have a label but nothing to find and are not queries;
-    ``groups`` counts what the bootstrap resampled.
+    ``unanswerable`` is the number of labelled pictures without a relevant one, which are not
+    queries; ``groups`` is the number of groups that the bootstrap resampled.
     """
 
     level: str
@@ -38,7 +38,7 @@ class LevelResult:
 
 @dataclass(frozen=True)
 class Point:
-    """Same-picture recall@1 at one severity; None stands for the undamaged picture."""
+    """Same-picture recall@1 at one severity; None means the undamaged picture."""
 
     severity: float | None
     recall: Estimate
@@ -46,7 +46,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Curve:
-    """Same-picture recall@1 against the severity of one kind of damage."""
+    """Same-picture recall@1 by severity of one kind of damage."""
 
     corruption: str
     unit: str
@@ -66,7 +66,7 @@ class EncoderResult:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything measured. ``gains[i]`` is the second encoder minus the first at level i."""
+    """All measurements. ``gains[i]`` is the second encoder minus the first at level i."""
 
     pictures: int
     protocol: str

@@ -1,10 +1,9 @@
-"""How much a photo may suffer before its own picture is no longer found.
+"""How much damage a photo can take before its original is no longer found.
 
 Five kinds of damage at graded severities, after Hendrycks and Dietterich 2019,
 "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations". Every
-picture is first scaled to ``SIDE`` px on its longer side, so that a blur of 2 px is the
-same for all, and damaged by a random generator of its own, so that every encoder sees the
-same pictures.
+picture is first scaled to ``SIDE`` px on its longer side, so that a blur of 2 px means the
+same for all. It has its own random generator, so that every encoder sees the same damage.
 """
 
 from __future__ import annotations
@@ -32,31 +31,31 @@ class Corruption:
 
 
 def noise(image: Image.Image, deviation: float, rng: np.random.Generator) -> Image.Image:
-    """Add Gaussian noise of a standard deviation in grey levels (0..255) to each channel."""
+    """Add Gaussian noise to each channel; ``deviation`` is in grey levels (0..255)."""
     pixels = np.asarray(image) + rng.normal(0.0, deviation, (image.height, image.width, 3))
     return Image.fromarray(np.rint(pixels).clip(0, 255).astype(np.uint8))
 
 
 def blur(image: Image.Image, radius: float, _rng: np.random.Generator) -> Image.Image:
-    """Blur with a Gaussian of a standard deviation in px."""
+    """Blur with a Gaussian; ``radius`` is its standard deviation in px."""
     return image.filter(ImageFilter.GaussianBlur(radius))
 
 
 def jpeg(image: Image.Image, quality: float, _rng: np.random.Generator) -> Image.Image:
-    """Compress as JPEG of a quality 1..95 and read it again."""
+    """Compress as JPEG at ``quality`` 1..95 and decode it again."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=round(quality))
     return Image.open(buffer).convert("RGB")
 
 
 def rotation(image: Image.Image, degrees: float, rng: np.random.Generator) -> Image.Image:
-    """Turn to a random side, on a white ground that grows so that nothing is cut off."""
+    """Rotate left or right, at random, on a white canvas that grows so that nothing is cut off."""
     angle = degrees * rng.choice((-1, 1))
     return image.rotate(angle, Image.Resampling.BICUBIC, expand=True, fillcolor="white")
 
 
 def occlusion(image: Image.Image, share: float, rng: np.random.Generator) -> Image.Image:
-    """Cover a share 0..1 of the area with one grey rectangle of the picture's proportions."""
+    """Cover ``share`` 0..1 of the area with a grey rectangle of the picture's proportions."""
     width, height = (max(1, round(side * share**0.5)) for side in image.size)
     left = int(rng.integers(0, image.width - width + 1))
     top = int(rng.integers(0, image.height - height + 1))
@@ -75,10 +74,10 @@ CORRUPTIONS = (
 
 
 def damaged(image: Image.Image, seed: int) -> Iterator[Image.Image]:
-    """Yield a mode ``RGB`` picture scaled only, then with each corruption at each severity.
+    """Yield an RGB picture scaled only, then with each corruption at each severity.
 
-    The order is that of ``CORRUPTIONS`` and of their severities; ``seed`` decides what is
-    random, independently for each picture yielded.
+    The order is that of ``CORRUPTIONS`` and their severities. ``seed`` determines the random
+    choices, independently for each picture yielded.
     """
     scale = SIDE / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)

@@ -30,7 +30,7 @@ from visearch.evaluation.summary import Estimate, Summary, figures, summarise
 from visearch.records import Metric
 
 ROBUSTNESS_QUERIES = 256
-"""At most so many pictures are damaged; each is embedded once for every severity."""
+"""Most pictures that are damaged; each is embedded once for every severity."""
 
 
 def study(
@@ -44,7 +44,7 @@ def study(
     ``advance`` is called with the number of pictures just embedded.
 
     Raises:
-        InvalidRequest: at some level no query has anything to find.
+        InvalidRequest: at some level no query has an answer.
         ImageError: a picture cannot be decoded.
     """
     tasks = [(level, material.task(level)) for level in material.levels]
@@ -68,7 +68,7 @@ def study(
 
 
 def workload(material: Material, encoders: int) -> int:
-    """Return how many pictures ``study`` embeds."""
+    """Return the number of pictures that ``study`` embeds."""
     damages = 1 + sum(len(corruption.severities) for corruption in CORRUPTIONS)
     return encoders * (len(material) + damages * len(_sample(len(material))))
 

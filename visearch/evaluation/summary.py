@@ -1,4 +1,4 @@
-"""Scores of queries → figures with confidence intervals, of one encoder or of two."""
+"""Scores of queries → figures with confidence intervals, for one encoder or two."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {"average_precision": "map", RANK: MEDIAN_RANK}
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and its interval; no interval where there is only one group of queries."""
+    """A figure and its interval; None if there is only one group of queries."""
 
     value: float
     low: float | None
@@ -25,7 +25,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Summary:
-    """Figures by name, and the same figures in every bootstrap resample, [resamples, m]."""
+    """Figures by name, and their values in every bootstrap resample, [resamples, m]."""
 
     figures: dict[str, float]
     samples: Samples | None
@@ -37,8 +37,8 @@ class Summary:
     def minus(self, other: Summary) -> dict[str, Estimate]:
         """Return how much higher each figure is than another encoder's on the same queries.
 
-        Both must come from the same bootstrap: resample by resample the queries are the
-        same, so what makes a query hard for both encoders cancels out.
+        Both must come from the same bootstrap. Their resamples then have the same queries,
+        so that effects of hard queries on both encoders cancel out.
         """
         gains = {name: value - other.figures[name] for name, value in self.figures.items()}
         if self.samples is None or other.samples is None:
@@ -47,7 +47,7 @@ class Summary:
 
 
 def figures(values: dict[str, Values]) -> dict[str, float]:
-    """Return the mean of each metric over queries, of ranks the median; float64 [q] each."""
+    """Return the mean over queries, or for ranks the median, of each metric float64 [q]."""
     return {
         _NAMES.get(name, name): float(np.median(each) if name == RANK else np.mean(each))
         for name, each in values.items()
@@ -55,7 +55,7 @@ def figures(values: dict[str, Values]) -> dict[str, float]:
 
 
 def summarise(values: dict[str, Values], bootstrap: Bootstrap) -> Summary:
-    """Summarise the metrics of queries, float64 [q] each, that ``bootstrap`` resamples."""
+    """Summarise metrics, float64 [q] each, of queries that ``bootstrap`` resamples."""
     if bootstrap.units < 2:
         return Summary(figures(values), None)
     means = iter(bootstrap.means(_columns(values)).T)

@@ -1,4 +1,4 @@
-"""Any picture Pillow can load → the same picture as opaque 8 bit sRGB."""
+"""Any picture that Pillow can load → the same picture in opaque 8-bit sRGB."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION, TiffI
 _GREY = ("1", "L", "LA", "La")
 _WIDE = ("I", "F")
 
-# Colour space an ICC profile describes → Pillow mode it applies to.
+# Colour space of an ICC profile → the Pillow mode it applies to.
 _PROFILE_MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
-# Values of these PNG samples are widened or narrowed to 8 bit while loading.
+# How Pillow scales these PNG samples to 8 bits: (factor, right shift).
 _KEY_SCALE = {"L;2": (85, 0), "L;4": (17, 0), "RGB;16B": (1, 8)}
 
-_ROWS = 256  # rows of a wide picture converted at a time, so scratch memory stays small
+_ROWS = 256  # rows of a deep picture converted at a time, which bounds the scratch memory
 
 
 def scale_key_colour(image: ImageFile) -> None:
-    """Bring a PNG's transparent colour (tRNS) to the 8 bit scale its pixels will have.
+    """Scale a PNG's transparent colour (tRNS) to the 8 bits that its pixels will have.
 
-    Pillow scales the pixels of 2, 4 and 16 bit PNGs but leaves the key as stored, so it
-    would match nothing. To be called before ``load``, while the stored depth is known.
+    Pillow scales the pixels of 2, 4 and 16-bit PNGs but not the transparent colour, which
+    would then match nothing. Call this before ``load``, while the stored depth is known.
     """
     key = image.info.get("transparency")
     raw = image.tile[0].args if image.format == "PNG" and image.tile else None
@@ -57,7 +57,7 @@ def to_srgb(image: ImageFile) -> Image.Image:
 
 
 def _split(image: ImageFile) -> tuple[Image.Image, Image.Image | None]:
-    """Colour as ``L``, ``RGB`` or ``CMYK``, and alpha as ``L`` if there is any."""
+    """Return the colours as ``L``, ``RGB`` or ``CMYK``, and the alpha, if any, as ``L``."""
     if image.mode.startswith("I;16") or image.mode in _WIDE:
         return _split_deep(image)
     if image.has_transparency_data:
@@ -70,8 +70,8 @@ def _split(image: ImageFile) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _split_deep(image: ImageFile) -> tuple[Image.Image, Image.Image | None]:
-    # Pillow's own conversion of these modes clips at 255: all but the darkest 16 bit
-    # pixels would come out white.
+    # Pillow's own conversion of these modes clips at 255: all but the darkest 16-bit
+    # pixels would turn white.
     values = np.asarray(image)
     tags: Any = image.tag_v2 if isinstance(image, TiffImageFile) else {}
     if image.mode in _WIDE:
@@ -79,7 +79,7 @@ def _split_deep(image: ImageFile) -> tuple[Image.Image, Image.Image | None]:
     else:
         bits = 12 if tags.get(BITSPERSAMPLE) == (12,) else 16
         grey = (values >> (bits - 8)).astype(np.uint8)
-    if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # white is zero; Pillow leaves it so
+    if tags.get(PHOTOMETRIC_INTERPRETATION) == 0:  # zero is white; Pillow does not invert it
         grey = 255 - grey
     key = image.info.get("transparency")
     alpha = None
@@ -89,11 +89,11 @@ def _split_deep(image: ImageFile) -> tuple[Image.Image, Image.Image | None]:
 
 
 def _spread(values: npt.NDArray[Any], tops: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """Numbers without a declared range → 0..255.
+    """Map numbers without a declared range to 0..255.
 
-    The range is the first of ``tops`` that holds every value (0..1 floats, 8 bit or 16 bit
-    numbers in a wide type); failing that, the darkest value is black and the brightest
-    white. NaN is black.
+    The range ends at the first of ``tops`` that no value exceeds (floats up to 1, or 8 or
+    16-bit numbers in a wider type). If there is none, the darkest value becomes black and
+    the brightest white. NaN becomes black.
     """
     finite = values[np.isfinite(values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -112,8 +112,8 @@ def _apply_profile(image: Image.Image, icc: object) -> Image.Image:
         try:
             return _convert(image, icc)
         except (ImageCms.PyCMSError, OSError, ValueError):
-            # The profile is a note beside the pixels, which are complete: without it the
-            # colours are a little off, as every viewer shows them. No reason to refuse.
+            # The pixels are complete; without a usable profile the colours are slightly
+            # off, as in any viewer. That is no reason to refuse the picture.
             pass
     return image.convert("RGB") if image.mode != "RGB" else image
 
@@ -124,8 +124,8 @@ def _convert(image: Image.Image, icc: bytes) -> Image.Image:
     if mode == "RGB" and image.mode == "L":
         image = image.convert("RGB")
     if mode != image.mode:
-        raise ValueError("the profile describes another colour space than the pixels")
-    # Built per picture, which takes milliseconds: nothing to share between threads.
+        raise ValueError("the profile is for another colour space than the pixels")
+    # Built for each picture, in milliseconds, so that threads share nothing.
     transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB")
     if mode == "RGB" and _is_identity(transform):
         return image
@@ -133,7 +133,7 @@ def _convert(image: Image.Image, icc: bytes) -> Image.Image:
 
 
 def _is_identity(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Whether a probe of colours passes unchanged: most embedded profiles *are* sRGB."""
+    """Tell whether sample colours pass unchanged: most embedded profiles *are* sRGB."""
     steps = np.linspace(0, 255, 9).astype(np.uint8)
     grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     after = np.asarray(transform.apply(Image.fromarray(grid)))

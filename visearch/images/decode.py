@@ -1,4 +1,4 @@
-"""Bytes of an uploaded file → one upright RGB picture, or a typed error."""
+"""The bytes of an uploaded file → one upright RGB picture, or a typed error."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from PIL import (
 from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
 
-from visearch.errors import ImageTooLarge, UnsupportedImage
+from visearch.errors import ImageTooLarge, UnsupportedImage, excess
 from visearch.images.colour import scale_key_colour, to_srgb
 from visearch.images.guard import PILLOW_ERRORS, silence_pillow, typed_errors
 from visearch.settings import Settings
 
-# Importing a plugin registers it. Because all of ours are registered here, Pillow never
-# has a reason to import the rest (EPS, WMF, …) on our behalf.
+# Importing a plugin registers it. Pillow imports its other plugins (EPS, WMF, …) only when
+# it lacks the one it needs; with all of ours registered here, it never does.
 _PLUGINS = (
     JpegImagePlugin.JpegImageFile,
     PngImagePlugin.PngImageFile,
@@ -36,15 +36,15 @@ _PLUGINS = (
     TiffImagePlugin.TiffImageFile,
     AvifImagePlugin.AvifImageFile,
 )
-# Phones write several JPEGs in one file (MPO); Pillow opens those through its JPEG plugin
-# and turns them into this class, so it must be importable but is no format of its own.
+# Phones write several JPEGs into one file (MPO). Pillow opens those with its JPEG plugin and
+# turns them into this class, so it must be imported, but it is not a format of its own.
 _MULTI_JPEG = MpoImagePlugin.MpoImageFile
 
 FORMATS: tuple[str, ...] = tuple(str(plugin.format) for plugin in _PLUGINS)
-"""Pillow's names of the formats we read; everything else is refused."""
+"""Pillow's names for the formats we read; all others are refused."""
 
 MAX_SCANS = 100
-"""A progressive JPEG has about ten."""
+"""Most scans a JPEG may have; a progressive one has about ten."""
 
 _ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
 
@@ -61,7 +61,11 @@ _ROTATIONS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """What one picture may cost; the defaults are those of :class:`Settings`."""
+    """The largest picture that is decoded; the defaults are those of :class:`Settings`.
+
+    ``max_bytes`` bounds the file, ``max_pixels`` width times height, ``max_side`` the longer
+    side in px.
+    """
 
     max_bytes: int = Settings.max_image_bytes
     max_pixels: int = Settings.max_image_pixels
@@ -87,21 +91,21 @@ def decode(
 
     Args:
         data: the whole file.
-        limits: bytes, pixels and side (px) above which the file is refused unread.
-        at_least: shortest side (px) the caller needs. A larger JPEG is then decoded at
+        limits: a larger picture is refused before its pixels are decoded.
+        at_least: shortest side (px) that the caller needs. A larger JPEG is then decoded at
             1/2, 1/4 or 1/8 scale, never below ``at_least``; other formats ignore it.
 
     Returns:
-        A loaded picture of mode ``RGB`` without metadata and without a file behind it.
+        A loaded picture in mode ``RGB``, without metadata or an open file.
 
     Raises:
-        UnsupportedImage: empty, not an allowed format, or a variant we cannot decode.
-        ImageTooLarge: above ``limits``, or above the memory this process may use.
+        UnsupportedImage: empty, not an accepted format, or a variant we cannot decode.
+        ImageTooLarge: beyond ``limits``, or beyond the memory this process may use.
         ImageCorrupt: truncated or broken.
         ValueError: ``at_least`` is below 1.
     """
     if at_least is not None and at_least < 1:
-        raise ValueError(f"at_least is {at_least}; it must be 1 or more")
+        raise ValueError(f"at_least must be 1 or more, not {at_least}")
     _check_bytes(data, limits)
     name = _container(data)
     _check_scans(name, data)
@@ -117,34 +121,33 @@ def decode(
 
 def _check_bytes(data: bytes, limits: Limits) -> None:
     if not data:
-        raise UnsupportedImage(f"The file is empty (0 bytes); send a {_ACCEPTED} picture.")
+        raise UnsupportedImage(f"The file is empty. Send a {_ACCEPTED} picture.")
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(
-            f"The picture file has {len(data):,} bytes and the limit is "
-            f"{limits.max_bytes:,}; save it smaller or with stronger compression."
+            f"The picture file has {excess(len(data), limits.max_bytes, 'bytes')}. "
+            "Send a smaller copy."
         )
 
 
 def _check_scans(name: str, data: bytes) -> None:
     # Every scan of a progressive JPEG costs a pass over all pixels, however few bytes it has.
-    # Within a scan the byte FF is always escaped, so the marker is found by its bytes alone.
+    # Inside a scan FF bytes are always escaped, so counting the marker's bytes counts scans.
     scans = data.count(b"\xff\xda") if name == "JPEG" else 0
     if scans > MAX_SCANS:
         raise ImageTooLarge(
-            f"The JPEG picture is stored in {scans:,} scans and the limit is {MAX_SCANS}; "
-            "save it again with a usual program."
+            f"The JPEG picture has {scans:,} scans; the limit is {MAX_SCANS}. Save it again with "
+            "a common image editor."
         )
 
 
 def _container(data: bytes) -> str:
     for name in FORMATS:
         accepts = Image.OPEN[name][1]
-        # A text answer means "this is mine, but support is not compiled in".
+        # A string (also true) means: this is my format, but Pillow was built without it.
         if accepts is not None and accepts(data[:16]):
             return name
     raise UnsupportedImage(
-        f"The file ({len(data):,} bytes) is not a {_ACCEPTED} picture; convert it to one "
-        "of these and send it again."
+        f"The file is not a {_ACCEPTED} picture. Convert it to one of these formats."
     )
 
 
@@ -152,8 +155,8 @@ def _open(name: str, data: bytes) -> ImageFile:
     try:
         return Image.open(io.BytesIO(data), formats=(name,))
     except UnidentifiedImageError:
-        # Image.open keeps the plugin's reason to itself; ask the plugin again, because the
-        # reason is what separates a broken file from a variant we cannot read.
+        # Image.open hides the plugin's reason. Call the plugin again to learn it: the reason
+        # tells a broken file from a variant that we cannot read.
         Image.OPEN[name][0](io.BytesIO(data), "")
         raise
 
@@ -162,24 +165,24 @@ def _check_size(image: ImageFile, limits: Limits) -> None:
     width, height = image.size
     if max(width, height) > limits.max_side:
         raise ImageTooLarge(
-            f"The picture is {width:,} x {height:,} pixels and the longest side allowed is "
-            f"{limits.max_side:,}; make it smaller and send it again."
+            f"The picture is {width:,} x {height:,} pixels; no side may be longer than "
+            f"{limits.max_side:,}. Send a smaller copy."
         )
     if width * height > limits.max_pixels:
         raise ImageTooLarge(
-            f"The picture has {width * height:,} pixels and the limit is "
-            f"{limits.max_pixels:,}; make it smaller and send it again."
+            f"The picture has {excess(width * height, limits.max_pixels, 'pixels')}. "
+            "Send a smaller copy."
         )
     tile = _tile_pixels(image)
     if tile > limits.max_pixels:
         raise ImageTooLarge(
-            f"The TIFF picture is stored in tiles of {tile:,} pixels and the limit is "
-            f"{limits.max_pixels:,}; save it without tiles and send it again."
+            f"The TIFF picture is stored in tiles of {excess(tile, limits.max_pixels, 'pixels')}. "
+            "Save it without tiles."
         )
 
 
 def _tile_pixels(image: ImageFile) -> int:
-    # libtiff allocates one whole tile, however small the picture itself says it is.
+    # libtiff allocates a whole tile, however small the picture itself claims to be.
     if not isinstance(image, TiffImagePlugin.TiffImageFile):
         return 0
     width = image.tag_v2.get(TiffImagePlugin.TILEWIDTH)
@@ -192,8 +195,8 @@ def _load(image: ImageFile, at_least: int | None) -> tuple[Image.Image, int]:
         image.draft(None, (at_least, at_least))
     scale_key_colour(image)
     image.load()
-    # After load(): a PNG may carry its EXIF behind the pixels, and a TIFF has turned
-    # itself by then and says so.
+    # Read after load(): a PNG may store its EXIF behind the pixels, and Pillow has turned a
+    # TIFF upright by then and removed its orientation.
     return to_srgb(image), _orientation(image)
 
 
@@ -201,6 +204,6 @@ def _orientation(image: ImageFile) -> int:
     try:
         return int(image.getexif().get(Base.Orientation, 1))
     except PILLOW_ERRORS:
-        # The pixels are complete; a picture is worth more than its broken metadata, and
-        # "stored upright" is what viewers assume then.
+        # The pixels are complete. With broken metadata viewers assume an upright picture, and
+        # so do we.
         return 1

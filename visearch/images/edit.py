@@ -1,4 +1,4 @@
-"""A picture as a shopper might send it: what encoders are tried with."""
+"""A catalog picture as a shopper might send it, to test encoders with."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from PIL import Image, ImageEnhance
 
 
 def edit(image: Image.Image, rng: np.random.Generator) -> bytes:
-    """Make a shopper's JPEG of a picture: crop to 80 % of each side, change brightness by
-    up to 20 %, compress at quality 40.
+    """Return a JPEG as a shopper might send it.
+
+    The picture is cropped to 80 % of each side, its brightness changed by up to 20 %, and
+    the result compressed at quality 40.
     """
     width, height = image.size
     w, h = round(width * 0.8), round(height * 0.8)

@@ -1,4 +1,4 @@
-"""Upright RGB picture → what an encoder or a person looks at: pixels, crops, thumbnails."""
+"""An upright RGB picture → what an encoder or a person sees: pixels, crops, thumbnails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Fit = Literal["pad", "crop", "stretch"]
 Box = tuple[float, float, float, float]
 
 THUMBNAIL_SIDE = 320
-_REDUCING_GAP = 3.0  # Pillow: indistinguishable from a full resample, several times faster
+_REDUCING_GAP = 3.0  # says Pillow: looks like a full resampling, several times faster
 _DENOISE = "none"
 """A field of the stored form and of the identity that has one value left. Both keep it, so that
 the fingerprints of encoders and catalogs stay as they are.
@@ -29,7 +29,7 @@ the fingerprints of encoders and catalogs stay as they are.
 class Preprocess:
     """How a picture becomes the ``size`` x ``size`` input of one encoder.
 
-    ``fit`` is what happens to pictures that are not square: ``pad`` keeps all of it on
+    ``fit`` says what happens to a picture that is not square: ``pad`` puts all of it on
     white, ``crop`` keeps the centre, ``stretch`` distorts. ``mean`` and ``std`` (RGB, on a
     0..1 scale) are carried for the encoder, which applies them as
     ``(pixels / 255 - mean) / std``.
@@ -38,7 +38,8 @@ class Preprocess:
         ValueError: a field is out of its range.
     """
 
-    # Raise it whenever pixels() changes its output: vectors of two versions must not meet.
+    # Increase it whenever the output of pixels() changes: vectors of two versions must never
+    # be compared.
     VERSION: ClassVar[int] = 1
 
     size: int
@@ -48,7 +49,7 @@ class Preprocess:
 
     def __post_init__(self) -> None:
         if type(self.size) is not int or self.size < 1:
-            raise ValueError(f"size must be a whole number of pixels from 1, not {self.size!r}")
+            raise ValueError(f"size must be a whole number of pixels, 1 or more, not {self.size!r}")
         if self.fit not in get_args(Fit):
             raise ValueError(f"fit must be one of {get_args(Fit)}, not {self.fit!r}")
         object.__setattr__(self, "mean", _triple("mean", self.mean))
@@ -58,7 +59,7 @@ class Preprocess:
 
     @property
     def at_least(self) -> int:
-        """Shortest side (px) to decode at, for a query as for a catalog's picture."""
+        """Shortest side (px) to decode at; the same for queries and for catalog pictures."""
         return max(self.size, THUMBNAIL_SIDE)
 
     def pixels(self, image: Image.Image) -> npt.NDArray[np.uint8]:
@@ -71,20 +72,22 @@ class Preprocess:
             ValueError: the picture is not of mode ``RGB``.
         """
         if image.mode != "RGB":
-            raise ValueError(f"expected an RGB picture from decode(), not mode {image.mode}")
+            raise ValueError(
+                f"the picture must have mode RGB, as decode() returns, not {image.mode}"
+            )
         target, box = self._geometry(*image.size)
         small = image.resize(target, Image.Resampling.BICUBIC, box, _REDUCING_GAP)
         return np.array(self._centred(small), dtype=np.uint8)
 
     def _geometry(self, width: int, height: int) -> tuple[tuple[int, int], Box]:
-        """Size to resample to (px), and the part of the picture (px) to resample."""
+        """Return the size to resample to (px) and the part of the picture to resample (px)."""
         whole = (0.0, 0.0, float(width), float(height))
         if self.fit == "pad":
             scale = self.size / max(width, height)
             return (max(1, round(width * scale)), max(1, round(height * scale))), whole
         if self.fit == "crop":
-            # The square is cut while resampling, not after it: a 1 x 10000 picture blown
-            # up to 224 x 2240000 first would take the machine down.
+            # The square is cut while resampling: a 1 x 10000 picture enlarged to
+            # 224 x 2240000 first would exhaust the memory.
             side = min(width, height)
             left, top = (width - side) / 2, (height - side) / 2
             return (self.size, self.size), (left, top, left + side, top + side)
@@ -98,17 +101,17 @@ class Preprocess:
         return canvas
 
     def identity(self) -> str:
-        """Every field and the version as stable text; part of an encoder's fingerprint."""
+        """Return every field and the version as stable text, for an encoder's fingerprint."""
         named = ",".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
         return f"preprocess-v{self.VERSION}({named},denoise={_DENOISE!r})"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form with every field, the ``version`` and ``denoise``."""
+        """Return every field, the ``version`` and ``denoise``, ready for JSON."""
         return {"version": self.VERSION, **asdict(self), "denoise": _DENOISE}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Preprocess:
-        """Inverse of :meth:`to_dict`; accepts lists for the triples, as JSON gives them.
+        """Build it from what :meth:`to_dict` returned; triples may be lists, as in JSON.
 
         Raises:
             ValueError: a key is missing or unknown, the version is not ours, ``denoise``
@@ -137,16 +140,16 @@ def _triple(name: str, values: Any) -> tuple[float, float, float]:
 
 
 def crop_box(image: Image.Image, box: Box) -> Image.Image:
-    """Cut ``(x0, y0, x1, y1)``, in fractions of the upright picture, out of it.
+    """Crop a picture to ``(x0, y0, x1, y1)``, given as fractions of the upright picture.
 
     Raises:
-        InvalidRequest: not ``0 <= x0 < x1 <= 1`` (y alike), or a side under one pixel.
+        InvalidRequest: not ``0 <= x0 < x1 <= 1`` (same for y), or a side under one pixel.
     """
     x0, y0, x1, y1 = box
-    # A NaN fails every comparison, so it is refused here too.
+    # NaN fails every comparison and is refused here, too.
     if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
         raise _bad_box(
-            f"The box {list(box)} is not inside the picture; give x0,y0,x1,y1 "
+            f"The box {list(box)} is not inside the picture. Send x0, y0, x1, y1 "
             "with 0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1."
         )
     left, top, right, bottom = (
@@ -157,9 +160,9 @@ def crop_box(image: Image.Image, box: Box) -> Image.Image:
     )
     if right - left < 1 - 1e-9 or bottom - top < 1 - 1e-9:  # 0.3 - 0.2 is a hair short of 0.1
         raise _bad_box(
-            f"The box covers {right - left:.2f} x {bottom - top:.2f} of the "
-            f"{image.width} x {image.height} pixels; draw it at least one pixel "
-            "wide and high."
+            f"The box covers {right - left:.2f} x {bottom - top:.2f} of the picture's "
+            f"{image.width:,} x {image.height:,} pixels. Make it at least one pixel wide "
+            "and high."
         )
     x, y = math.floor(left + 0.5), math.floor(top + 0.5)
     return image.crop(
@@ -172,21 +175,22 @@ def _bad_box(detail: str) -> InvalidRequest:
 
 
 def thumbnail(image: Image.Image, side: int = THUMBNAIL_SIDE) -> bytes:
-    """A small progressive JPEG (quality 85, no metadata), the same bytes every time.
+    """Return a small progressive JPEG (quality 85, no metadata).
 
-    The longest side becomes ``side`` px; a smaller picture keeps its size.
+    Its longest side is ``side`` px; a smaller picture keeps its size. The same picture
+    always gives the same bytes.
 
     Raises:
         ValueError: ``side`` is below 1.
     """
     if side < 1:
-        raise ValueError(f"side is {side}; it must be 1 or more")
+        raise ValueError(f"side must be 1 or more, not {side}")
     scale = min(1.0, side / max(image.size))
     target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.convert("RGB").resize(
         target, Image.Resampling.BICUBIC, reducing_gap=_REDUCING_GAP
     )
-    small.info.clear()  # Pillow would write a profile or a comment it finds here
+    small.info.clear()  # Pillow would write any profile or comment found here
     out = io.BytesIO()
     small.save(out, "JPEG", quality=85, progressive=True, optimize=True)
     return out.getvalue()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
 from visearch.backend import Backend
-from visearch.encoders.spec import check
+from visearch.encoders.protocol import OpenEncoder
+from visearch.encoders.spec import require_same_encoder
 from visearch.ids import new_id
 from visearch.importing import progress
 from visearch.importing.describe import Existing, describe, replace_older
@@ -30,25 +31,6 @@ NO_EMBEDDING = {
     "code": "no_embedding",
     "detail": "the encoder has nothing to say about this picture; use another one",
 }
-
-
-class PixelEncoder(Protocol):
-    """What embedding needs of an encoder."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Names the encoder; see ``EncoderSpec.fingerprint``."""
-
-    @property
-    def size(self) -> int:
-        """Side of the square input, px."""
-
-    def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Map uint8 [n, size, size, 3] to unit rows float32 [n, d]."""
-
-
-OpenEncoder = Callable[[str], PixelEncoder]
-"""Opens (or finds) the encoder of a spec."""
 
 
 def embed_chunk(
@@ -77,7 +59,7 @@ def embed_chunk(
         _start_over(backend, record, chunk, attempt, claimed.pixels)
         return
     encoder = open_encoder(catalog.encoder)
-    check(catalog, encoder.fingerprint)
+    require_same_encoder(catalog, encoder.fingerprint)
     data = np.frombuffer(backend.blobs.get(f"pixels/{claimed.pixels}"), np.uint8)
     vectors = encoder.embed_pixels(data.reshape(len(rows), encoder.size, encoder.size, 3))
     usable = are_unit(vectors)

@@ -10,11 +10,11 @@ import numpy.typing as npt
 import sqlalchemy as sa
 
 from visearch.backend import Backend
+from visearch.encoders.protocol import OpenEncoder, PixelEncoder
 from visearch.encoders.spec import resolve
 from visearch.errors import EncoderMismatch, UnknownEncoder
 from visearch.images import Limits, decode
 from visearch.images.edit import edit
-from visearch.importing.embed import OpenEncoder, PixelEncoder
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
 from visearch.store import changes

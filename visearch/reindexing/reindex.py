@@ -14,8 +14,8 @@ import numpy as np
 import structlog
 
 from visearch.backend import Backend
+from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import DependencyUnavailable, EncoderMismatch, VisearchError
-from visearch.importing.embed import OpenEncoder
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.reindexing.activate import activate

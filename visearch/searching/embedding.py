@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from visearch.backend import Backend
-from visearch.encoders.spec import check, resolve
+from visearch.encoders.spec import require_same_encoder, resolve
 from visearch.errors import InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
 from visearch.images.denoise import denoised
@@ -72,7 +72,7 @@ class QueryEmbedder:
         self, query: SearchQuery, picture: bytes, catalog: Catalog, clock: Clock
     ) -> Vector:
         spec = resolve(catalog.encoder)
-        check(catalog, spec.fingerprint)
+        require_same_encoder(catalog, spec.fingerprint)
         with clock.part("decode"), self._turn_to_decode(clock):
             # With a box the cut decides how many pixels are needed: decode in full.
             at_least = None if query.box else spec.preprocess.at_least

@@ -1,1 +1,1 @@
-"""Training of encoders: data, augmentation, losses, the loop, evaluation."""
+"""Trains encoders: recipes, data, augmentation, losses, the training loop."""

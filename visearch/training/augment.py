@@ -1,4 +1,4 @@
-"""Augmentations that make a packshot look like a shopper's photo of the same product."""
+"""Augmentations that turn a packshot into something like a shopper's photo of the product."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from visearch.images import Preprocess
 Pixels = npt.NDArray[np.uint8]
 
 WHITE = (255, 255, 255)
-_MAX_SHIFT = 0.12  # of a side, by which perspective moves a corner
+_MAX_SHIFT = 0.12  # share of a side by which perspective moves a corner
 
 
 def weak_view(image: Image.Image, rng: np.random.Generator, preprocess: Preprocess) -> Pixels:
     """Draw a view close to the catalog picture: a slight crop, perhaps mirrored.
 
-    Returns uint8 [size, size, 3], as the encoder sees it.
+    Returns the encoder's input, uint8 [size, size, 3].
     """
     return preprocess.pixels(_mirror(_crop(image, rng, least=0.64, stretch=0.0), rng))
 
@@ -29,8 +29,8 @@ def strong_view(
 ) -> Pixels:
     """Draw a view like a shopper's photo: uint8 [size, size, 3].
 
-    Crop, light and compression are always in play; ``strength`` 0..1 scales how often
-    the coarser changes happen (background, perspective, turn, blur, noise, occlusion).
+    Crop, light and compression always vary. ``strength`` 0..1 scales how often stronger
+    changes happen: background, perspective, rotation, blur, noise, occlusion.
     """
 
     def happens(probability: float) -> bool:
@@ -55,11 +55,11 @@ def strong_view(
 
 
 def mixture(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-    """Draw a picture like none of ``pixels`` uint8 [n, S, S, 3]: a blend, a cut or a turned part.
+    """Draw a mixture of ``pixels`` uint8 [n, S, S, 3]: two blended or joined, or a turned part.
 
-    Such pictures spread over far more of what there is to see than the pictures themselves;
-    a teacher's answers to them carry its general knowledge (Asano and Saeed 2023,
-    arXiv:2112.00725; Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899).
+    Mixtures cover far more of the space of pictures than the originals do, so a teacher's
+    answers to them convey its general knowledge (Asano and Saeed 2023, arXiv:2112.00725;
+    Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899).
     """
     a, b = pixels[rng.integers(len(pixels))], pixels[rng.integers(len(pixels))]
     side, kind = a.shape[0], rng.random()
@@ -88,7 +88,7 @@ def _mirror(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 def _crop(
     image: Image.Image, rng: np.random.Generator, *, least: float, stretch: float
 ) -> Image.Image:
-    """Cut out ``least``..1 of the area, its aspect ratio up to exp(±stretch) another."""
+    """Crop to ``least``..1 of the area and change the aspect ratio by up to exp(±stretch)."""
     width, height = image.size
     scale, aspect = rng.uniform(least, 1.0), np.exp(rng.uniform(-stretch, stretch))
     w = max(8, min(width, round(width * np.sqrt(scale * aspect))))
@@ -108,7 +108,7 @@ def _light(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _background(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Replace white by a colour that runs from one side to the other."""
+    """Replace white by a gradient from one side to the other."""
     pixels = np.array(image)
     height, width, _ = pixels.shape
     start, end = rng.integers(60, 256, (2, 3))
@@ -120,7 +120,7 @@ def _background(image: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _perspective(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Look from the side: the four corners move inwards."""
+    """Change the perspective by moving the four corners inwards."""
     width, height = image.size
     dx, dy = rng.uniform(0, _MAX_SHIFT, 4) * width, rng.uniform(0, _MAX_SHIFT, 4) * height
     corners = (dx[0], dy[0], dx[1], height - dy[1], width - dx[2], height - dy[2])

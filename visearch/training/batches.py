@@ -1,4 +1,4 @@
-"""Batches: two views of each picture, drawn ahead; batch t depends on the seed and t alone."""
+"""Batches: two views of each picture, drawn ahead. Batch t depends only on the seed and t."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _AHEAD = 4
 class Batch(NamedTuple):
     """``pixels`` uint8 [2·batch + mixtures, S, S, 3]: weak views, strong views, mixtures.
 
-    Row i and row i + batch are views of one picture, whose ``labels`` int32
-    [batch, levels], ``sources`` int32 [batch] and number in the data set ``rows`` int32
-    [batch] stand once.
+    Rows i and i + batch are views of one picture. ``labels`` int32 [batch, levels],
+    ``sources`` int32 [batch] and ``rows`` int32 [batch], its number in the data set, have
+    one entry for each picture.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -39,18 +39,18 @@ class Batch(NamedTuple):
 
 
 class Sampler:
-    """Which pictures are in batch t: every source gives its share, in random order."""
+    """Chooses the pictures of batch t: each source gives its share, in random order."""
 
     def __init__(self, data: Dataset, shares: dict[int, float], recipe: Recipe) -> None:
-        """Take the sources' shares of a batch; those without one share the rest by size.
+        """Assign each source its share of a batch; those without one divide the rest by size.
 
         Raises:
-            InvalidRequest: there is no picture, or a source would have none in a batch.
+            InvalidRequest: there are no pictures, or a source would have none in a batch.
         """
         if not len(data):
             raise InvalidRequest(
-                "there is no picture to train on: all are held out or left out, or the table "
-                "names none that is there"
+                "There is no picture to train on: all are held out or left out, or the table "
+                "names no existing file. Hold out fewer, or correct the table."
             )
         self._recipe, self._labels = recipe, data.labels
         self._members = {
@@ -60,18 +60,18 @@ class Sampler:
         self._counts = _quotas({s: len(m) for s, m in self._members.items()}, shares, recipe.batch)
         if missing := sorted({*shares, *self._members} - {s for s, n in self._counts.items() if n}):
             raise InvalidRequest(
-                f"source {missing[0] + 1} of the recipe has no picture in a batch of "
-                f"{recipe.batch}: it has too few of all pictures, or all of its are held out; "
-                "give it a share, raise batch or take it out"
+                f"Source {missing[0] + 1} of the recipe has no picture in a batch of "
+                f"{recipe.batch}: it is too small, or all of its pictures are held out. Give it a "
+                "share, raise batch or remove the source."
             )
 
     def rows(self, step: int) -> npt.NDArray[np.int32]:
-        """Return the numbers of the pictures in batch ``step``, int32 [batch]."""
+        """Return the rows, in the data set, of the pictures in batch ``step``, int32 [batch]."""
         parts = [self._take(source, step * count, count) for source, count in self._counts.items()]
         return np.concatenate(parts).astype(np.int32)
 
     def _take(self, source: int, start: int, count: int) -> npt.NDArray[np.int64]:
-        """Return ``count`` pictures of ``source`` from place ``start`` of its endless order."""
+        """Return ``count`` pictures from position ``start`` in the endless order of ``source``."""
         length = len(self._members[source])
         if self._hard(source):
             length -= length % count
@@ -82,7 +82,7 @@ class Sampler:
         return out
 
     def _hard(self, source: int) -> bool:
-        """Tell whether the pictures of ``source`` are dealt by kind: each batch a whole one."""
+        """Tell whether batches group pictures of ``source`` by label; each has its full share."""
         return self._recipe.hard_window > 1 and len(self._members[source]) >= self._counts[source]
 
     def _order(self, source: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -111,7 +111,7 @@ def _quotas(sizes: dict[int, int], shares: dict[int, float], batch: int) -> dict
 
 
 class Chosen(NamedTuple):
-    """The pictures of one batch before they are drawn: what a process needs, and no more."""
+    """The pictures of a batch before its views are drawn; sent to the process that draws."""
 
     step: int
     pictures: list[bytes]
@@ -147,7 +147,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield the batches from ``start`` to the end, drawn ahead by ``processes`` processes.
 
-    0: by a thread of this process, which is enough where the network is the slow part.
+    With 0 processes, a thread draws them: fast enough where the network is slower.
     """
     chosen = (choose(data, sampler, step) for step in range(start, recipe.steps))
     job = partial(draw, recipe)
@@ -155,7 +155,7 @@ def batches(
         with ThreadPoolExecutor(1, "augment") as pool:
             yield from _ahead(pool, job, chosen, _AHEAD)
         return
-    # JAX runs in this process, so it must not be forked.
+    # JAX runs in this process, so the process must not be forked.
     spawn = get_context("spawn")
     with ProcessPoolExecutor(processes, spawn, _follow_parent) as pool:
         yield from _ahead(pool, job, chosen, _AHEAD + processes)
@@ -176,7 +176,7 @@ def _ahead(
 
 
 def _follow_parent() -> None:
-    """End this child process with its parent, however that ends."""
+    """End this child process when its parent ends, however that happens."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""TensorBoard: the losses as curves, some pairs of views as pictures."""
+"""TensorBoard: losses as curves, and some pairs of views as pictures."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PAIRS = 8
 
 
 class Board:
-    """Writes event files into ``folder``; a run that goes on hides what it does again."""
+    """Writes event files into ``folder``; a resumed run replaces the steps it repeats."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._writer: SummaryWriter | None = None
 
     def write(self, step: int, losses: dict[str, float], batch: Batch) -> None:
-        """Write the losses after ``step`` steps, and now and then how the views look."""
+        """Write the losses after ``step`` steps and, at intervals, some views."""
         if self._writer is None:
             self._writer = SummaryWriter(str(self._folder), purge_step=step)
         for name, value in losses.items():
@@ -33,6 +33,6 @@ class Board:
             self._writer.add_image("views", np.concatenate(list(pairs), 1), step, dataformats="HWC")
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write what is buffered and close the files."""
         if self._writer is not None:
             self._writer.close()

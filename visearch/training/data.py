@@ -1,4 +1,4 @@
-"""Training pictures: archives or folders with labels, de-duplicated, split by group."""
+"""Training pictures: labelled archives or folders, without duplicates, split by group."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from visearch.images import decode
 from visearch.training.files import Row, labelled_files
 
 UNLABELLED = -1
-_NAMED = 20  # broken pictures in a message
+_NAMED = 20  # broken pictures that a message names
 
 
 @dataclass(frozen=True)
 class Source:
     """Pictures (a folder, a zip or a tar) and the CSV table that labels them.
 
-    Without a table the column ``folder`` is the name of each picture's folder. ``levels``
-    are groups of columns: ``(("type",), ("type", "colour"))`` asks for two labels per
-    picture, ``()`` for none. Values in ``no_label`` leave the picture unlabelled. Pictures
-    of one ``group`` (a sender, say) never straddle the split, which holds out the share
-    ``holdout``. Rows whose column has a value of ``left_out`` are in no part of training.
-    ``share`` is the part of every batch that comes from here (None: as its size).
+    Without a table, the only column is ``folder``, the name of each picture's folder.
+    ``levels`` are groups of columns: ``(("type",), ("type", "colour"))`` gives each picture
+    two labels, ``()`` none. Values in ``no_label`` leave the picture unlabelled. ``holdout``
+    is the share of pictures held out; pictures with the same value in the column ``group``,
+    such as a sender, stay together. Training never uses rows whose column has a value in
+    ``left_out``. ``share`` is the share of every batch that comes from this source (None:
+    in proportion to its size).
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -46,10 +47,10 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures as encoded bytes with int32 labels [n, levels] (-1: unlabelled).
+    """Encoded pictures with labels int32 [n, levels] (-1: unlabelled).
 
-    ``names`` are the texts of the labels. ``groups`` int32 [n] are equal for pictures that
-    the split keeps together; ``sources`` int32 [n] tell which source each came from.
+    ``names`` are the labels as text. ``groups`` int32 [n] are equal for pictures that the
+    split keeps together; ``sources`` int32 [n] are the numbers of their sources.
     """
 
     pictures: Sequence[bytes]
@@ -63,7 +64,7 @@ class Dataset:
 
 
 class Split(NamedTuple):
-    """What is trained on, what is held out of it, and what was left out on purpose."""
+    """The pictures to train on, those held out of training, and those left out on purpose."""
 
     training: Dataset
     held_out: Dataset
@@ -73,13 +74,14 @@ class Split(NamedTuple):
 def load(sources: Iterable[Source]) -> Split:
     """Read ``sources`` and split their pictures.
 
-    Pictures that are identical pixel for pixel are kept once, left out if one of them is.
-    The split hashes the group (or the pixels), so it is the same on every machine and in
-    every run.
+    Of pictures with identical pixels one is kept; it is left out if any of them is. The
+    split hashes the group (or the pixels), so it is the same on every machine and in every
+    run.
 
     Raises:
         ArchiveCorrupt: an archive or a table cannot be read, or lacks a column.
-        InvalidRequest: pictures that cannot be read, all of them at once; a source has none.
+        InvalidRequest: pictures cannot be read (the message lists them), or a source has
+            none.
     """
     found: dict[str, _Row] = {}
     left_out: set[str] = set()
@@ -97,7 +99,7 @@ def load(sources: Iterable[Source]) -> Split:
                 broken.append(f"{source.archive.name}/{row['image']} ({error})")
                 continue
             if _is_left_out(source, row):
-                left_out.add(pixels)  # whatever a copy's row says
+                left_out.add(pixels)  # even if the row of a copy says otherwise
             if pixels in found:
                 continue
             group = f"{source.archive.name}:{row[source.group] if source.group else pixels}"
@@ -106,8 +108,9 @@ def load(sources: Iterable[Source]) -> Split:
             found[pixels] = _Row(data, labels, place, number, _fraction(group) < source.holdout)
         if empty:
             raise InvalidRequest(
-                f"{source.archive} has none of the pictures that {source.table or 'it'} should "
-                "name: the column image holds paths inside it"
+                f"{source.archive} has none of the pictures that "
+                f"{source.table or 'a source without a table'} names. The column image must "
+                "contain paths inside it."
             )
     if broken:
         raise InvalidRequest(_refusal(broken))
@@ -129,8 +132,8 @@ class _Row(NamedTuple):
 def _refusal(broken: Sequence[str]) -> str:
     more = f" and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     return (
-        f"{len(broken)} pictures cannot be read; repair them or take them out: "
-        f"{', '.join(broken[:_NAMED])}{more}"
+        f"{len(broken)} pictures cannot be read: {', '.join(broken[:_NAMED])}{more}. Repair or "
+        "remove them."
     )
 
 

@@ -1,4 +1,4 @@
-"""Labelled picture files: a folder, a zip or a tar, beside a CSV table or by folder name."""
+"""Labelled picture files: a folder, zip or tar, labelled by a CSV table or folder names."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 def labelled_files(
     pictures: Path, table: Path | None, columns: set[str]
 ) -> Iterator[tuple[bytes, Row]]:
-    """Yield each picture with its row, in the order of the table (or of the names).
+    """Yield each picture with its row, in the order of the table or, without one, of names.
 
-    Rows whose picture is not there are skipped. Without a table a row is ``image`` (the
-    path) and ``folder`` (the name of the folder it lies in).
+    Rows whose picture is missing are skipped. Without a table, a row has ``image`` (the path)
+    and ``folder`` (the name of its folder).
 
     Raises:
         ArchiveCorrupt: the archive or the table cannot be read, or the table lacks one of
@@ -40,14 +40,14 @@ def _read(pictures: Path, read: Callable[[str], bytes], name: str) -> bytes:
     try:
         return read(name)
     except _BROKEN as error:
-        raise ArchiveCorrupt(f"{name} of {pictures} cannot be read: {error}") from error
+        raise ArchiveCorrupt(f"{name} in {pictures} cannot be read ({error}).") from error
     except (RuntimeError, NotImplementedError) as error:  # a password, another compression
-        raise ArchiveCorrupt(f"{name} of {pictures} cannot be unpacked: {error}") from error
+        raise ArchiveCorrupt(f"{name} in {pictures} cannot be unpacked ({error}).") from error
 
 
 def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> Iterator[Row]:
     if table is None:
-        _require(("image", "folder"), columns, "a source without a table")
+        _require(("image", "folder"), columns, "A source without a table")
         for name in sorted(names):
             if name.lower().endswith(_SUFFIXES):
                 yield {"image": name, "folder": PurePosixPath(name).parent.name}
@@ -56,7 +56,7 @@ def _rows(names: dict[str, object], table: Path | None, columns: set[str]) -> It
         yield from _table_rows(table, columns)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise ArchiveCorrupt(
-            f"{table} cannot be read as a CSV table in UTF-8; save it as one: {error}"
+            f"{table} cannot be read as CSV in UTF-8 ({error}). Save it in this form."
         ) from error
 
 
@@ -67,14 +67,14 @@ def _table_rows(table: Path, columns: set[str]) -> Iterator[Row]:
         for row in rows:
             if None in row or None in row.values():
                 raise ArchiveCorrupt(
-                    f"{table}: line {rows.line_num} has another number of columns than the first"
+                    f"{table}: line {rows.line_num} does not have one value for each column."
                 )
             yield row
 
 
 def _require(there: tuple[str, ...], columns: set[str], where: str) -> None:
     if missing := columns - set(there):
-        raise ArchiveCorrupt(f"{where} has no column {', '.join(sorted(missing))}")
+        raise ArchiveCorrupt(f"{where} has no column {', '.join(sorted(missing))}.")
 
 
 _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError)
@@ -82,7 +82,7 @@ _BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOF
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[dict[str, object], Callable[[str], bytes]]]:
-    """Open a folder, zip or tar: the members by name, and how to read one."""
+    """Open a folder, zip or tar; yield its members by name and a function to read one."""
     if path.is_dir():
         files = {p.relative_to(path).as_posix(): p for p in path.rglob("*") if p.is_file()}
         yield dict(files), lambda name: files[name].read_bytes()
@@ -99,14 +99,14 @@ def _zip(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except _BROKEN as error:
-        raise ArchiveCorrupt(f"{path} is a damaged zip: {error}") from error
+        raise ArchiveCorrupt(f"{path} is a damaged zip ({error}).") from error
 
 
 def _members(path: Path, tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
     try:
         return tar.getmembers()
     except _BROKEN as error:
-        raise ArchiveCorrupt(f"{path} is cut off or damaged: {error}") from error
+        raise ArchiveCorrupt(f"{path} is cut off or damaged ({error}).") from error
 
 
 @contextmanager
@@ -114,7 +114,7 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         tar = tarfile.open(path)  # noqa: SIM115  (closed below)
     except (tarfile.TarError, OSError) as error:
-        raise ArchiveCorrupt(f"{path} is neither a folder nor a zip nor a tar: {error}") from error
+        raise ArchiveCorrupt(f"{path} is neither a folder, a zip nor a tar ({error}).") from error
     with closing(tar):
         yield tar
 
@@ -122,6 +122,6 @@ def _tar(path: Path) -> Iterator[tarfile.TarFile]:
 def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)
     if file is None:
-        raise ArchiveCorrupt(f"{member.name} is not a file")
+        raise ArchiveCorrupt(f"{member.name} is not a file.")
     with file:
         return file.read()

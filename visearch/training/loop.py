@@ -1,4 +1,4 @@
-"""The training loop: batches in, an encoder file out; goes on where a killed run stopped."""
+"""The training loop: batches in, an encoder file out. Resumes a run that was killed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from visearch.encoders.spec import metadata_for
 from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.training.batches import Batch, Sampler, batches
 from visearch.training.data import Dataset
-from visearch.training.network import Arrays, Network
+from visearch.training.network import Arrays, Network, parameter_name
 from visearch.training.recipe import Kind, Recipe
 from visearch.training.start import (
     fill_branch,
@@ -48,18 +48,20 @@ def train(
 ) -> None:
     """Train an encoder on ``data`` and write it to ``out`` (safetensors, float16).
 
-    The state is kept beside ``out`` (with ``.state`` added) every ``save_every`` steps; a run that
-    was killed goes on from there and ends with the same weights. ``report(steps done,
-    losses, batch)`` is called every tenth step. Deterministic by ``recipe.seed`` on one
-    machine. All devices share each batch.
+    Every ``save_every`` steps the state is saved beside ``out`` (with ``.state`` added). A run
+    that was killed resumes from there and ends with the same weights. ``report(steps done,
+    losses, batch)`` is called every tenth step. On one machine, ``recipe.seed`` determines
+    the result. All devices share each batch.
 
     Raises:
-        InvalidRequest: the state is another run's, weights do not fit, or a batch cannot
-            be dealt out evenly to the devices.
-        TrainingFailed: a loss is no longer a number; the state saved last is sound.
+        InvalidRequest: the state belongs to another run, weights do not fit, or a batch
+            cannot be divided evenly among the devices.
+        TrainingFailed: a loss is NaN or infinite; the state saved last is sound.
     """
     if not len(data):
-        raise InvalidRequest("there is no picture to train on: all are held out or left out")
+        raise InvalidRequest(
+            "There is no picture to train on: all are held out or left out. Hold out fewer."
+        )
     model = new_model(recipe)
     fresh = start_from(model, recipe, data) if recipe.start else _all_names(model)
     if recipe.branch:
@@ -104,24 +106,24 @@ def train(
 def _require_finite(losses: dict[str, float], step: int) -> None:
     if wrong := [name for name, value in losses.items() if not math.isfinite(value)]:
         raise TrainingFailed(
-            f"{', '.join(wrong)} is not a number at step {step}; lower learning_rate or "
-            "head_learning_rate, or raise temperature"
+            f"A loss is not a number at step {step} ({', '.join(wrong)}). Lower learning_rate or "
+            "head_learning_rate, or raise temperature."
         )
 
 
 def _require_sound(state: State, step: int) -> None:
-    """Refuse weights that are no numbers: a loss shows it one step late."""
+    """Refuse weights that are NaN or infinite: the loss shows it one step later."""
     kept = {**state.trained["weights"], **state.average}
     numbers = [x for x in kept.values() if jnp.issubdtype(x.dtype, jnp.floating)]
     if not all(bool(jnp.isfinite(x).all()) for x in numbers):
         raise TrainingFailed(
-            f"weights are no longer numbers after step {step}; lower learning_rate or "
-            "head_learning_rate"
+            f"The weights are no longer numbers after step {step}. Lower learning_rate or "
+            "head_learning_rate."
         )
 
 
 def _require_fit(recipe: Recipe, model: Model, widths: dict[str, int]) -> None:
-    """Refuse what only the network can tell to be wrong in a recipe."""
+    """Refuse what is wrong in a recipe and only the network can tell."""
     names, whole = _all_names(model), widths["all"]
     parts = set(widths) - {"all"}
     unknown = {term.part for term in recipe.terms} - set(widths)
@@ -130,20 +132,23 @@ def _require_fit(recipe: Recipe, model: Model, widths: dict[str, int]) -> None:
         n for n in recipe.lengths if n >= whole or any(w * n % whole for w in widths.values())
     ]
     wrong = {
-        "its embedding has a length of its own; leave `embedding` out": (
+        "the length of its embedding is fixed; omit `embedding`": (
             bool(parts)
             and recipe.embedding not in (None, registry.VARIANTS[recipe.architecture].embedding)
         ),
-        f"it has no part {', '.join(sorted(unknown))}, but {', '.join(sorted(widths))}": unknown,
+        f"its embedding has no part {', '.join(sorted(unknown))}; "
+        f"its parts are {', '.join(sorted(widths))}": unknown,
         f"no parameter's name begins with {', '.join(idle)}": idle,
         f"an embedding of {whole} numbers cannot be cut to {uneven}": uneven,
     }
     if problems := [text for text, is_wrong in wrong.items() if is_wrong]:
-        raise InvalidRequest(f"{recipe.architecture}: {'; '.join(problems)}")
+        raise InvalidRequest(
+            f"The recipe does not fit {recipe.architecture}: {'; '.join(problems)}."
+        )
 
 
 def _all_names(model: nnx.Module) -> set[str]:
-    return {"/".join(map(str, path)) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))}
+    return {parameter_name(path) for path, _ in nnx.to_flat_state(nnx.state(model, nnx.Param))}
 
 
 def _first_state(
@@ -169,17 +174,17 @@ def _first_state(
     memory = Memory(remembered, jnp.full(size, -1, jnp.int32))
     average = {**network.weights, **network.rest}
     state = State(trained, network.rest, average, transform.init(trained), memory)
-    # The step gives its buffers away: no two parts may share one.
+    # The step donates its buffers, so no two parts may share one.
     own: State = jax.tree.map(jnp.copy, state)
     return own
 
 
 def _placement(recipe: Recipe) -> tuple[Callable[[Batch], Batch], NamedSharding]:
-    """Return what deals a batch out to all devices, row by row, and where the rest lies."""
+    """Return how a batch is divided among the devices, and the placement of everything else."""
     devices = jax.device_count()
     if recipe.batch % devices or recipe.mixtures % devices:
         raise InvalidRequest(
-            f"batch and mixtures must be multiples of the {devices} devices of this machine"
+            f"The recipe's batch and mixtures must be multiples of {devices}, the device count."
         )
     mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,))
     rows = NamedSharding(mesh, PartitionSpec("data"))
@@ -211,4 +216,4 @@ def _write(out: Path, recipe: Recipe, network: Network, arrays: Arrays) -> None:
     try:
         save_safetensors(out, to_tensors(model), metadata)
     except ValueError as error:
-        raise TrainingFailed(f"the result cannot be stored in float16: {error}") from error
+        raise TrainingFailed(f"The result cannot be stored in float16: {error}.") from error

@@ -13,7 +13,7 @@ def supervised_contrastive(z: jax.Array, labels: jax.Array, temperature: float) 
 
     Args:
         z: embeddings.
-        labels: int32 [n]; negative: unlabelled, has no positives and counts as a negative.
+        labels: int32 [n]; negative: unlabelled, so without positives, but a negative to others.
         temperature: τ > 0.
 
     Returns:
@@ -32,15 +32,15 @@ def supervised_contrastive(z: jax.Array, labels: jax.Array, temperature: float) 
 def info_nce(
     z: jax.Array, rows: jax.Array, memory: jax.Array, memory_rows: jax.Array, temperature: float
 ) -> jax.Array:
-    """InfoNCE (arXiv:1807.03748) on pairs of views, with remembered strangers (1912.06798).
+    """InfoNCE (arXiv:1807.03748) on pairs of views, with a memory of negatives (1912.06798).
 
-    Row i and row i + n/2 of ``z`` are views of picture ``rows[i]`` (int32 [n/2]). Each finds
+    Rows i and i + n/2 of ``z`` are views of picture ``rows[i]`` (int32 [n/2]). Each must find
     the other among the other half and ``memory`` [m, d], whose pictures are ``memory_rows``
-    int32 [m] (-1: empty); a remembered view of the same picture is no negative.
+    int32 [m] (-1: empty). A remembered view of the same picture does not count.
     """
     half = z.shape[0] // 2
     allowed = (memory_rows >= 0) & (memory_rows != rows[:, None])
-    # A small source may give a picture twice; then neither is the other's stranger.
+    # A small source may give a picture twice; then neither is the other's negative.
     twin = (rows[:, None] == rows[None, :]) & ~jnp.eye(half, dtype=bool)
 
     def one_way(queries: jax.Array, keys: jax.Array) -> jax.Array:
@@ -55,14 +55,14 @@ def info_nce(
 def triplet(z: jax.Array, labels: jax.Array, margin: float) -> jax.Array:
     """Batch-hard triplet loss on cosine (Hermans et al. 2017, arXiv:1703.07737, eq. 5).
 
-    Each labelled row's farthest fellow must be nearer, by ``margin``, than its nearest
-    stranger; rows without a fellow or a stranger are left out.
+    For each labelled row, the farthest positive must be nearer, by ``margin``, than the
+    nearest negative; rows without a positive or a negative are left out.
     """
     scores, same = z @ z.T, _same(labels)
-    stranger = (labels[:, None] != labels[None, :]) & (labels >= 0)[None, :]
+    negative = (labels[:, None] != labels[None, :]) & (labels >= 0)[None, :]
     farthest = jnp.where(same, scores, jnp.inf).min(axis=1)
-    nearest = jnp.where(stranger, scores, -jnp.inf).max(axis=1)
-    valid = same.any(axis=1) & stranger.any(axis=1) & (labels >= 0)
+    nearest = jnp.where(negative, scores, -jnp.inf).max(axis=1)
+    valid = same.any(axis=1) & negative.any(axis=1) & (labels >= 0)
     row = jnp.where(valid, nearest - farthest + margin, 0.0)
     return jnp.maximum(row, 0.0).sum() / jnp.maximum(valid.sum(), 1)
 
@@ -81,11 +81,11 @@ def proxy(
 
     Args:
         z: embeddings.
-        labels: int32 [n], which proxy is each row's; negative: the row is left out.
+        labels: int32 [n], the proxy of each row; negative: the row is left out.
         proxies: float32 [c, d], normalised here.
-        rivals: bool [n, c], the proxies that stand for choice in each row.
+        rivals: bool [n, c], the proxies that each row is classified among.
         temperature: τ > 0.
-        margin: taken off the right class's cosine (CosFace, arXiv:1801.09414).
+        margin: subtracted from the right class's cosine (CosFace, arXiv:1801.09414).
         smoothing: share of the target spread evenly over the rivals.
 
     Returns:
@@ -95,7 +95,7 @@ def proxy(
     right = jax.nn.one_hot(labels, c, dtype=bool)
     proxies = proxies / jnp.linalg.norm(proxies, axis=1, keepdims=True)
     cosines = z @ proxies.T - margin * right
-    # Not -inf: a row without rivals, though left out, would make every gradient NaN.
+    # Not -inf: a row without rivals would make every gradient NaN, although it is left out.
     logits = jnp.where(rivals | right, cosines / temperature, _NEVER)
     log_p = jax.nn.log_softmax(logits, axis=1)
     choice = (rivals | right).astype(z.dtype)
@@ -106,13 +106,13 @@ def proxy(
 
 
 def teacher_features(features: jax.Array, teacher: jax.Array) -> jax.Array:
-    """Return the mean of 1 − cosine between a student's and its teacher's rows, [n, c] each."""
+    """Return the mean of 1 − cosine between student's and teacher's rows, [n, c] each."""
     student, teacher = unit(features), unit(teacher)
     return jnp.mean(1.0 - jnp.sum(student * teacher, axis=1))
 
 
 def teacher_relations(z: jax.Array, teacher: jax.Array, temperature: float) -> jax.Array:
-    """Match whom each row resembles to whom it resembles for the teacher.
+    """Match each row's similarities to the other rows with the teacher's.
 
     Cross-entropy between the softmaxes of both similarity matrices (as SEED, Fang et al.
     2021, arXiv:2101.04731, within the batch); ``teacher`` is [n, c] of any width.
@@ -125,11 +125,11 @@ def teacher_relations(z: jax.Array, teacher: jax.Array, temperature: float) -> j
 
 
 def unit(z: jax.Array) -> jax.Array:
-    """Scale the rows of [..., d] to length 1; a row of zeros stays one, with a gradient of 0."""
+    """Scale the rows of [..., d] to length 1; zeros stay zeros, with a gradient of 0."""
     return z * jax.lax.rsqrt(jnp.sum(z * z, axis=-1, keepdims=True) + 1e-12)
 
 
 def _same(labels: jax.Array) -> jax.Array:
-    """Tell which two different rows have one label, bool [n, n]."""
+    """Tell which pairs of different rows have the same label, bool [n, n]."""
     same = (labels[:, None] == labels[None, :]) & (labels >= 0)[:, None]
     return same & ~jnp.eye(labels.shape[0], dtype=bool)

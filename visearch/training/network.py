@@ -1,4 +1,4 @@
-"""A Flax module as functions of flat dictionaries: what optax, resuming and blending need."""
+"""A Flax module as functions of flat dictionaries, for optax, resuming and blending."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from flax import nnx
 from visearch.encoders.families.model import Model
 
 Arrays = dict[str, jax.Array]
-"""Arrays by their place in the module, as ``body/0/layers/0/kernel``."""
+"""Arrays by their place in the module, such as ``body/0/layers/0/kernel``."""
 
 
 class Network:
-    """``model`` taken apart: ``weights`` are trained, ``rest`` (batch statistics …) is carried.
+    """``model`` in parts: ``weights`` are trained, ``rest`` (batch statistics …) is kept along.
 
-    Parameters whose names begin with one of ``frozen`` are carried too.
+    Parameters whose names begin with one of ``frozen`` belong to ``rest``.
     """
 
     def __init__(self, model: Model, frozen: tuple[str, ...] = ()) -> None:
@@ -41,7 +41,7 @@ class Network:
         return {name: jnp.array(self._templates[path][...]) for name, path in paths.items()}
 
     def model(self, weights: Arrays, rest: Arrays) -> Model:
-        """Put a module together from these arrays."""
+        """Build a module from these arrays."""
         paths = self._paths | self._rest_paths
         flat = [
             (paths[name], self._templates[paths[name]].replace(value))
@@ -53,10 +53,10 @@ class Network:
     def apply(
         self, weights: Arrays, rest: Arrays, x: jax.Array, dtype: jax.typing.DTypeLike = jnp.float32
     ) -> tuple[jax.Array, Arrays, Arrays]:
-        """Run float32 [N, H, W, 3]: features [N, C], the embedding's parts, the new ``rest``.
+        """Run float32 [N, H, W, 3]; return features [N, C], embedding parts and new ``rest``.
 
-        Beside the parts, all of it [N, d] stands under ``all``. The network computes in
-        ``dtype``; what it returns is float32.
+        The parts include the whole embedding [N, d] as ``all``. The network computes in
+        ``dtype`` and returns float32.
         """
         module = self.model(
             {name: value.astype(dtype) for name, value in weights.items()},
@@ -64,7 +64,7 @@ class Network:
         )
         for _, layer in nnx.iter_modules(module):
             if isinstance(layer, nnx.BatchNorm):
-                layer.dtype = dtype  # else its statistics, which stay float32, decide
+                layer.dtype = dtype  # if not set, its float32 statistics decide
         features, parts = module.features_and_parts(x.astype(dtype))
         parts = {name: part.astype(jnp.float32) for name, part in parts.items()}
         parts["all"] = module.join(parts)
@@ -77,5 +77,5 @@ class Network:
 
 
 def parameter_name(path: tuple[Any, ...]) -> str:
-    """Name what lies at ``path`` of a module as :data:`Arrays` and recipes do."""
+    """Return the name that :data:`Arrays` and recipes use for ``path`` in a module."""
     return "/".join(map(str, path))

@@ -1,4 +1,4 @@
-"""Recipes: all that decides a training run, besides the data and the machine."""
+"""Recipes: everything that determines a training run, besides the data and the machine."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _STRICT_KEYS = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """One weighted term of the loss (visearch.training.terms says what each kind is).
+    """One weighted term of the loss; ``visearch.training.terms`` defines each kind.
 
-    ``level`` is the label level that it looks at. ``temperature`` divides similarities;
-    ``margin`` is in units of cosine; ``smoothing`` is the share of a class's target that
-    is spread over all classes of its source; ``memory`` is how many earlier embeddings
-    are negatives. ``part`` is the part of the embedding that it looks at, for architectures
-    that have several.
+    ``level`` is the level of labels that it uses. ``temperature`` divides similarities;
+    ``margin`` is in units of cosine; ``smoothing`` is the share of the target that is
+    spread over all classes of the source; ``memory`` is the number of earlier embeddings
+    used as negatives. ``part`` is the part of the embedding that it applies to, in
+    architectures that have several.
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -56,9 +56,10 @@ class Term:
 class Pretrained:
     """A network to start from or to learn from: an architecture and its checkpoint.
 
-    ``classes`` is how many the checkpoint tells apart (None: as the architecture's published
-    ones, 0: none). A teacher's pictures are normalised by its own ``mean`` and ``std``
-    (None: the recipe's). ``into`` is the submodule that a branch becomes.
+    ``classes`` is the number of classes of the checkpoint (None: as in the architecture's
+    published ones, 0: it has no classifier). A teacher's pictures are normalised with its
+    own ``mean`` and ``std`` (None: the recipe's). ``into`` is the submodule that a branch
+    fills.
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -73,25 +74,31 @@ class Pretrained:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The numbers of a run; ``batch`` counts pictures, each seen in two views.
+    """The numbers of a run; ``batch`` counts pictures, of which each gives two views.
 
-    Without ``steps`` nothing is trained: the pretrained networks are put together.
+    Network:
+        ``start`` and ``branch`` are pretrained networks: ``branch`` fills a submodule after
+        ``start`` has filled what it can. Parameters that neither fills learn at
+        ``head_learning_rate``; those whose names begin with one of ``frozen`` never change.
+        With 0 ``steps`` the networks are only put together. ``embedding`` is the length of
+        the embedding, in architectures that leave it open (None: the features). Terms are
+        averaged over the whole embedding and its first ``lengths`` numbers, so that it can
+        be cut (Kusupati et al. 2022, arXiv:2205.13147).
 
-    ``embedding`` is its length, for architectures that leave it open (None: the features).
-    The terms are averaged over the first ``lengths`` numbers of it, beside all of it, so
-    that it can be cut (Kusupati et al. 2022, arXiv:2205.13147).
-    Views are drawn at ``size`` px; all but the last ``full_size_steps`` steps shrink them to
-    ``train_size`` (Touvron et al. 2019, arXiv:1906.06423). Parameters whose names begin with one
-    of ``frozen`` stay as they are. Pixels are normalised by ``mean`` and ``std`` (RGB, on a
-    0..1 scale): those of the network that is started from. ``strength`` 0..1 scales how
-    coarse the changes of the second view are; ``mixtures`` pictures per batch are collages
-    of others, for the teacher's terms alone. With ``clean_view`` the weak view is the catalog
-    picture as it is. ``hard_window`` > 1 sorts that many batches of a source by its first
-    ``hard_levels`` labels before they are dealt, so that a picture's negatives are things of its
-    own kind. ``branch`` fills a submodule of what ``start`` left; what neither fills learns at
-    ``head_learning_rate``. ``average`` is the decay of the exponential moving average that
-    becomes the result; ``keep_start`` blends that share of the starting weights into it
-    (Wortsman et al. 2022, arXiv:2109.01903).
+    Pictures:
+        ``mean`` and ``std`` (RGB, on a 0..1 scale) normalise pixels and must be those of the
+        starting network. Views are drawn at ``size`` px; all but the last
+        ``full_size_steps`` steps shrink them to ``train_size`` (Touvron et al. 2019,
+        arXiv:1906.06423). ``strength`` 0..1 scales the changes in the strong view; with
+        ``clean_view`` the weak view is the unchanged catalog picture. ``mixtures`` pictures
+        per batch are mixtures of others, used only by the teacher's terms. ``hard_window``
+        > 1 sorts that many batches of a source by its first ``hard_levels`` labels before
+        they are formed, so that a picture's negatives are of its own kind.
+
+    Result:
+        ``average`` is the decay of the exponential moving average of the weights, which is
+        the result; ``keep_start`` is the share of the starting weights blended into it
+        (Wortsman et al. 2022, arXiv:2109.01903).
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -129,16 +136,16 @@ class Recipe:
 
     @property
     def networks(self) -> dict[str, Pretrained]:
-        """The pretrained networks that the recipe names, by their role."""
+        """The pretrained networks of the recipe, by role."""
         roles = {"start": self.start, "branch": self.branch, "teacher": self.teacher}
         return {role: network for role, network in roles.items() if network}
 
     @property
     def preprocess(self) -> Preprocess:
-        """The preprocessing the trained encoder will declare."""
+        """The preprocessing of the trained encoder."""
         return Preprocess(size=self.size, fit=self.fit, mean=self.mean, std=self.std)
 
     def side_at(self, step: int) -> int:
-        """Side in px that the network sees at ``step`` (from 0)."""
+        """Return the side in px of the network's input at ``step``, counted from 0."""
         small = step < self.steps - self.full_size_steps
         return self.train_size if small and self.train_size else self.size

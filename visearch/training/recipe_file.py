@@ -1,4 +1,4 @@
-"""The TOML file of a recipe: read, and refused with reasons."""
+"""Reads the TOML file of a recipe and refuses invalid ones with all reasons."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from visearch.training.recipe import LABELLED, Recipe
 def read(
     path: Path, data: Path, start: Path | None = None, branch: Path | None = None
 ) -> tuple[Recipe, list[Source]]:
-    """Read a recipe whose files lie in the folder ``data``.
+    """Read a recipe whose pictures, tables and weights are in the folder ``data``.
 
-    ``start`` and ``branch`` are the checkpoints of ``[start]`` and ``[branch]``, for recipes
-    that leave them open.
+    ``start`` and ``branch`` are the checkpoints of ``[start]`` and ``[branch]``, in recipes
+    that do not name them.
 
     Raises:
         InvalidRequest: not TOML, an unknown key, a value out of range, a missing file.
@@ -32,14 +32,14 @@ def read(
         body = tomllib.loads(path.read_text())
         del body["source"]
         if not isinstance(body.get("recipe"), dict):
-            raise InvalidRequest(f"{path} has no [recipe]")
+            raise InvalidRequest(f"{path} has no [recipe]. Add it.")
         recipe = _recipe(body, data, {"start": start, "branch": branch, "teacher": None})
     _check(path, recipe, sources)
     return recipe, sources
 
 
 def read_sources(path: Path, data: Path) -> list[Source]:
-    """Read a recipe's sources alone.
+    """Read only the sources of a recipe.
 
     Raises:
         InvalidRequest: not TOML, an unknown key, a missing file, no source.
@@ -49,10 +49,10 @@ def read_sources(path: Path, data: Path) -> list[Source]:
         listed = body.get("source", [])
         sources = [_source(entry, data) for entry in listed if isinstance(listed, list)]
     if not sources:
-        raise InvalidRequest(f"{path} names no [[source]]")
+        raise InvalidRequest(f"{path} names no [[source]]. Add one.")
     stems = [source.archive.stem for source in sources]
     if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
-        raise InvalidRequest(f"{path}: two sources are called {twice[0]!r}; rename a file")
+        raise InvalidRequest(f"{path}: two sources are called {twice[0]!r}. Rename one file.")
     return sources
 
 
@@ -61,12 +61,12 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise InvalidRequest(f"{path}: {'; '.join(map(_said, error.errors()))}") from error
+        raise InvalidRequest(f"{path}: {'; '.join(map(_told, error.errors()))}.") from error
     except (OSError, tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:
-        raise InvalidRequest(f"{path} is not a recipe: {error}") from error
+        raise InvalidRequest(f"{path} is not a recipe ({error}).") from error
 
 
-def _said(error: Any) -> str:
+def _told(error: Any) -> str:
     place = ".".join(map(str, error["loc"]))
     return f"unknown key {place}" if "unexpected" in error["type"] else f"{place}: {error['msg']}"
 
@@ -77,10 +77,10 @@ def _recipe(body: dict[str, Any], data: Path, weights: dict[str, Path | None]) -
         if name in body:
             parts[name] = _pretrained(name, body.pop(name), given, data)
         elif given:
-            raise InvalidRequest(f"the recipe has no [{name}] that could take --{name}")
+            raise InvalidRequest(f"The recipe has no [{name}] for --{name}. Omit the option.")
     parts["terms"] = body.pop("term", [])
     if body:
-        raise InvalidRequest(f"the recipe has unknown parts: {', '.join(sorted(body))}")
+        raise InvalidRequest(f"The recipe has unknown parts: {', '.join(sorted(body))}.")
     return TypeAdapter(Recipe).validate_python(parts)
 
 
@@ -98,32 +98,32 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
     ]
     wrong += [
         ("it has no [[term]]", recipe.steps > 0 and not recipe.terms),
-        ("all sources must list as many levels (a level may be empty: [])", len(levels) > 1),
+        ("all sources must have the same number of levels (a level may be [])", len(levels) > 1),
         ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
         ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
-        ("two terms of one kind look at one level and part", _twice(recipe)),
+        ("two terms have the same kind, level and part", _twice(recipe)),
         ("train_size must be at most size", (recipe.train_size or 0) > recipe.size),
         (
             "mean and std of [start] and [branch] belong to [recipe]",
             any(network.mean or network.std for network in learned_from),
         ),
         (
-            "[branch], and it alone, needs `into`, the name of a submodule",
+            "[branch], and no other network, needs `into`, the name of a submodule",
             any(bool(network.into) != (role == "branch") for role, network in networks.items()),
         ),
-        ("the shares of the sources are more than all", sum(shares) > 1 + 1e-9),
+        ("the shares of the sources exceed 1", sum(shares) > 1 + 1e-9),
         ("the shares leave nothing to the other sources", free and sum(shares) > 1 - 1e-9),
         (
-            "mixtures are for the term teacher_features",
+            "mixtures need the term teacher_features",
             recipe.mixtures > 0 and not _imitates(recipe),
         ),
-        ("hard_levels are more than the sources' levels", _unsorted(recipe, min(levels))),
+        ("hard_levels exceeds the number of levels", _unsorted(recipe, min(levels))),
         ("warmup must be less than steps", 0 < recipe.steps <= recipe.warmup),
-        ("it has nothing to start from, and no steps", not recipe.steps and not recipe.start),
+        ("it needs [start] or steps above 0", not recipe.steps and not recipe.start),
         ("full_size_steps must be at most steps", recipe.full_size_steps > recipe.steps),
     ]
     if problems := [text for text, is_wrong in wrong if is_wrong]:
-        raise InvalidRequest(f"{path}: {'; '.join(problems)}")
+        raise InvalidRequest(f"{path}: {'; '.join(problems)}.")
 
 
 def _twice(recipe: Recipe) -> bool:
@@ -149,9 +149,9 @@ def _level_missing(recipe: Recipe, levels: int) -> bool:
 
 def _pretrained(name: str, entry: dict[str, Any], given: Path | None, data: Path) -> dict[str, Any]:
     if (given is None) == ("weights" not in entry):
-        option = f"in the recipe or by --{name}, not by both"
+        option = f"either in the recipe or with --{name}, not both"
         ways = "in the recipe" if name == "teacher" else option
-        raise InvalidRequest(f"[{name}] needs its weights, {ways}")
+        raise InvalidRequest(f"[{name}] needs its weights. Name them {ways}.")
     return entry | {"weights": given or _file(data / entry["weights"])}
 
 
@@ -166,5 +166,5 @@ def _source(entry: dict[str, Any], data: Path) -> Source:
 
 def _file(path: Path) -> Path:
     if not path.exists():
-        raise InvalidRequest(f"{path} is missing; --data names the folder that holds it")
+        raise InvalidRequest(f"{path} is missing. Name its folder with --data.")
     return path

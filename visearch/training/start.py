@@ -1,9 +1,8 @@
-"""Where training starts: random weights, or those of a pretrained network."""
+"""Where training starts: random weights, or those of pretrained networks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,11 +11,11 @@ import numpy as np
 from flax import nnx
 
 from visearch.encoders import registry
-from visearch.encoders.checkpoints.header import read_metadata
+from visearch.encoders.checkpoints.weights import stored_arrays
 from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.flax_export import load
-from visearch.encoders.spec import METADATA_KEY, read_notes, resolve
-from visearch.errors import InvalidRequest, WeightsMismatch
+from visearch.encoders.spec import is_encoder_file, read_notes, resolve
+from visearch.errors import InvalidRequest
 from visearch.images import decode
 from visearch.training.data import Dataset
 from visearch.training.network import parameter_name
@@ -25,7 +24,7 @@ from visearch.training.step import pixels_to_input
 
 _PROJECTION_SAMPLE = 2048
 _CHUNK = 32
-_LEAST_LENGTH = 1e-3  # of features; those of an untrained network may be nearly nothing
+_LEAST_LENGTH = 1e-3  # of features; those of an untrained network may be almost zero
 
 
 def new_model(recipe: Recipe) -> Model:
@@ -35,7 +34,7 @@ def new_model(recipe: Recipe) -> Model:
     model.train()
     for path, module in nnx.iter_modules(model):
         if parameter_name(path).startswith(recipe.frozen):
-            module.eval()  # else its batch norm would go on averaging
+            module.eval()  # stop its batch norm from updating the running statistics
     return model
 
 
@@ -43,7 +42,7 @@ def load_teacher(recipe: Recipe, student: Model) -> Model | None:
     """Open the recipe's teacher.
 
     Raises:
-        InvalidRequest: a term compares features whose lengths differ.
+        InvalidRequest: a term compares features of different lengths.
     """
     if recipe.teacher is None:
         return None
@@ -51,18 +50,19 @@ def load_teacher(recipe: Recipe, student: Model) -> Model | None:
     ours, theirs = student.config.features, teacher.config.features
     if ours != theirs and any(term.kind == "teacher_features" for term in recipe.terms):
         raise InvalidRequest(
-            f"teacher_features compares features of one length, but {recipe.architecture} has "
-            f"{ours} and {recipe.teacher.architecture} {theirs}; use teacher_relations"
+            "The term teacher_features needs features of equal length, but "
+            f"{recipe.architecture} has {ours} and {recipe.teacher.architecture} {theirs}. "
+            "Use teacher_relations."
         )
     return teacher
 
 
 def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
-    """Copy into ``model`` what the recipe's start has in the same place and shape.
+    """Copy into ``model`` the arrays of the recipe's start with the same path and shape.
 
-    Projections to an embedding that it does not have start as the principal directions of
-    its features on pictures of ``data``. Returns the names of the parameters that only
-    hold a first guess.
+    Projections that the start does not have begin as the principal directions of its
+    features on pictures of ``data``. Returns the names of the parameters that have only a
+    first guess.
 
     Raises:
         InvalidRequest: the networks have nothing in common.
@@ -71,8 +71,11 @@ def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
     donor = _open(recipe.start)
     filled = _copy(model, donor)
     if not filled:
-        raise InvalidRequest(f"{recipe.architecture} shares no weights with {donor.config}")
-    fresh = _arrays(model).keys() - filled
+        raise InvalidRequest(
+            f"{recipe.architecture} has no weights in common with [start], a {donor.config}. "
+            "Start from another network."
+        )
+    fresh = stored_arrays(model).keys() - filled
     names = {parameter_name(path) for path in fresh}
     if model.config.embedding is None or not fresh:
         return names
@@ -81,21 +84,24 @@ def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
 
 
 def fill_branch(model: Model, recipe: Recipe, data: Dataset) -> tuple[str, ...]:
-    """Copy a network into the submodule that the recipe's branch names.
+    """Copy the recipe's branch into the submodule that it names.
 
-    If it has an embedding, what follows in ``model`` starts as the best directions of that.
-    Returns the names (or their beginnings) of the parameters filled.
+    If the branch has an embedding, the layer after it in ``model`` begins as the strongest
+    directions of that embedding. Returns the prefixes of the parameter names filled.
 
     Raises:
-        InvalidRequest: there is no such submodule, or it is another network.
+        InvalidRequest: there is no such submodule, or it has another architecture.
     """
     branch = recipe.branch
     assert branch is not None
     donor = _open(branch)
     filled = _copy(model, donor, branch.into)
-    own = {path for path in _arrays(model) if path[0] == branch.into}
+    own = {path for path in stored_arrays(model) if path[0] == branch.into}
     if not own or own != filled:
-        raise InvalidRequest(f"no part of the network called {branch.into!r} is a {donor.config}")
+        raise InvalidRequest(
+            f"{recipe.architecture} has no submodule called {branch.into!r} that is a "
+            f"{donor.config}. Correct `into` of [branch]."
+        )
     names = (f"{branch.into}/",)
     if donor.config.embedding is None:
         return names
@@ -103,17 +109,13 @@ def fill_branch(model: Model, recipe: Recipe, data: Dataset) -> tuple[str, ...]:
     return (*names, *model.start_branch(donor.head.kernel[...] @ best))
 
 
-def _arrays(model: Model) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
-    return dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
-
-
 def _copy(model: Model, donor: Model, into: str = "") -> set[tuple[Any, ...]]:
-    """Copy what has one place and shape; returns the places in ``model``."""
+    """Copy the arrays with the same path and shape; return their paths in ``model``."""
     prefix = (into,) if into else ()
-    theirs = {(*prefix, *path): variable for path, variable in _arrays(donor).items()}
+    theirs = {(*prefix, *path): variable for path, variable in stored_arrays(donor).items()}
     common = {
         path
-        for path, variable in _arrays(model).items()
+        for path, variable in stored_arrays(model).items()
         if path in theirs and theirs[path].shape == variable.shape
     }
     nnx.update(model, nnx.from_flat_state([(path, theirs[path]) for path in common]))
@@ -121,11 +123,13 @@ def _copy(model: Model, donor: Model, into: str = "") -> set[tuple[Any, ...]]:
 
 
 def _open(pretrained: Pretrained) -> Model:
-    """Open a published checkpoint, or a file that ``visearch train`` wrote."""
-    if _is_ours(pretrained.weights):
+    """Load a published checkpoint, or a file that ``visearch train`` wrote."""
+    if is_encoder_file(pretrained.weights):
         spec = resolve(f"file:{pretrained.weights}")
         if spec.architecture != pretrained.architecture:
-            raise InvalidRequest(f"{pretrained.weights} holds a {spec.architecture}")
+            raise InvalidRequest(
+                f"{pretrained.weights} is a {spec.architecture}, not a {pretrained.architecture}."
+            )
         return load(spec)
     own = pretrained.classes is None
     overrides: registry.Overrides = {} if own else {"classes": pretrained.classes or None}
@@ -133,26 +137,19 @@ def _open(pretrained: Pretrained) -> Model:
 
 
 def lineage(pretrained: Pretrained) -> dict[str, Any]:
-    """Return the recipe that a network of ours says it was trained by, as ``recipe``."""
-    if not _is_ours(pretrained.weights):
+    """Return, as ``recipe``, the recipe recorded in a file that visearch trained."""
+    if not is_encoder_file(pretrained.weights):
         return {}
     return {"recipe": read_notes(pretrained.weights).get("recipe")}
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        return METADATA_KEY in read_metadata(path)
-    except WeightsMismatch:  # not safetensors
-        return False
 
 
 def _principal_directions(
     embed: Callable[[jax.Array], jax.Array], recipe: Recipe, data: Dataset
 ) -> jax.Array:
-    """Return float32 [C, C]: directions of what ``embed`` gives, strongest first.
+    """Return the principal directions of ``embed``'s results, float32 [C, C], strongest first.
 
-    Not centred, so that cosines change least; scaled so that features of mean length
-    have length 1.
+    They are not centred, so that cosines change least, and are scaled so that results of
+    mean length get length 1.
     """
 
     @jax.jit

@@ -1,4 +1,4 @@
-"""Everything a run must remember, and its file: a killed run goes on as if it had not been."""
+"""The state of a run and its file, from which a killed run resumes with the same result."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STEP = "step"
 
 
 class State(NamedTuple):
-    """``trained`` is weights and proxies; ``average`` the moving average of the weights."""
+    """``trained`` are weights and proxies; ``average`` is the moving average of the weights."""
 
     trained: dict[str, Arrays]
     rest: Arrays
@@ -35,9 +35,9 @@ class State(NamedTuple):
 
 
 def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
-    """Name a run by all that decides its result: equal runs end equally, on like devices."""
+    """Return a digest of everything that determines a run's result, on equal devices."""
     said = asdict(recipe) | {"shares": sorted(shares.items()), "devices": jax.device_count()}
-    for name, network in recipe.networks.items():  # the file counts, not where it lies
+    for name, network in recipe.networks.items():  # its content counts, not its path
         weights = hashlib.sha256(network.weights.read_bytes()).hexdigest()
         said[name] = asdict(network) | {"weights": weights}
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
@@ -48,7 +48,7 @@ def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
 
 
 def save(path: Path, state: State, step: int, run: str) -> None:
-    """Write ``state`` as it is after ``step`` steps; replaces ``path`` atomically."""
+    """Write ``state`` as it is after ``step`` steps; replace ``path`` atomically."""
     leaves = jax.tree_util.tree_flatten_with_path(state)[0]
     arrays = {jax.tree_util.keystr(key): _plain(leaf) for key, leaf in leaves}
     part = path.with_name(path.name + ".part")
@@ -57,30 +57,30 @@ def save(path: Path, state: State, step: int, run: str) -> None:
 
 
 def restore(path: Path, like: State, run: str) -> tuple[State, int]:
-    """Read the state of the same ``run``, shaped as ``like``, and its number of steps.
+    """Read the state of the same ``run``, shaped like ``like``, and its number of steps.
 
     Raises:
-        InvalidRequest: the file is of another run, or damaged.
+        InvalidRequest: the file belongs to another run, or is damaged.
     """
     try:
         with safe_open(path, "np") as file:
             metadata = file.metadata() or {}
             if metadata.get(_RUN) != run:
                 raise InvalidRequest(
-                    f"{path} belongs to a run with another recipe or other data; "
-                    "delete it to start over, or choose another --out"
+                    f"{path} belongs to a run with another recipe or other data. Delete it to "
+                    "start over, or choose another --out."
                 )
             leaves, tree = jax.tree_util.tree_flatten_with_path(like)
             values = [_like(file.get_tensor(jax.tree_util.keystr(k)), leaf) for k, leaf in leaves]
     except (SafetensorError, ValueError) as error:
-        raise InvalidRequest(f"{path} is damaged; delete it to start over: {error}") from error
+        raise InvalidRequest(f"{path} is damaged ({error}). Delete it to start over.") from error
     restored: State = jax.tree_util.tree_unflatten(tree, values)
     return restored, int(metadata[_STEP])
 
 
 def _plain(leaf: jax.Array) -> np.ndarray[Any, Any]:
     key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-    # Not ascontiguousarray, which gives numbers an axis: the step would be compiled anew.
+    # Not ascontiguousarray, which adds an axis to scalars: the step would be recompiled.
     return np.asarray(jax.random.key_data(leaf) if key else leaf, order="C")
 
 
@@ -89,6 +89,6 @@ def _like(value: np.ndarray[Any, Any], leaf: jax.Array) -> jax.Array:
         key: jax.Array = jax.random.wrap_key_data(jnp.asarray(value))
         return key
     if value.shape != leaf.shape:
-        raise ValueError(f"{value.shape} stands where {leaf.shape} should")
+        raise ValueError(f"an array has shape {value.shape}, not {leaf.shape}")
     array: jax.Array = jnp.asarray(value, leaf.dtype)
     return array

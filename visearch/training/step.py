@@ -24,7 +24,7 @@ Step = Callable[[State, Batch, int], tuple[State, Losses]]
 
 
 def optimizer(recipe: Recipe, fresh: frozenset[str]) -> optax.GradientTransformation:
-    """AdamW with warm-up and cosine decay; proxies and ``fresh`` weights learn faster."""
+    """Make AdamW with warm-up and cosine decay; proxies and ``fresh`` weights learn faster."""
 
     def group(rate: float) -> optax.GradientTransformation:
         schedule = optax.warmup_cosine_decay_schedule(
@@ -45,7 +45,7 @@ def optimizer(recipe: Recipe, fresh: frozenset[str]) -> optax.GradientTransforma
 def pixels_to_input(
     pixels: jax.Array, side: int, mean: Sequence[float], std: Sequence[float]
 ) -> jax.Array:
-    """Normalise uint8 [N, S, S, 3] and shrink it: float32 [N, side, side, 3]."""
+    """Normalise and shrink uint8 [N, S, S, 3] to float32 [N, side, side, 3]."""
     x = (pixels.astype(jnp.float32) / 255.0 - jnp.asarray(mean)) / jnp.asarray(std)
     if side == x.shape[1]:
         return x
@@ -55,7 +55,7 @@ def pixels_to_input(
 
 
 def _normalisation(recipe: Recipe) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the mean and the deviations of the teacher's pictures."""
+    """Return the mean and the standard deviation that normalise the teacher's pictures."""
     teacher = recipe.teacher
     mean, std = (teacher.mean, teacher.std) if teacher else (None, None)
     return mean or recipe.mean, std or recipe.std
@@ -71,7 +71,7 @@ def make_step(
 ) -> Step:
     """Return the compiled step: (state, batch, its number from 0) → (state, losses by name).
 
-    The state lies ``everywhere`` before and after, so that a resumed run is the same program.
+    The state is placed ``everywhere`` before and after, so that resuming does not recompile.
     """
     dtype = jnp.dtype(recipe.precision)
 
@@ -125,7 +125,7 @@ def make_step(
 
 
 def _average(mean: Arrays, now: Arrays, decay: float, step: jax.Array) -> Arrays:
-    """Move the average; early on it forgets faster, so that the start does not stay in it."""
+    """Update the average; early steps decay faster, so that the start fades out of it."""
     keep = jnp.minimum(decay, (1 + step) / (10 + step))
     return {
         name: keep * mean[name] + (1 - keep) * now[name]

@@ -1,4 +1,4 @@
-"""The terms of a loss: what a recipe's kinds mean."""
+"""The terms of the loss, by the kinds that a recipe names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from visearch.training import losses
 from visearch.training.batches import Batch
 from visearch.training.data import Dataset
 from visearch.training.network import Arrays
-from visearch.training.recipe import Kind, Term
+from visearch.training.recipe import LABELLED, Kind, Term
 
 
 class Memory(NamedTuple):
@@ -30,12 +30,13 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True)
 class Seen:
-    """What terms may look at.
+    """The data of one step that terms may use.
 
-    ``parts`` float32 [2·batch, width] are the unit embeddings of the weak, then the strong
-    views, by part; ``features`` and ``teacher`` float32 [2·batch + mixtures, C] the pooled
-    features of all views and the mixtures; ``proxies`` float32 [classes, width] by part;
-    ``rivals`` bool [levels, sources, classes], the classes that a picture of a source can have.
+    ``parts`` float32 [2·batch, width], by part, are the unit embeddings of the weak views,
+    then of the strong views. ``features`` and ``teacher`` float32 [2·batch + mixtures, C]
+    are the pooled features of all views and the mixtures. ``proxies`` are float32
+    [classes, width] by part. ``rivals`` bool [levels, sources, classes] are the classes that
+    a picture of a source can have.
     """
 
     batch: Batch
@@ -53,7 +54,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class View:
-    """What one term looks at: the first ``width`` numbers of its part of the embedding."""
+    """What one term uses: the first ``width`` numbers of its part of the embedding."""
 
     seen: Seen
     part: str
@@ -70,7 +71,7 @@ class View:
         return self.seen.proxies[self.part][:, : self.width]
 
     def remembered(self, size: int) -> tuple[jax.Array, jax.Array]:
-        """Return the latest unit embeddings, float32 [size, width], and their pictures."""
+        """Return the latest unit embeddings float32 [size, width] and their rows int32 [size]."""
         memory = self.seen.memory
         vectors = memory.vectors[self.part][:size, : self.width]
         return losses.unit(vectors), memory.rows[:size]
@@ -124,10 +125,10 @@ _KINDS: dict[Kind, Callable[[Term, View], jax.Array]] = {
 def total(
     terms: Sequence[Term], seen: Seen, lengths: Sequence[int]
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """Return the weighted sum of the terms and each one, unweighted, by name.
+    """Return the weighted sum of the terms, and each term unweighted by name.
 
-    Each is the mean over whole embeddings and those cut to ``lengths``, which leave of
-    every part its share.
+    A term is the mean over whole embeddings and those cut to ``lengths``; a cut keeps the
+    same share of every part.
     """
     whole = seen.parts["all"].shape[1]
 
@@ -141,16 +142,15 @@ def total(
 
 
 def name(term: Term) -> str:
-    """Name a term in reports: its kind, with its level and part where these tell it apart."""
-    labelled = term.kind in ("same_label", "triplet", "proxy")
-    level = f"_{term.level}" if labelled else ""
+    """Return a term's name in reports: its kind, with level and part where they matter."""
+    level = f"_{term.level}" if term.kind in LABELLED else ""
     return f"{term.kind}{level}" + (f"_{term.part}" if term.part != "all" else "")
 
 
 def rivals(data: Dataset) -> npt.NDArray[np.bool_]:
-    """Tell which classes occur at each level of each source, bool [levels, sources, classes].
+    """Return which classes occur at each level of each source, bool [levels, sources, classes].
 
-    Classes of other sources are no rivals: two shops may call one kind by two names.
+    Classes of other sources are not rivals: two shops may use two names for one kind.
     """
     sources = int(data.sources.max()) + 1
     table = np.zeros((data.labels.shape[1], sources, len(data.names)), np.bool_)

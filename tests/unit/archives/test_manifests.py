@@ -135,12 +135,12 @@ def test_json_rows_of_wrong_types_fail_alone(row: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "line 1: no column 'id' or 'sku'"),
-        ("image,title\n", "line 1: no column 'id'"),
+        ("", "line 1: there is no column 'id' or 'sku'"),
+        ("image,title\n", "line 1: there is no column 'id'"),
         ("id;image\n1;p/a.jpg\n", "commas"),
-        ("id,title\n", "line 1: no column 'image'"),
+        ("id,title\n", "line 1: there is no column 'image'"),
         ("id,image,x,X\n", "'x' appears 2 times"),
-        ("id,image\n1,p/a.jpg\n2\n", "line 3: 1 values, but 2 columns"),
+        ("id,image\n1,p/a.jpg\n2\n", "line 3: expected 2 values, one for each column, but found 1"),
         ("id,image,\n1,p/a.jpg,x\n", "line 2: value 3 is in a column without a name"),
         ('id,image\n1,"p/a.jpg\n', "line 2: the row is not valid CSV"),
         ('id,image\n1,"a"b\n', "line 2: the row is not valid CSV"),
@@ -159,7 +159,7 @@ def test_broken_csv_is_refused_with_its_line(text: str | bytes, message: str) ->
 
 @pytest.mark.parametrize("line", ["{", "[1]", "[" * 100_000, '{"id": ' + "9" * 5000 + "}"])
 def test_broken_json_is_refused_with_its_line(line: str) -> None:
-    with pytest.raises(ArchiveCorrupt, match="line 2: not"):
+    with pytest.raises(ArchiveCorrupt, match="line 2: this is not"):
         json_items({"id": "1", "image": "p/a.jpg"}, line)
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from visearch.demo import products, write_archive
+from visearch.demo import write_archive
 from visearch.demo.archive import COLUMNS
+from visearch.demo.draw import products
 
 COUNT = 6
 

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import ImageChops
 
-from visearch.demo import CAPACITY, DemoProduct, products
-from visearch.demo.draw import Design, Studio, designs
+from visearch.demo.draw import CAPACITY, DemoProduct, Design, Studio, designs, products
 from visearch.demo.palette import COLOURS
 from visearch.demo.patterns import PATTERNS, cover
 from visearch.demo.scene import FRAME

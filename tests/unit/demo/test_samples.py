@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visearch.demo import Sample, sample_queries, samples, write_samples
+from visearch.demo import write_samples
 from visearch.demo.draw import Studio, designs, views
-from visearch.demo.samples import POOL
+from visearch.demo.samples import POOL, Sample, samples
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +21,7 @@ def drawn() -> list[Sample]:
 
 
 def test_six_repeatable_jpegs(drawn: list[Sample]) -> None:
-    assert sample_queries() == [(it.name, it.jpeg) for it in drawn]
+    assert [it.jpeg for it in samples()] == [it.jpeg for it in drawn]
     assert [it.name for it in drawn] == [f"sample-{number}.jpg" for number in range(1, 7)]
     for sample in drawn:
         with Image.open(io.BytesIO(sample.jpeg)) as picture:

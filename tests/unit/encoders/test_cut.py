@@ -51,5 +51,5 @@ def test_a_cut_encoder_gives_the_first_numbers(whole: Path, tmp_path: Path) -> N
 
 def test_a_length_it_was_not_trained_for_is_refused(whole: Path, tmp_path: Path) -> None:
     code, text = run(f"file:{whole}", 100, tmp_path / "x.safetensors")
-    assert code != 0 and "cut to 64, 128 numbers, not to 100" in text
+    assert code != 0 and "cannot be cut to 100 numbers" in text and "cut to 64, 128." in text
     assert not (tmp_path / "x.safetensors").exists()

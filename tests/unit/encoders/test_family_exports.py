@@ -10,7 +10,7 @@ from flax import nnx
 
 from visearch.encoders import registry
 from visearch.encoders.runtimes import flax_export
-from visearch.encoders.runtimes.export import TOLERANCE, check
+from visearch.encoders.runtimes.export import TOLERANCE, require_close
 from visearch.encoders.runtimes.onnx import OnnxRuntime
 from visearch.images import Preprocess
 
@@ -48,5 +48,5 @@ def test_its_vectors_are_those_of_flax(name: str, size: int) -> None:
     dimension = registry.dimension(model.config)
     graph, pixels, wanted = flax_export.of_model(model, preprocess, dimension)
     found = OnnxRuntime(graph, threads=1).run(pixels)
-    check(found, wanted, TOLERANCE["float32"], name)
+    require_close(found, wanted, TOLERANCE["float32"], name)
     assert np.linalg.norm(wanted[0] - wanted[1]) > 1e-3, "the pictures are told apart"

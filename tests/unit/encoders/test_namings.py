@@ -86,5 +86,5 @@ def test_what_is_ignored_is_named() -> None:
 
 
 def test_an_unknown_architecture_is_refused() -> None:
-    with pytest.raises(UnknownEncoder, match="there are resnet18"):
+    with pytest.raises(UnknownEncoder, match="Choose one of: resnet18"):
         load_model("resnet19")

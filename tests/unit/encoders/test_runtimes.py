@@ -196,7 +196,8 @@ class TestInt8:
     def test_first_layers_stay_where_rounding_costs_too_much(
         self, small: str, quantized: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from visearch.encoders.runtimes import int8, quantize
+        from visearch.encoders.checkpoints import int8
+        from visearch.encoders.runtimes import quantize
 
         monkeypatch.setattr(quantize, "_KEPT", (3,))
         out, pixels = tmp_path / "kept.safetensors", PIXELS.repeat(8, axis=0)
@@ -233,7 +234,7 @@ class TestChoice:
 
     @pytest.mark.parametrize("given", [{"runtime": "tpu"}, {"precision": "int4"}])
     def test_misspelt_names_are_refused(self, given: dict[str, str]) -> None:
-        with pytest.raises(SettingsError, match="is unknown; use auto"):
+        with pytest.raises(SettingsError, match=r"is unknown\. Use one of: auto"):
             RunOptions(**given)
 
     def test_the_environment_decides_for_those_who_say_nothing(

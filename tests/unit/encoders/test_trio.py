@@ -15,7 +15,7 @@ from visearch.encoders import registry
 from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
 from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes import flax_export
-from visearch.encoders.runtimes.export import TOLERANCE, check
+from visearch.encoders.runtimes.export import TOLERANCE, require_close
 from visearch.encoders.runtimes.onnx import OnnxRuntime
 from visearch.encoders.spec import metadata_for
 from visearch.errors import InvalidRequest
@@ -67,7 +67,7 @@ def test_a_trio_is_exported() -> None:
     model = registry.build("mobilenet_v2_trio", seed=0)
     model.eval()
     graph, pixels, wanted = flax_export.of_model(model, PREPROCESS, 256)
-    check(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a trio")
+    require_close(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a trio")
     lengths = np.linalg.norm(wanted.reshape(len(wanted), -1, 4), axis=1)
     np.testing.assert_allclose(lengths[:, 3] / lengths[:, 2], 0.6, atol=1e-3)
 

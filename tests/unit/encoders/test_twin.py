@@ -9,7 +9,7 @@ from flax import nnx
 
 from visearch.encoders.families.mobilenet_twin import VARIANTS, MobileNetTwin
 from visearch.encoders.runtimes import flax_export
-from visearch.encoders.runtimes.export import TOLERANCE, check
+from visearch.encoders.runtimes.export import TOLERANCE, require_close
 from visearch.encoders.runtimes.onnx import OnnxRuntime
 from visearch.errors import EncoderError
 from visearch.images import Preprocess
@@ -40,7 +40,7 @@ def test_a_twin_that_was_just_started_is_exported() -> None:
     model.eval()
     graph, pixels, wanted = flax_export.of_model(model, PREPROCESS, 256)
     assert np.abs(np.linalg.norm(wanted, axis=1) - 1).max() < 1e-3
-    check(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a twin")
+    require_close(OnnxRuntime(graph, threads=1).run(pixels), wanted, TOLERANCE["float32"], "a twin")
 
 
 def test_parts_come_with_the_features_of_the_general_branch() -> None:

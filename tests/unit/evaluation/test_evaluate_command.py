@@ -128,7 +128,7 @@ def test_photos_query_one_gallery_picture_each(shop: Path) -> None:
         (["--label", "kind", "--group", "sender"], "has no column sender"),
         (["--label", "kind", "--gallery", "view"], "is COLUMN=VALUE"),
         (["--label", "kind", "--gallery", "view=z"], "no picture has 'z'"),
-        (["--label", "image"], "nothing to find at label 'image'"),
+        (["--label", "image"], "No query has an answer at label 'image'"),
         (["--label", "kind", "--report", "/no/such/folder/x.html"], "no folder"),
     ],
 )
@@ -152,4 +152,4 @@ def test_a_recipe_brings_its_own_labels_and_a_folder(shop: Path, tmp_path: Path)
 
 def test_an_unknown_encoder_is_refused_before_the_work(shop: Path) -> None:
     result = evaluate("nothing", "--data", shop / "shop.zip", "--label", "kind")
-    assert result.exit_code == 1 and "unknown encoder" in result.stderr
+    assert result.exit_code == 1 and "There is no encoder" in result.stderr

@@ -77,7 +77,7 @@ def test_nothing_kept_aside_is_said(tmp_path: Path) -> None:
     write(tmp_path, "a", range(1))
     write(tmp_path, "b", range(200, 201))
     (tmp_path / "recipe.toml").write_text(RECIPE)
-    with pytest.raises(InvalidRequest, match="keeps no two pictures aside"):
+    with pytest.raises(InvalidRequest, match="sets no two pictures aside"):
         kept_aside(tmp_path / "recipe.toml", tmp_path)
 
 

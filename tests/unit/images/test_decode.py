@@ -12,7 +12,8 @@ from pictures import CORNERS, LOSSLESS, LOSSY, array, chunk, encode, quadrants
 from PIL import Image
 
 from visearch.errors import UnsupportedImage
-from visearch.images import FORMATS, decode
+from visearch.images import decode
+from visearch.images.decode import FORMATS
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -15,7 +15,8 @@ from pictures import LOSSLESS, LOSSY, array, encode, quadrants, tiff
 from PIL import Image
 
 from visearch.errors import ImageCorrupt, ImageError, ImageTooLarge
-from visearch.images import FORMATS, Limits, decode
+from visearch.images import Limits, decode
+from visearch.images.decode import FORMATS
 from visearch.settings import Settings
 
 FreshPython = Callable[..., list[str]]
@@ -24,6 +25,9 @@ FreshPython = Callable[..., list[str]]
 def test_default_limits_are_the_settings() -> None:
     known = Settings()
     assert Limits() == Limits(known.max_image_bytes, known.max_image_pixels, known.max_image_side)
+    assert Limits.of(Settings(max_image_bytes=1, max_image_pixels=2, max_image_side=3)) == Limits(
+        max_bytes=1, max_pixels=2, max_side=3
+    )
 
 
 def test_limits_name_the_number_and_the_limit() -> None:
@@ -69,7 +73,7 @@ def test_huge_declared_sizes_are_refused_before_any_pixel(fresh_python: FreshPyt
 def test_tiff_of_a_small_picture_in_a_giant_tile_is_refused() -> None:
     sizes = {256: 8, 257: 8, 258: 8, 262: 1, 322: 40000, 323: 40000}
     data = tiff(sizes, bytes(64), offset_tag=324)
-    with pytest.raises(ImageTooLarge, match="tiles of 1,600,000,000 pixels"):
+    with pytest.raises(ImageTooLarge, match=r"tiles of 1\.6 billion pixels"):
         decode(data)
 
 
@@ -83,7 +87,7 @@ def test_at_least_saves_work_and_never_undershoots(at_least: int, height: int) -
 
 
 def test_at_least_below_one_is_a_mistake_of_the_caller() -> None:
-    with pytest.raises(ValueError, match="at_least is 0"):
+    with pytest.raises(ValueError, match="at_least must be 1"):
         decode(encode(quadrants(), "JPEG"), at_least=0)
 
 

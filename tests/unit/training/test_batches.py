@@ -102,7 +102,7 @@ def test_a_source_keeps_its_share() -> None:
 def test_a_source_that_would_never_be_seen_is_refused(
     sizes: list[int], shares: dict[int, float], number: int
 ) -> None:
-    with pytest.raises(InvalidRequest, match=f"source {number} of the recipe has no picture"):
+    with pytest.raises(InvalidRequest, match=f"Source {number} of the recipe has no picture"):
         Sampler(dataset(sizes), shares, Recipe(architecture="resnet18", batch=64))
 
 

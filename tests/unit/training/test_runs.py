@@ -208,8 +208,14 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
     [
         ({"frozen": ("bodi",)}, "no parameter's name begins with bodi"),
         ({"lengths": (64, 300)}, r"256 numbers cannot be cut to \[300\]"),
-        ({"terms": (Term(kind="same_picture", part="kind"),)}, "has no part kind, but all"),
-        ({"architecture": "mobilenet_v2_twin", "embedding": 128}, "a length of its own"),
+        (
+            {"terms": (Term(kind="same_picture", part="kind"),)},
+            "has no part kind; its parts are all",
+        ),
+        (
+            {"architecture": "mobilenet_v2_twin", "embedding": 128},
+            "length of its embedding is fixed",
+        ),
     ],
 )
 def test_what_does_not_fit_the_network_is_refused(

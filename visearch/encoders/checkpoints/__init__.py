@@ -1,1 +1,1 @@
-"""Files of weights: read, convert, verify, pull from a hub."""
+"""Files of weights: read, verified, converted, pulled from a hub."""

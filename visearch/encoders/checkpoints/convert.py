@@ -1,4 +1,4 @@
-"""A checkpoint of any naming → an encoder: our own names, and what it takes to use it."""
+"""A published checkpoint → an encoder file: visearch's own names, and how to use it."""
 
 from __future__ import annotations
 
@@ -11,70 +11,72 @@ from typing import Any
 import numpy as np
 
 from visearch.encoders import registry
+from visearch.encoders.checkpoints.int8 import is_quantized
 from visearch.encoders.checkpoints.weights import (
     load_checkpoint,
     load_safetensors,
     save_safetensors,
     to_tensors,
 )
-from visearch.encoders.runtimes.int8 import is_quantized
 from visearch.encoders.spec import METADATA_KEY, EncoderSpec, metadata_for, read_notes
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
 
 _TIMM = {"mobilenetv2_100": "mobilenet_v2"}
-"""Architectures that timm calls otherwise."""
+"""Architectures that have another name in timm."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """What a checkpoint does not say of itself; ``classes`` None: it has no classifier."""
+class Conversion:
+    """What a checkpoint does not say about itself; ``classes`` None: it has no classifier."""
 
     architecture: str
     classes: int | None
     preprocess: Preprocess
 
 
-def convert(checkpoint: Path, out: Path, recipe: Recipe, **notes: Any) -> None:
-    """Write ``checkpoint`` as an encoder: float32, under our names, without its classifier.
+def convert(checkpoint: Path, out: Path, conversion: Conversion, **notes: Any) -> None:
+    """Write ``checkpoint`` as an encoder: float32, visearch's names, no classifier.
 
-    ``notes`` are kept in its metadata.
+    ``notes`` are kept in the encoder's metadata.
 
     Raises:
         UnknownEncoder: there is no such architecture.
-        WeightsMismatch: the checkpoint cannot be read or does not fit.
+        WeightsMismatch: the checkpoint cannot be read or does not fit the architecture.
         InvalidRequest: a weight is not finite.
     """
-    name = recipe.architecture
-    model = registry.filled(name, load_checkpoint(checkpoint), classes=recipe.classes)
+    name = conversion.architecture
+    model = registry.filled(name, load_checkpoint(checkpoint), classes=conversion.classes)
     bare = registry.abstract(name, classes=None)
     kept = to_tensors(model, like=bare)
     dimension = registry.dimension(bare.config)
-    metadata = metadata_for(name, dimension, recipe.preprocess, **notes)
+    metadata = metadata_for(name, dimension, conversion.preprocess, **notes)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
         save_safetensors(out, kept, metadata, np.float32)
     except ValueError as error:
-        raise InvalidRequest(f"{checkpoint.name}: {error}") from error
+        raise InvalidRequest(f"{checkpoint.name} cannot be converted: {error}.") from error
 
 
 def cut(spec: EncoderSpec, dimension: int, out: Path) -> None:
-    """Write ``spec`` as an encoder whose embedding is the first ``dimension`` numbers.
+    """Write an encoder whose embeddings are the first ``dimension`` numbers of ``spec``'s.
 
     Raises:
-        InvalidRequest: it was not trained to be cut to this length.
+        InvalidRequest: ``spec`` was not trained to be cut to this length.
     """
     if is_quantized(spec):
-        raise InvalidRequest("an int8 encoder cannot be cut; cut its source, then quantize that")
+        raise InvalidRequest(
+            "An int8 encoder cannot be cut. Cut the encoder it was made from, then quantize that."
+        )
     notes = read_notes(spec.weights)
     whole = spec.dimension
     lengths = sorted(n for n in notes.get("recipe", {}).get("lengths", ()) if n < whole)
     if dimension not in lengths:
         raise InvalidRequest(
-            f"this encoder was trained to be cut to {', '.join(map(str, lengths))} numbers, "
-            f"not to {dimension}"
+            f"The encoder cannot be cut to {dimension} numbers. It was trained to be cut to "
+            f"{', '.join(map(str, lengths))}."
             if lengths
-            else "this encoder was not trained to be cut; a recipe's `lengths` does that"
+            else "The encoder was not trained to be cut. Train it with `lengths` in the recipe."
         )
     out.parent.mkdir(parents=True, exist_ok=True)
     tensors = load_safetensors(spec.weights)
@@ -83,13 +85,13 @@ def cut(spec: EncoderSpec, dimension: int, out: Path) -> None:
     save_safetensors(out, tensors, {METADATA_KEY: json.dumps(shorter, sort_keys=True)}, dtype)
 
 
-def timm_recipe(config: Mapping[str, Any]) -> Recipe:
-    """Read the ``config.json`` of timm's repositories.
+def timm_conversion(config: Mapping[str, Any]) -> Conversion:
+    """Read the ``config.json`` of a repository of timm's.
 
-    Its centre crop becomes the largest square; what it resizes with is not taken over.
+    The centre crop becomes the largest square; timm's resampling filter is not adopted.
 
     Raises:
-        InvalidRequest: it lacks a field, or is not of a kind we can use.
+        InvalidRequest: it lacks a field, or describes a network that we cannot use.
     """
     try:
         given = {**config, **config.get("pretrained_cfg", {})}
@@ -97,7 +99,7 @@ def timm_recipe(config: Mapping[str, Any]) -> Recipe:
         channels, height, width = given["input_size"]
         if channels != 3 or height != width:
             raise ValueError(f"the input is {channels} x {height} x {width}, not square RGB")
-        return Recipe(
+        return Conversion(
             architecture=_TIMM.get(name, name),
             classes=int(given["num_classes"]) or None,
             preprocess=Preprocess(
@@ -106,6 +108,6 @@ def timm_recipe(config: Mapping[str, Any]) -> Recipe:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidRequest(
-            f"config.json does not describe a network as timm's does ({error!r}); download "
-            "the file and use `visearch weights convert`"
+            f"The file config.json does not describe a network in timm's form ({error!r}). "
+            "Download the weights and use `visearch weights convert`."
         ) from error

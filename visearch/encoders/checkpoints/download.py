@@ -1,4 +1,4 @@
-"""Files of the Hugging Face hub, verified against the SHA-256 that the hub or the user names."""
+"""Downloads from the Hugging Face hub, verified by the SHA-256 that the hub or the user states."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Download:
     config: dict[str, Any] | None
 
     def notes(self, source: HubSource) -> dict[str, str | None]:
-        """Return what an encoder made of it keeps: where it is from, under which licence."""
+        """Return what an encoder made of it records: its origin and its licence."""
         return {
             "repository": source.repo,
             "commit": self.commit,
@@ -52,13 +52,15 @@ def download(source: HubSource, cache: Path, sha256: str | None = None) -> Downl
 
     Raises:
         UnknownEncoder: there is no such repository, revision or file.
-        WeightsMismatch: the file is not the one that the hub, or ``sha256``, names.
+        WeightsMismatch: the file's SHA-256 is not the one that the hub, or ``sha256``, states.
         DependencyUnavailable: the hub does not answer.
     """
     try:
         info = HfApi().model_info(source.repo, revision=source.revision, files_metadata=True)
         if info.sha is None or (source.pinned and info.sha != source.revision):
-            raise WeightsMismatch(f"the hub answers {source.spec} with commit {info.sha}")
+            raise WeightsMismatch(
+                f"The hub answered the request for {source.spec} with commit {info.sha}."
+            )
         names = [file.rfilename for file in info.siblings or ()]
         chosen = source.file or _choose(source, names)
         path = _fetch(source.repo, chosen, info.sha, cache)
@@ -73,7 +75,7 @@ def download(source: HubSource, cache: Path, sha256: str | None = None) -> Downl
     except (httpx2.HTTPError, OSError) as error:
         raise _unanswered(source, error) from error
     except ValueError as error:
-        raise WeightsMismatch(f"config.json of {source.spec} is not JSON: {error}") from error
+        raise WeightsMismatch(f"The config.json of {source.spec} is not JSON ({error}).") from error
     return Download(
         path=path,
         file=chosen,
@@ -86,9 +88,8 @@ def download(source: HubSource, cache: Path, sha256: str | None = None) -> Downl
 
 def _unanswered(source: HubSource, error: Exception) -> DependencyUnavailable:
     return DependencyUnavailable(
-        f"the hub does not answer ({error or type(error).__name__}); {source.spec} must be "
-        "pulled once with network access, or copy the file here and use "
-        "`visearch weights convert`"
+        f"The hub does not answer ({error or type(error).__name__}). Pull {source.spec} on a "
+        "machine with network access, or copy its file here and use `visearch weights convert`."
     )
 
 
@@ -103,8 +104,8 @@ def _choose(source: HubSource, names: Iterable[str]) -> str:
             return name
     if len(weights) != 1:
         raise UnknownEncoder(
-            f"{source.spec} has {len(weights)} files of weights; name one of them as "
-            f"{source.spec}/FILE: {', '.join(sorted(weights)) or 'there is none'}"
+            f"{source.spec} has {len(weights)} files of weights "
+            f"({', '.join(sorted(weights)) or 'none'}). Name one as {source.spec}/FILE."
         )
     return weights[0]
 
@@ -113,27 +114,28 @@ def _translated(source: HubSource, error: Exception) -> UnknownEncoder | Depende
     status = getattr(getattr(error, "response", None), "status_code", None)
     if isinstance(error, RepositoryNotFoundError | EntryNotFoundError) or status in (401, 403, 404):
         return UnknownEncoder(
-            f"the hub has no {source.spec}, or wants a token for it (HF_TOKEN); check the name"
+            f"The hub has no {source.spec}, or it requires a token (HF_TOKEN). Check the name."
         )
-    return DependencyUnavailable(f"the hub answers {status}; try again later")
+    return DependencyUnavailable(f"The hub answered with status {status}. Try again later.")
 
 
 def _promised(info: ModelInfo, file: str) -> str:
     for sibling in info.siblings or ():
         if sibling.rfilename == file and sibling.lfs is not None:
             return str(sibling.lfs.sha256)
-    raise WeightsMismatch(f"the hub names no SHA-256 of {file}; name it yourself by --sha256")
+    raise WeightsMismatch(f"The hub states no SHA-256 for {file}. State it with --sha256.")
 
 
 def _verified(path: Path, expected: str) -> str:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected.lower():
-        # The cache links to the file itself; what is left would be taken again.
+        # Remove the file and the cache's link to it; if not, the next pull would use it.
         path.resolve().unlink()
         path.unlink(missing_ok=True)
         raise WeightsMismatch(
-            f"{path.name} has SHA-256 {found}, not {expected}: it is damaged or was exchanged"
+            f"{path.name} has SHA-256 {found}, not {expected}: it is damaged or was replaced. "
+            "Pull it again."
         )
     return found
 

@@ -1,4 +1,4 @@
-"""The spec ``hf-hub:OWNER/NAME@REVISION[/FILE]`` and where its weights lie once pulled."""
+"""The spec ``hf-hub:OWNER/NAME@REVISION[/FILE]`` and where its weights are once pulled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SPEC = re.compile(rf"{PREFIX}({_NAME}/{_NAME})@({_NAME})(?:/({_NAME}(?:/{_NAME}
 
 @dataclass(frozen=True)
 class HubSource:
-    """A file of a repository of models; ``file`` None: the one with the weights."""
+    """A file in a model repository; ``file`` None: whichever holds the weights."""
 
     repo: str
     revision: str
@@ -26,19 +26,19 @@ class HubSource:
         """Read a spec.
 
         Raises:
-            UnknownEncoder: it is not of the form above.
+            UnknownEncoder: it does not have the form above.
         """
         match = _SPEC.fullmatch(spec)
         if match is None:
             raise UnknownEncoder(
-                f"{spec!r} does not read hf-hub:OWNER/NAME@REVISION[/FILE]; a revision is "
-                "needed (a commit, or a tag) so that the weights stay the same"
+                f"{spec!r} does not have the form hf-hub:OWNER/NAME@REVISION[/FILE]. Name the "
+                "revision (a commit or a tag), so that the weights stay the same."
             )
         return cls(*match.groups())
 
     @property
     def spec(self) -> str:
-        """The spec that reads as this source."""
+        """This source as a spec."""
         file = f"/{self.file}" if self.file else ""
         return f"{PREFIX}{self.repo}@{self.revision}{file}"
 
@@ -48,13 +48,13 @@ class HubSource:
         return re.fullmatch(r"[0-9a-f]{40}", self.revision) is not None
 
     def path(self, weights: Path) -> Path:
-        """Return where ``visearch weights pull`` puts it in the folder of weights."""
+        """Return the file that ``visearch weights pull`` makes in the folder ``weights``."""
         folder = weights / "hf-hub" / self.repo.replace("/", "--") / self.revision
-        # No file of a repository that a spec can name begins with an underscore.
+        # A spec cannot name a file that begins with an underscore.
         stem = (self.file or "_").removesuffix(".safetensors")
         return folder / f"{stem}.safetensors"
 
 
 def note_path(weights: Path) -> Path:
-    """Return the file beside pulled ``weights`` that says where they are from."""
+    """Return the file beside pulled ``weights`` that records their origin."""
     return weights.with_suffix(".json")

@@ -1,8 +1,8 @@
-"""PyTorch checkpoints (``.pth``, ``.pt``, ``.bin``) read without PyTorch and without trust.
+"""Reads PyTorch checkpoints (``.pth``, ``.pt``, ``.bin``) without PyTorch and without trust.
 
 ``torch.save`` writes a zip: a pickle of the state dict, and each storage as a plain member.
-A pickle is a program; here it gets nothing to work with but the few names a state dict
-needs, each of which only notes what it was given (docs/decisions/0007).
+A pickle is a program. Here it can use only the few names that a state dict needs, and each
+of these only records its arguments (docs/decisions/0007).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import ml_dtypes
 import numpy as np
 
 from visearch.encoders.families.naming import Array
-from visearch.errors import WeightsMismatch
+from visearch.errors import WeightsMismatch, excess
 
 MAX_PICKLE_BYTES = 16 << 20
 """A state dict of 10,000 tensors takes 1 MiB."""
 
 MAX_TUPLES = 50_000
-"""Four a tensor. Tuples in tuples are hashed by recursion, which a stack must have room for."""
+"""A tensor needs four. Hashing nested tuples is recursive, so their number bounds the stack."""
 
 _ZIP = b"PK\x03\x04"
 _LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa85019")
@@ -42,7 +42,7 @@ _DTYPES: Mapping[str, np.dtype[Any]] = {
     "BoolStorage": np.dtype("?"),
 }
 _WRAPPERS = ("state_dict", "model")
-"""Keys under which training scripts keep the state dict beside other things."""
+"""Keys under which training scripts store the state dict beside other data."""
 
 
 class _Storage(NamedTuple):
@@ -58,11 +58,11 @@ class _Tensor(NamedTuple):
 
 
 class _Dict(dict[Any, Any]):
-    """Stands for OrderedDict; PyTorch hangs the versions of its modules on it, which we drop."""
+    """Replaces OrderedDict, and drops the module versions that PyTorch attaches to it."""
 
     __slots__ = ()
 
-    def __new__(cls) -> _Dict:  # PyTorch fills it afterwards; a copy would cost memory
+    def __new__(cls) -> _Dict:  # PyTorch fills it after creation; a copy would cost memory
         return super().__new__(cls)
 
     def __init__(self) -> None:
@@ -73,11 +73,11 @@ class _Dict(dict[Any, Any]):
 
 
 class _Unpickler(pickle.Unpickler):
-    """Knows the names a state dict needs; what it makes are tuples, strings and dicts."""
+    """Knows only the names that a state dict needs; makes tuples, strings and dicts."""
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
-        # Made anew for every file: a pickle can set attributes of what it is given.
+        # New objects for every file: a pickle can set attributes of the objects it gets.
         self._known: dict[tuple[str, str], Callable[..., Any] | str] = {
             ("collections", "OrderedDict"): type("_Dict", (_Dict,), {"__slots__": ()}),
             ("torch._utils", "_rebuild_tensor_v2"): lambda storage, offset, shape, strides, *_: (
@@ -102,31 +102,31 @@ class _Unpickler(pickle.Unpickler):
 
 
 def looks_like(head: bytes) -> bool:
-    """Whether a file that starts with ``head`` (14 bytes or more) was written by PyTorch."""
+    """Tell whether PyTorch wrote the file that starts with ``head`` (14 bytes or more)."""
     return head.startswith((_ZIP, _LEGACY))
 
 
 def load(path: Path) -> dict[str, Array]:
-    """Read the tensors of a state dict; they share memory, and cannot be written to.
+    """Read the tensors of a state dict; they may share memory and are read-only.
 
     Raises:
-        WeightsMismatch: the file is broken or hostile, of PyTorch's format before 1.6, or
-            holds no state dict.
+        WeightsMismatch: the file is broken or hostile, in the format used before PyTorch 1.6,
+            or contains no state dict.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             return _read(archive)
-    except Exception as error:  # a broken pickle or zip raises nearly anything
+    except Exception as error:  # a broken pickle or zip raises almost any exception
         raise WeightsMismatch(
-            f"cannot read {path.name} as PyTorch weights: {_why(error)}"
+            f"{path.name} cannot be read as PyTorch weights: {_why(error).rstrip('.')}."
         ) from error
 
 
 def _why(error: Exception) -> str:
     if isinstance(error, zipfile.BadZipFile):
         return (
-            f"{error}; files of PyTorch before 1.6 are not read: load it there and save "
-            "its state_dict again, best as safetensors"
+            f"{error}; files of PyTorch before 1.6 are not supported. Load it in PyTorch and "
+            "save its state_dict again, preferably as safetensors"
         )
     return f"{error or type(error).__name__}"
 
@@ -153,19 +153,19 @@ def _member(archive: zipfile.ZipFile, name: str, most: int | None = None) -> byt
     if info.compress_type != zipfile.ZIP_STORED:
         raise ValueError(f"{name} is compressed, which PyTorch never does")
     if most is not None and info.file_size > most:
-        raise ValueError(f"{name} has {info.file_size} bytes; {most} are read at most")
+        raise ValueError(f"{name} has {excess(info.file_size, most, 'bytes')}")
     return archive.read(info)
 
 
 def _unpickle(program: bytes) -> Any:
     tuples = 0
     for opcode, memo, _ in pickletools.genops(program):
-        # The unpickler makes room for that many memos at once.
+        # The unpickler allocates that many memo entries at once.
         if opcode.name in ("PUT", "LONG_BINPUT") and int(memo or 0) > len(program):
-            raise ValueError(f"its pickle wants room for {memo} memos")
+            raise ValueError(f"its pickle asks for {memo} memo entries")
         tuples += opcode.name.startswith("TUPLE")
     if tuples > MAX_TUPLES:
-        raise ValueError(f"its pickle makes {tuples} tuples; {MAX_TUPLES} are read at most")
+        raise ValueError(f"its pickle makes {tuples:,} tuples; the limit is {MAX_TUPLES:,}")
     return _Unpickler(io.BytesIO(program)).load()
 
 
@@ -174,10 +174,10 @@ def _state_dict(loaded: Any) -> dict[str, _Tensor]:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
     if not isinstance(loaded, dict) or not loaded:
-        raise ValueError("it holds no state dict")
+        raise ValueError("it contains no state dict")
     others = [str(key) for key, value in loaded.items() if not isinstance(value, _Tensor)]
     if others:
-        raise ValueError(f"these entries are no tensors: {', '.join(others[:10])}")
+        raise ValueError(f"these entries are not tensors: {', '.join(others[:10])}")
     return loaded
 
 

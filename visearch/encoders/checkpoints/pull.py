@@ -1,4 +1,4 @@
-"""From a repository of the hub to an encoder in the folder of weights."""
+"""Makes an encoder, in the folder of weights, of a repository on the hub."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from visearch.encoders.checkpoints.convert import Recipe, convert, timm_recipe
+from visearch.encoders.checkpoints.convert import Conversion, convert, timm_conversion
 from visearch.encoders.checkpoints.download import Download, download
-from visearch.encoders.checkpoints.header import read_metadata
 from visearch.encoders.checkpoints.hub import HubSource, note_path
-from visearch.encoders.spec import METADATA_KEY, resolve
-from visearch.errors import InvalidRequest, UnknownEncoder, WeightsMismatch
+from visearch.encoders.spec import is_encoder_file, resolve
+from visearch.errors import InvalidRequest, UnknownEncoder
 
 
 def pull(
@@ -22,15 +21,15 @@ def pull(
     architecture: str | None = None,
     sha256: str | None = None,
 ) -> Path:
-    """Put the encoder that ``source`` names into the folder ``weights``; return its file.
+    """Put the encoder that ``source`` names into the folder ``weights`` and return its file.
 
-    One that visearch wrote is taken as it is. What a commit names never changes: if it is
-    there already, nothing is asked of the network.
+    A file that visearch wrote is copied unchanged. A commit never changes: if its encoder is
+    already in the folder, the network is not used.
 
     Raises:
         UnknownEncoder: there is no such repository, revision, file or architecture.
-        WeightsMismatch: the file is not what was promised, or does not fit.
-        InvalidRequest: nothing says what kind of network it is.
+        WeightsMismatch: the file has another SHA-256, or does not fit the architecture.
+        InvalidRequest: neither the repository nor the caller says which network it is.
         DependencyUnavailable: the hub does not answer.
     """
     out = source.path(weights)
@@ -38,14 +37,14 @@ def pull(
         return out
     found = download(source, cache, sha256)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if _is_ours(found.path):
+    if is_encoder_file(found.path):
         _require_architecture(found.path, architecture)
         part = out.with_name(out.name + ".part")
         shutil.copyfile(found.path, part)
         part.replace(out)
     else:
-        convert(found.path, out, _recipe(found, architecture), source=found.notes(source))
-    # Beside the file too: what visearch wrote keeps its bytes, and so its fingerprint.
+        convert(found.path, out, _conversion(found, architecture), source=found.notes(source))
+    # Recorded beside the file: a file that visearch wrote must keep its bytes and fingerprint.
     note = json.dumps({"spec": source.spec, **found.notes(source)}, indent=2)
     part = note_path(out).with_suffix(".json.part")
     part.write_text(note, encoding="utf-8")
@@ -54,7 +53,7 @@ def pull(
 
 
 def _is_as_asked(out: Path, architecture: str | None, sha256: str | None) -> bool:
-    """Tell whether a file pulled before is whole, and would be pulled again as it is."""
+    """Tell whether a pulled file is whole, and what the caller asks for now."""
     try:
         note = json.loads(note_path(out).read_text(encoding="utf-8"))
         found = resolve(f"file:{out}").architecture
@@ -66,21 +65,16 @@ def _is_as_asked(out: Path, architecture: str | None, sha256: str | None) -> boo
 def _require_architecture(path: Path, wanted: str | None) -> None:
     found = resolve(f"file:{path}").architecture
     if wanted not in (None, found):
-        raise InvalidRequest(f"the file says itself that it is a {found}, not a {wanted}")
+        raise InvalidRequest(
+            f"The file says that its architecture is {found}, not {wanted}. Omit --architecture."
+        )
 
 
-def _is_ours(path: Path) -> bool:
-    try:
-        return METADATA_KEY in read_metadata(path)
-    except WeightsMismatch:
-        return False
-
-
-def _recipe(found: Download, architecture: str | None) -> Recipe:
+def _conversion(found: Download, architecture: str | None) -> Conversion:
     if found.config is None:
         raise InvalidRequest(
-            f"the repository has no config.json that says what {found.file} is; download it "
-            "and use `visearch weights convert`"
+            f"The repository has no config.json that describes {found.file}. Download the file "
+            "and use `visearch weights convert`."
         )
-    recipe = timm_recipe(found.config)
-    return replace(recipe, architecture=architecture) if architecture else recipe
+    conversion = timm_conversion(found.config)
+    return replace(conversion, architecture=architecture) if architecture else conversion

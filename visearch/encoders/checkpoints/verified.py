@@ -1,4 +1,4 @@
-"""The tensors of an encoder's file, held to the digest by which it is known; without jax."""
+"""Reads the tensors of an encoder's file and verifies its digest; does not load jax."""
 
 from __future__ import annotations
 
@@ -17,27 +17,29 @@ from visearch.errors import WeightsMismatch
 
 @contextmanager
 def safetensors_errors(name: str) -> Iterator[None]:
-    """Raise WeightsMismatch for what the block finds wrong with a safetensors file."""
+    """Turn what a safetensors file raises inside the ``with`` block into WeightsMismatch."""
     try:
         yield
     except OSError as error:
-        raise WeightsMismatch(f"cannot read {name}: {error.strerror or error}") from error
+        raise WeightsMismatch(f"{name} cannot be read: {error.strerror or error}.") from error
     except SafetensorError as error:
-        raise WeightsMismatch(f"cannot read {name} as safetensors: {error}") from error
+        raise WeightsMismatch(f"{name} cannot be read as safetensors: {error}.") from error
     except (AttributeError, KeyError, TypeError) as error:  # float8 and the like
-        raise WeightsMismatch(f"{name} has tensors of a type that numpy lacks: {error}") from error
+        raise WeightsMismatch(
+            f"{name} has tensors of a type that numpy does not support: {error}."
+        ) from error
 
 
 def load_verified(spec: EncoderSpec) -> dict[str, npt.NDArray[np.generic]]:
     """Load the tensors of ``spec``'s file.
 
     Raises:
-        WeightsMismatch: the file is broken, or is another one than when ``spec`` was made:
-            its vectors would go by a name that is not theirs.
+        WeightsMismatch: the file is broken, or was replaced after ``spec`` was resolved: its
+            vectors would carry the fingerprint of another encoder.
     """
     name = spec.weights.name
     with safetensors_errors(name):
         data = spec.weights.read_bytes()
         if hashlib.sha256(data).hexdigest() != spec.digest:
-            raise WeightsMismatch(f"{name} was replaced while it was opened; open it again")
+            raise WeightsMismatch(f"{name} was replaced while it was being opened. Try again.")
         return dict(load(data))

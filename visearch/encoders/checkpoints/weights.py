@@ -1,7 +1,8 @@
-"""Weights in and out of Flax modules, with exact accounting of keys and shapes.
+"""Loads weights into Flax modules and saves them, with an exact check of keys and shapes.
 
-Loading demands equality in both directions: every array of the model is filled, every tensor
-is used or ignored by name, every shape agrees; all differences are reported at once.
+A checkpoint must match the model in both directions: it fills every array of the model, each
+of its tensors is used or ignored by name, and all shapes agree. All differences are reported
+at once.
 """
 
 from __future__ import annotations
@@ -23,44 +24,44 @@ from visearch.encoders.families.naming import OWN, Array, Naming, Slot, slot
 from visearch.errors import WeightsMismatch
 
 
-def _arrays(model: nnx.Module) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
-    """Return every stored array of ``model`` by its path; random states are none."""
+def stored_arrays(model: nnx.Module) -> dict[tuple[Any, ...], nnx.Variable[Any]]:
+    """Return the parameters and batch statistics of ``model`` by path."""
     return dict(nnx.to_flat_state(nnx.state(model, (nnx.Param, nnx.BatchStat))))
 
 
 def slots(model: nnx.Module, naming: Naming = OWN) -> list[Slot]:
-    """Return where a checkpoint of that naming keeps each array of ``model``."""
+    """Return where a checkpoint with this naming stores each array of ``model``."""
     return [
         slot(naming, ".".join(str(part) for part in path), variable.shape)
-        for path, variable in _arrays(model).items()
+        for path, variable in stored_arrays(model).items()
     ]
 
 
 def to_tensors(model: nnx.Module, like: nnx.Module | None = None) -> dict[str, Array]:
-    """Return the model's arrays under visearch's own names and layouts, float32.
+    """Return the model's arrays in visearch's names and layouts, float32.
 
-    With ``like`` only those that this smaller model has, too.
+    With ``like``, only those that this smaller model has, too.
     """
     wanted = {place.key for place in slots(like or model)}
     return {
         place.key: place.write(np.asarray(variable[...], dtype=np.float32))
-        for place, variable in zip(slots(model), _arrays(model).values(), strict=True)
+        for place, variable in zip(slots(model), stored_arrays(model).values(), strict=True)
         if place.key in wanted
     }
 
 
 def load_tensors(model: Model, tensors: Mapping[str, Array]) -> str:
-    """Fill ``model`` in place from a checkpoint's ``tensors`` (cast to float32).
+    """Fill ``model`` in place from a checkpoint's ``tensors``, cast to float32.
 
-    The checkpoint's naming is the one, of our own and the family's, that knows most of its
-    keys. Nothing hangs on that guess: under it all must fit.
+    The naming, visearch's or one of the family's, is the one that knows most of the keys. A
+    wrong guess cannot load wrong weights, because everything must fit.
 
     Returns:
         The naming's name.
 
     Raises:
-        WeightsMismatch: a key is missing or unexpected, or a shape differs; the message
-            lists all of them, and the model is unchanged.
+        WeightsMismatch: a key is missing or unexpected, or a shape differs. The message lists
+            all differences; the model stays unchanged.
     """
     naming, places = max(
         ((naming, slots(model, naming)) for naming in (OWN, *model.namings())),
@@ -69,12 +70,12 @@ def load_tensors(model: Model, tensors: Mapping[str, Array]) -> str:
     used = {key: value for key, value in tensors.items() if not naming.ignores(key)}
     if differences := _differences({place.key: place.shape for place in places}, used):
         raise WeightsMismatch(
-            f"the checkpoint does not fit the architecture (as {naming.name} names it):\n  "
+            f"The checkpoint does not fit the architecture (in the names of {naming.name}):\n  "
             + "\n  ".join(differences)
         )
     filled = [
         (path, variable.replace(jnp.asarray(place.read(used[place.key].astype(np.float32)))))
-        for place, (path, variable) in zip(places, _arrays(model).items(), strict=True)
+        for place, (path, variable) in zip(places, stored_arrays(model).items(), strict=True)
     ]
     nnx.update(model, nnx.from_flat_state(filled))
     return naming.name
@@ -90,7 +91,7 @@ def _differences(wanted: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Ar
 
 
 def load_checkpoint(path: Path) -> dict[str, Array]:
-    """Load all tensors of a safetensors file or a PyTorch one (``.pth``, ``.pt``, ``.bin``).
+    """Load all tensors of a safetensors or PyTorch file (``.pth``, ``.pt``, ``.bin``).
 
     Raises:
         WeightsMismatch: the file is neither, or is broken or hostile.
@@ -99,7 +100,7 @@ def load_checkpoint(path: Path) -> dict[str, Array]:
         with path.open("rb") as file:
             head = file.read(16)
     except OSError as error:
-        raise WeightsMismatch(f"cannot read {path}: {error.strerror}") from error
+        raise WeightsMismatch(f"{path} cannot be read: {error.strerror}.") from error
     return pth.load(path) if pth.looks_like(head) else load_safetensors(path)
 
 
@@ -119,7 +120,7 @@ def save_safetensors(
     metadata: Mapping[str, str],
     dtype: npt.DTypeLike = np.float16,
 ) -> None:
-    """Write ``tensors`` as ``dtype`` with ``metadata``; replaces ``path`` atomically.
+    """Write ``tensors`` as ``dtype`` with ``metadata``; replace ``path`` atomically.
 
     Raises:
         ValueError: a weight is not finite, or too large for ``dtype``.

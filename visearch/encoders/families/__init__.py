@@ -1,1 +1,1 @@
-"""CNN families in Flax NNX, one per file, and how published checkpoints name their arrays."""
+"""CNN families in Flax NNX, one per file, and the names that published checkpoints use."""

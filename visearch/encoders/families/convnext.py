@@ -1,6 +1,6 @@
 """ConvNeXt (Liu et al. 2022, arXiv:2201.03545) in Flax NNX.
 
-The features are the pooled maps before the last layer norm, which belongs to the classifier.
+The features are the pooled maps before the last layer norm, which is part of the classifier.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Depthwise convolution, in the form that each kind of device computes well.
+"""Depthwise convolution, in the form that each kind of device computes fast.
 
-XLA has no fast depthwise kernel for CPUs: it runs 8 times slower there than the sum of
-shifted products below, and its gradient 15 times slower (docs/benchmarks.md).
+XLA has no fast depthwise kernel for CPUs. There, the sum of shifted products below is 8 times
+faster, and its gradient 15 times (docs/benchmarks.md).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Padding = tuple[tuple[int, int], tuple[int, int]]
 class DepthwiseConv(nnx.Module):
     """One k×k filter per channel; ``kernel`` is [k, k, 1, C] like a grouped ``nnx.Conv``.
 
-    With ``portable`` set (to export the graph) it is the plain XLA operation everywhere.
+    With ``portable`` set, as for an export, it is the plain XLA operation on every device.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class DepthwiseConv(nnx.Module):
 
 
 class PointwiseConv(nnx.Conv):
-    """A 1×1 convolution; on a CPU a matrix product, whose gradient is 3 times faster there."""
+    """A 1×1 convolution; on CPUs a matrix product, whose gradient is 3 times faster."""
 
     portable = False
 
@@ -68,7 +68,7 @@ class PointwiseConv(nnx.Conv):
 
 def depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
     """Convolve each channel of float [N, H, W, C] with its filter [k, k, 1, C]."""
-    # Decided while tracing: under jax.lax.platform_dependent the gradient is 3 times slower.
+    # Chosen while tracing: with jax.lax.platform_dependent the gradient is 3 times slower.
     form = _sum_of_shifts if jax.default_backend() == "cpu" else _plain
     return form(x, kernel, stride, padding)
 
@@ -85,7 +85,7 @@ def _plain(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> ja
 
 
 def _shifts(x: jax.Array, k: int, stride: int) -> Iterator[tuple[int, int, jax.Array]]:
-    """Yield (row, column, what the filter's weight there meets) of padded [..., H, W, C]."""
+    """Yield (row, column, the input that meets the filter's weight there) of [..., H, W, C]."""
     *batch, height, width, channels = x.shape
     rows, columns = (height - k) // stride + 1, (width - k) // stride + 1
     zeros, ones = (0,) * len(batch), (1,) * len(batch)
@@ -117,8 +117,8 @@ def _backward(
     (dx,) = jax.linear_transpose(lambda x: plain(x, kernel, stride, padding), x)(grad)
 
     def one_picture(pair: tuple[jax.Array, jax.Array]) -> jax.Array:
-        # Picture by picture what is summed stays in the cache; XLA would sum k² times
-        # over the whole batch.
+        # One picture at a time, the sums' input stays in the cache; over the whole batch XLA
+        # would read it k² times.
         picture, g = pair
         return jnp.stack(
             [(part * g).sum((0, 1)) for _, _, part in _shifts(picture, kernel.shape[0], stride)]

@@ -1,8 +1,8 @@
 """EfficientNet (Tan & Le 2019, arXiv:1905.11946) in Flax NNX, with PyTorch's padding.
 
-``b0`` to ``b4`` take torchvision's and timm's checkpoints. From ``b5`` on torchvision's batch
-norm has TensorFlow's constants, and timm's checkpoints of those are other architectures, as
-are its ``tf_`` ones, which pad unevenly.
+``b0`` to ``b4`` load torchvision's and timm's checkpoints. From ``b5`` on, torchvision's batch
+norm has TensorFlow's constants; timm's checkpoints of these, and its ``tf_`` ones, which pad
+unevenly, are other architectures.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class EfficientNet(Model):
         return self.classifier(self.dropout(features))
 
     def namings(self) -> tuple[Naming, ...]:
-        """Torchvision's names, and timm's where its batch norm is the same."""
+        """Torchvision's names, and timm's for variants with the same batch norm."""
         torchvision = _torchvision(self.config)
         return (
             (torchvision,) if self.config.norm == _TENSORFLOW else (torchvision, _timm(self.config))

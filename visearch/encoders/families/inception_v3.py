@@ -1,7 +1,7 @@
 """Inception v3 (Szegedy et al. 2015, arXiv:1512.00567) in Flax NNX, without its auxiliary head.
 
-Submodules carry torchvision's names, which timm's checkpoints share. A picture is fed as it
-is: torchvision's ``transform_input`` is a matter of preprocessing.
+Submodules have torchvision's names, which timm's checkpoints share. Torchvision's
+``transform_input`` is left to the preprocessing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from visearch.encoders.families.naming import OWN, Naming
 
 Kernel = int | tuple[int, int]
 Step = tuple[int, Kernel | Literal["fork"]]
-"""Channels and kernel of a convolution; a fork is a (1, 3) and a (3, 1) one side by side."""
+"""Channels and kernel of a convolution; a fork is a (1, 3) beside a (3, 1) convolution."""
 Chains = Mapping[str, tuple[Step, ...]]
 
 _VALID = ((0, 0), (0, 0))
@@ -56,7 +56,7 @@ def _middle(width: int) -> Chains:
 
 
 _STEM = {
-    # channels, kernel, stride, keeps the size
+    # channels, kernel, stride, whether padding keeps the size
     "Conv2d_1a_3x3": (32, 3, 2, False),
     "Conv2d_2a_3x3": (32, 3, 1, False),
     "Conv2d_2b_3x3": (64, 3, 1, True),
@@ -65,7 +65,7 @@ _STEM = {
 }
 _POOLED_STEM = ("Conv2d_2b_3x3", "Conv2d_4a_3x3")
 _MIXED: Mapping[str, tuple[Chains, int | None]] = {
-    # branches, channels of the pooled one (None: the block halves the picture)
+    # branches, channels of the pooled branch (None: the block halves the picture)
     "Mixed_5b": (_EARLY, 32),
     "Mixed_5c": (_EARLY, 64),
     "Mixed_5d": (_EARLY, 64),
@@ -101,16 +101,16 @@ def _conv(
 
 
 def _average(x: jax.Array) -> jax.Array:
-    """Average 3×3 windows of [N, H, W, C]; the zeros around the picture count."""
+    """Average 3×3 windows of [N, H, W, C]; the zero padding counts."""
     x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     averaged: jax.Array = nnx.avg_pool(x, window_shape=(3, 3), strides=(1, 1))
     return averaged
 
 
 class Mixed(nnx.Module):
-    """Chains of convolutions and a pool, side by side; their channels are put together.
+    """Parallel chains of convolutions and a pool; their outputs are concatenated.
 
-    ``pooled`` None: the last step of each chain, and the pool, halve the picture.
+    ``pooled`` None: the last step of each chain and the pool halve the picture.
     """
 
     def __init__(self, cin: int, chains: Chains, *, pooled: int | None, rngs: nnx.Rngs) -> None:
@@ -140,7 +140,7 @@ class Mixed(nnx.Module):
         last: bool,
         rngs: nnx.Rngs,
     ) -> tuple[str, ...]:
-        """Make the convolution ``name``, or a fork of two; return what they are called."""
+        """Make the convolution ``name``, or a fork of two; return their names."""
         if kernel == "fork":
             setattr(self, name + "a", _conv(cin, cout, (1, 3), rngs=rngs))
             setattr(self, name + "b", _conv(cin, cout, (3, 1), rngs=rngs))

@@ -1,4 +1,4 @@
-"""The inverted residual block of MobileNet v3 and EfficientNet, and what checkpoints call it."""
+"""The inverted residual block of MobileNet v3 and EfficientNet, and its names in checkpoints."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class BlockConfig:
 
 
 class InvertedResidual(nnx.Module):
-    """Widen, filter each channel, weigh the channels, narrow; a shortcut joins the narrow ends."""
+    """Expand, filter each channel, weight the channels, project; with a shortcut if it fits."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class InvertedResidual(nnx.Module):
 
 
 def torchvision_rules(own: str, theirs: str, config: BlockConfig) -> Iterator[Rule]:
-    """Torchvision counts the parts that a block has."""
+    """Yield torchvision's names: it numbers the parts that a block has."""
     parts = ["depthwise", "project"]
     if config.wide != config.cin:
         parts.insert(0, "expand")
@@ -92,7 +92,7 @@ def torchvision_rules(own: str, theirs: str, config: BlockConfig) -> Iterator[Ru
 
 
 def timm_rules(own: str, theirs: str, config: BlockConfig) -> Iterator[Rule]:
-    """Timm numbers the norms, and calls the last convolution pw where there is no first one."""
+    """Yield timm's names: it numbers the norms; without expansion it projects by ``conv_pw``."""
     wide = config.wide != config.cin
     convs = {"expand": "conv_pw"} if wide else {}
     convs |= {"depthwise": "conv_dw", "project": "conv_pwl" if wide else "conv_pw"}

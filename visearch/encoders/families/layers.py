@@ -19,7 +19,7 @@ kernel_init = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 @dataclass(frozen=True)
 class Norm:
-    """Batch norm's constants; ``momentum`` is the share of the old mean that is kept."""
+    """The constants of batch norm; ``momentum`` is the share of the running mean that is kept."""
 
     epsilon: float = 1e-5
     momentum: float = 0.9
@@ -28,7 +28,7 @@ class Norm:
 class ConvNorm(nnx.Module):
     """Convolution, batch norm (None: folded away) and activation (None: linear).
 
-    The padding keeps the size at a stride of 1, unless it is given.
+    Without ``padding``, the output has the input's size at a stride of 1.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ConvNorm(nnx.Module):
 
 
 class SqueezeExcite(nnx.Module):
-    """Weigh the channels by what the whole picture shows (Hu et al., arXiv:1709.01507)."""
+    """Weight the channels by a function of their means (Hu et al., arXiv:1709.01507)."""
 
     def __init__(
         self,
@@ -96,20 +96,20 @@ class SqueezeExcite(nnx.Module):
         self.activation, self.gate = activation, gate
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """Weigh float [N, H, W, channels]."""
+        """Weight the channels of float [N, H, W, channels]."""
         weight = self.activation(self.fc1(jnp.mean(x, axis=(1, 2), keepdims=True)))
         return x * self.gate(self.fc2(weight))
 
 
 def stochastic_depth(rate: float, rngs: nnx.Rngs) -> nnx.Dropout:
-    """Drop a whole branch [N, H, W, C], picture by picture (arXiv:1603.09382)."""
+    """Drop a whole branch [N, H, W, C] of random pictures (arXiv:1603.09382)."""
     return nnx.Dropout(rate, broadcast_dims=(1, 2, 3), rngs=rngs)
 
 
 def max_pool(x: jax.Array, window: int, stride: int, padding: int = 0) -> jax.Array:
     """Pool float [N, H, W, C] that is never negative, as after a ReLU.
 
-    The zeros are set by hand: exporters are known to drop the padding of a pool.
+    The zero padding is explicit, because exporters are known to drop a pool's own.
     """
     if padding:
         sides = (padding, padding)
@@ -119,6 +119,6 @@ def max_pool(x: jax.Array, window: int, stride: int, padding: int = 0) -> jax.Ar
 
 
 def rounded_channels(channels: float) -> int:
-    """Round to a multiple of 8, and never down by more than a tenth."""
+    """Round to a multiple of 8, but never down by more than a tenth."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded

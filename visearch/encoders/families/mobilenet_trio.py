@@ -1,8 +1,8 @@
-"""A twin whose part for single products comes from a small residual network of its own.
+"""A twin whose *instance* part comes from a small residual network of its own.
 
-To know kinds and to tell one product from its like pull one branch two ways: the first should
-not see what the second lives on. The residual network sees the picture at 0.6 of its side
-(96 of 160 px; half was too little), and costs a fifth of the whole.
+Recognising the kind and telling similar products apart need opposite invariances, which one
+branch cannot have. The residual network sees the picture at 0.6 of its side (96 of 160 px;
+half was too little) and takes a fifth of the computation.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RESIDUAL = ResNetConfig(block="basic", depths=(2, 2, 2, 2), width=32, classes=N
 
 
 class MobileNetTrio(MobileNetTwin):
-    """A twin and a residual network; starts from a twin."""
+    """A twin and a residual network; training starts from a twin."""
 
     instance_length = 0.6
 
@@ -49,23 +49,23 @@ class MobileNetTrio(MobileNetTwin):
         }
 
     def branch_input(self, x: jax.Array) -> jax.Array:
-        """Return what the residual network sees of pictures [N, S, S, 3]."""
+        """Return the residual network's input for pictures [N, S, S, 3]."""
         return _shrink(x)
 
     def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
-        """Change nothing: a twin's heads are filled, and the other one is its branch's."""
+        """Change nothing: the twin's heads are filled already, ``start_branch`` fills the other."""
         return ()
 
     def start_branch(self, projection: jax.Array) -> tuple[str, ...]:
-        """Start the part *instance* as ``projection`` float32 [C, d] of the residual features."""
+        """Start the *instance* part as ``projection`` float32 [C, d] of the residual features."""
         self.instance_head.kernel[...] = projection[:, : self.widths["instance"]]
         return ("instance_head/",)
 
 
 def _shrink(x: jax.Array) -> jax.Array:
-    """Resample [N, S, S, C] to 0.6 of its side, linearly and without aliases.
+    """Resample [N, S, S, C] to 0.6 of its side, linearly and with anti-aliasing.
 
-    As two products with constants: engines have no resampling that is exactly JAX's.
+    It is two products with constants, because no engine's resampling is exactly JAX's.
     """
     side = x.shape[1]
     with jax.ensure_compile_time_eval():

@@ -1,12 +1,13 @@
-"""A MobileNet v2 of two branches: what it knows of everything, what it learned of products.
+"""A MobileNet v2 of two branches: one knows pictures in general, one has learned products.
 
-The general branch is a whole ``mobilenet_v2_tf``. After its early layers the special branch
-goes its own way, through the same layers with weights of its own. The embedding has three
-parts, each scaled to a fixed length, so that none drowns the others: what the general branch
-sees, the kind of product, and which one it is. The last two also see three stages, where
-colour and texture still are: the kind their means; which one it is, the means of bands, for
-which top is not bottom (left and right are alike, for products are mirrored). The parts are
-interleaved, so that the first numbers of an embedding hold of each what comes first in it.
+The general branch is a whole ``mobilenet_v2_tf``. The special branch shares its early layers
+and then has the same layers with weights of its own. The embedding has three parts, each
+scaled to a fixed length so that none dominates: *general*, the features of the general
+branch; *kind*, the kind of product; *instance*, which product it is. The last two also see
+three earlier stages, which still have colour and texture: *kind* sees their means, *instance*
+the means of horizontal bands, so that it can tell top from bottom (but not left from right,
+because training mirrors products). The parts are interleaved, so that the first numbers of
+an embedding contain the first numbers of each part.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from visearch.encoders.families.naming import Naming
 from visearch.errors import EncoderError
 
 _SHARED = 4
-"""Layers before the branches part, at 1/4 of the input's side."""
+"""Layers that the branches share; they end at 1/4 of the input's side."""
 _STAGES = {4: (24, 8), 7: (32, 4), 14: (96, 2)}
-"""Channels after so many layers (at 1/4, 1/8 and 1/16 of the input's side), and the bands,
-one above the other, of which each has its mean.
+"""By number of layers: channels (at 1/4, 1/8 and 1/16 of the input's side), and the number of
+horizontal bands that are averaged.
 """
 _MEANS = sum(channels for channels, _ in _STAGES.values())
 _BANDS = sum(channels * bands for channels, bands in _STAGES.values())
@@ -37,14 +38,14 @@ VARIANTS: dict[str, MobileNetV2Config] = {
 
 
 class MobileNetTwin(MobileNetV2):
-    """A MobileNet v2 of two branches; ``features`` are the general one's."""
+    """A MobileNet v2 of two branches; ``features`` are those of the general branch."""
 
     instance_length = 1.0
-    """Length of the part that says which product it is; that of the others is 1."""
+    """Length of the *instance* part; the others have length 1."""
 
     def __init__(self, config: MobileNetV2Config, *, rngs: nnx.Rngs) -> None:
         super().__init__(config, rngs=rngs)
-        # Another network's body, of which the layers after the shared ones are taken.
+        # The layers after the shared ones, taken from another network's body.
         self.special = nnx.List(list(MobileNetV2(config, rngs=rngs).body)[_SHARED:])
 
     def make_heads(self, rngs: nnx.Rngs) -> None:
@@ -60,12 +61,12 @@ class MobileNetTwin(MobileNetV2):
 
     @property
     def widths(self) -> dict[str, int]:
-        """Numbers in each part of the embedding: half of them are general."""
+        """Numbers in each part of the embedding; half of all are *general*."""
         quarter = (self.config.embedding or 0) // 4
         return {"general": 2 * quarter, "kind": quarter, "instance": quarter}
 
     def namings(self) -> tuple[Naming, ...]:
-        """There is no other checkpoint of this architecture."""
+        """None: nobody else publishes checkpoints of this architecture."""
         return ()
 
     def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -78,7 +79,7 @@ class MobileNetTwin(MobileNetV2):
         }
 
     def branches(self, x: jax.Array) -> tuple[jax.Array, jax.Array, dict[int, jax.Array]]:
-        """Return both branches' features [N, C], and stages [N, h, w, c] by their layer."""
+        """Return both branches' features [N, C], and the stages [N, h, w, c] by layer."""
         for layer in self.body[:_SHARED]:
             x = layer(x)
         general = x
@@ -94,7 +95,7 @@ class MobileNetTwin(MobileNetV2):
     def general_and_kind(
         self, general: jax.Array, special: jax.Array, stages: dict[int, jax.Array]
     ) -> dict[str, jax.Array]:
-        """Return the parts that both branches' features give, [N, width] each."""
+        """Return the parts *general* and *kind*, [N, width] each."""
         means = [_bands(each, 1) for each in stages.values()]
         return {
             "general": self.general_head(general),
@@ -102,7 +103,7 @@ class MobileNetTwin(MobileNetV2):
         }
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        """Scale the parts and interleave them: two general numbers, one of each other part."""
+        """Scale the parts and interleave them: two numbers of *general*, one of each other."""
         rows = parts["kind"].shape[0]
         general = _unit(parts["general"]).reshape(rows, -1, 2)
         kind = _unit(parts["kind"])[:, :, None]
@@ -110,7 +111,7 @@ class MobileNetTwin(MobileNetV2):
         return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
 
     def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
-        """Start both branches alike: the general layers, then directions float32 [C, C]."""
+        """Start both branches with the general layers and directions float32 [C, C]."""
         best = directions()
         for own, other in zip(self.special, self.body[_SHARED:], strict=True):
             nnx.update(own, nnx.state(other))
@@ -126,14 +127,14 @@ def _mean(x: jax.Array) -> jax.Array:
 
 
 def _bands(x: jax.Array, bands: int) -> jax.Array:
-    """Return the means of so many bands, one above the other: [N, bands · C] of [N, H, W, C]."""
+    """Average [N, H, W, C] over horizontal bands: [N, bands · C]."""
     n, height, width, channels = x.shape
     if height % bands:
-        raise EncoderError("a twin needs pictures whose height is a multiple of 32 px")
+        raise EncoderError("This architecture needs pictures whose side is a multiple of 32 px.")
     parts = x.reshape(n, bands, height // bands, width, channels)
     return jnp.mean(parts, axis=(2, 3)).reshape(n, -1)
 
 
 def _unit(z: jax.Array) -> jax.Array:
-    # A blank picture may give zeros, at which the gradient of a norm is not a number.
+    # A blank picture may give zeros, where the gradient of the norm is NaN.
     return z * jax.lax.rsqrt(jnp.sum(z * z, axis=1, keepdims=True) + 1e-12)

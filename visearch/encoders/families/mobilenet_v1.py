@@ -105,7 +105,7 @@ class MobileNetV1(Model):
         return self.classifier(self.dropout(features))
 
     def namings(self) -> tuple[Naming, ...]:
-        """Keras' names; it counts blocks from 1 and classifies by a 1×1 convolution."""
+        """Keras' names; it numbers blocks from 1 and classifies with a 1×1 convolution."""
         rules = [(r"^stem\.layers\.0\.", "conv1/"), (r"^stem\.layers\.1\.", "conv1_bn/")]
         for i in range(len(_BLOCKS)):
             for part, short in (("depthwise", "dw"), ("pointwise", "pw")):

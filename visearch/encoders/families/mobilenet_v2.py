@@ -1,7 +1,7 @@
 """MobileNet v2 (Sandler et al. 2018, arXiv:1801.04381) in Flax NNX.
 
-Submodules carry torchvision's names. The ``tf`` variants are TensorFlow's: SAME padding
-(a stride of 2 pads 0 before and 1 after), 1001 classes, batch norm folded into the
+Submodules have torchvision's names. The ``tf`` variants are TensorFlow's, with SAME padding
+(a stride of 2 pads 0 before and 1 after), 1001 classes, and batch norm folded into the
 convolutions' weights and biases.
 """
 
@@ -75,7 +75,7 @@ def conv_norm(
 
 
 class InvertedResidual(nnx.Module):
-    """Widen, filter each channel, narrow; a shortcut joins the narrow ends."""
+    """Expand, filter each channel, project; with a shortcut if it fits."""
 
     def __init__(
         self, cin: int, cout: int, *, stride: int, expansion: int, folded: bool, rngs: nnx.Rngs
@@ -138,14 +138,14 @@ class MobileNetV2(Model):
         return self.classifier(self.dropout(features))
 
     def namings(self) -> tuple[Naming, ...]:
-        """Torchvision's and timm's names; TensorFlow Lite's of the folded variant."""
+        """Torchvision's and timm's names; for folded variants TensorFlow Lite's."""
         return (_tflite(),) if self.config.folded else (_torchvision(), _timm())
 
 
 def _torchvision() -> Naming:
     rules: list[Rule] = [(r"^classifier\.", "classifier.1."), (r"^body\.", "features.")]
     for block in range(1, _LAST):
-        # The block's last convolution and its norm are not a group of their own.
+        # The block's last convolution and norm do not form a group of their own.
         linear = 1 if block == 1 else 2
         own = rf"^features\.{block}\.conv\.{linear}\.layers"
         rules += [(rf"{own}\.{i}\.", f"features.{block}.conv.{linear + i}.") for i in range(2)]
@@ -166,7 +166,7 @@ def _timm() -> Naming:
 
 
 def _tflite() -> Naming:
-    """Operations are counted through; the last, a 1×1 convolution, classifies."""
+    """Return TensorFlow Lite's names: it numbers operations; the last one classifies."""
     paths = [r"body\.0"]
     for block in range(1, _LAST):
         paths += [rf"body\.{block}\.conv\.{i}" for i in range(2 if block == 1 else 3)]

@@ -1,7 +1,7 @@
 """MobileNet v3 (Howard et al. 2019, arXiv:1905.02244) in Flax NNX.
 
-``mobilenet_v3_*`` are torchvision's; ``mobilenetv3_*_100`` are timm's, whose batch norm adds
-another constant to the variance, so that the weights of one do not serve the other.
+``mobilenet_v3_*`` are torchvision's. ``mobilenetv3_*_100`` are timm's, whose batch norm has
+another epsilon, so that neither can use the other's weights.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class MobileNetV3(Model):
         return self.classifier(self.dropout(nnx.hard_swish(self.hidden(features))))
 
     def namings(self) -> tuple[Naming, ...]:
-        """Torchvision's or timm's names, whichever the constants of batch norm are."""
+        """Torchvision's or timm's names, depending on the constants of batch norm."""
         return (
             _torchvision(self.config) if self.config.norm == _TORCHVISION else _timm(self.config),
         )

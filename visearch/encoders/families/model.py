@@ -1,4 +1,4 @@
-"""The shape every CNN family shares: pictures → pooled features → logits or an embedding."""
+"""What every CNN family has in common: pictures → pooled features → logits or an embedding."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from visearch.errors import EncoderError
 
 
 class Config(Protocol):
-    """What all families' configs have in common.
+    """The fields that all families' configs have.
 
-    ``classes`` adds a classifier; ``embedding`` a linear projection of the features.
+    ``classes`` adds a classifier, ``embedding`` a linear projection of the features.
     """
 
     @property
@@ -42,13 +42,13 @@ class Model(nnx.Module):
         self.make_heads(rngs)
 
     def make_heads(self, rngs: nnx.Rngs) -> None:
-        """Make what turns features into an embedding."""
+        """Make the layers that turn features into an embedding."""
         config = self.config
         if config.embedding is not None:
             self.head = nnx.Linear(config.features, config.embedding, use_bias=False, rngs=rngs)
 
     def namings(self) -> tuple[Naming, ...]:
-        """Names that published checkpoints of this model use, beside our own."""
+        """The names that published checkpoints of this model use, besides visearch's own."""
         return ()
 
     def features(self, x: jax.Array) -> jax.Array:
@@ -72,7 +72,7 @@ class Model(nnx.Module):
         """Raise EncoderError if the model has no classifier."""
         if self.config.classes is None:
             raise EncoderError(
-                "this model has no classifier; load a checkpoint that has one, with classes=N"
+                "The model has no classifier. Load a checkpoint that has one, with classes=N."
             )
 
     def embed(self, x: jax.Array) -> jax.Array:
@@ -95,26 +95,26 @@ class Model(nnx.Module):
         return features, {"all": features if self.config.embedding is None else self.head(features)}
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        """Put the parts together: the embedding [N, d]."""
+        """Join the parts into the embedding [N, d]."""
         return parts["all"]
 
     def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
-        """Start the projection at the directions of the features, best first.
+        """Initialise the projection with the principal directions of the features.
 
-        ``directions()`` finds them, float32 [C, C]; that takes its time. Returns the names (or
-        their beginnings) of parameters that were filled with pretrained weights, rather than
-        with a first guess.
+        ``directions()`` computes them, float32 [C, C], strongest first; it is slow. Returns
+        the prefixes of parameter names that now have pretrained weights, rather than a first
+        guess.
         """
         self.head.kernel[...] = directions()[:, : self.config.embedding]
         return ()
 
     def branch_input(self, x: jax.Array) -> jax.Array:
-        """Return what a branch with a network of its own sees of pictures [N, S, S, 3]."""
+        """Return the input, for pictures [N, S, S, 3], of a branch that is a whole network."""
         return x
 
     def start_branch(self, projection: jax.Array) -> tuple[str, ...]:
-        """Start what follows such a branch as ``projection`` float32 [C, d], best first.
+        """Initialise the layer after such a branch with ``projection`` float32 [C, d].
 
-        Returns the names (or their beginnings) of parameters that were filled.
+        The strongest directions come first. Returns the prefixes of parameter names filled.
         """
         return ()

@@ -1,8 +1,8 @@
-"""Namings: how a published checkpoint calls and lays out the arrays of a model.
+"""Namings: how a published checkpoint names and lays out the arrays of a model.
 
-A naming is data: ordered rules that rewrite the path of an array in our model into the
-checkpoint's key, and the order of axes its kernels have there. So what a checkpoint must
-hold is computed from the model, and every difference is told in the checkpoint's words.
+A naming is data: ordered rules that rewrite the path of an array in our model to the
+checkpoint's key, and the order of the axes of its kernels. So the expected content of a
+checkpoint is computed from the model, and differences are reported in the checkpoint's names.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ Shape = tuple[int, ...]
 Rule = tuple[str, str]
 """A pattern and its replacement, as ``re.sub`` takes them."""
 Reshape = tuple[str, Callable[[Shape], Shape]]
-"""A pattern of keys, and the shape those have in the checkpoint."""
+"""A pattern of keys, and the function from our shape to theirs in the checkpoint."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Order of a checkpoint's axes by ours: [kh, kw, I, O], [kh, kw, 1, C], [I, O]."""
+    """A checkpoint's order of our axes [kh, kw, I, O], [kh, kw, 1, C] and [I, O]."""
 
     conv: Axes
     depthwise: Axes
     linear: Axes
 
     def axes(self, shape: Shape) -> Axes:
-        """Return the order of a kernel of our ``shape``."""
+        """Return the order of axes for a kernel of our ``shape``."""
         if len(shape) == 2:
             return self.linear
         return self.depthwise if shape[2] == 1 else self.conv
@@ -54,7 +54,7 @@ TORCH_LEAVES: tuple[Rule, ...] = (
 
 @dataclass(frozen=True)
 class Naming:
-    """One way to call a model's arrays; ``ignored`` keys carry nothing for inference."""
+    """One way to name a model's arrays; keys in ``ignored`` are not needed for inference."""
 
     name: str
     rules: tuple[Rule, ...] = ()
@@ -63,24 +63,24 @@ class Naming:
     ignored: tuple[str, ...] = (r"\.num_batches_tracked$",)
 
     def key(self, path: str) -> str:
-        """Return the checkpoint's key of the array at ``path`` (``conv1.kernel``)."""
+        """Return the checkpoint's key for the array at ``path``, such as ``conv1.kernel``."""
         leaves = TORCH_LEAVES if self.layout is TORCH else ()
         for pattern, replacement in (*self.rules, *leaves):
             path = re.sub(pattern, replacement, path)
         return path
 
     def ignores(self, key: str) -> bool:
-        """Whether ``key`` may stand in a checkpoint without being used."""
+        """Tell whether a checkpoint may contain ``key`` although it is not used."""
         return any(re.search(pattern, key) for pattern in self.ignored)
 
 
 OWN = Naming("visearch")
-"""What visearch writes: the paths of our modules, PyTorch's leaf names and layouts."""
+"""What visearch writes: our modules' paths with PyTorch's leaf names and layouts."""
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one array of a model stands in a checkpoint."""
+    """Where a checkpoint stores one array of a model."""
 
     key: str
     shape: Shape
@@ -88,16 +88,16 @@ class Slot:
     permuted: Shape
 
     def read(self, array: Array) -> Array:
-        """Turn the checkpoint's array into the model's layout."""
+        """Convert the checkpoint's array to the model's layout."""
         return array.reshape(self.permuted).transpose(np.argsort(self.axes))
 
     def write(self, array: Array) -> Array:
-        """Turn the model's array into the checkpoint's layout."""
+        """Convert the model's array to the checkpoint's layout."""
         return np.ascontiguousarray(array.transpose(self.axes).reshape(self.shape))
 
 
 def slot(naming: Naming, path: str, shape: Shape) -> Slot:
-    """Return where the array at ``path``, of our ``shape``, stands under ``naming``."""
+    """Return where a checkpoint of this naming stores the array at ``path`` of our ``shape``."""
     key = naming.key(path)
     axes = naming.layout.axes(shape) if path.endswith("kernel") else tuple(range(len(shape)))
     permuted = stored = tuple(shape[axis] for axis in axes)
@@ -108,6 +108,6 @@ def slot(naming: Naming, path: str, shape: Shape) -> Slot:
 
 
 def staged(depths: Iterable[int], prefix: str = "blocks", start: int = 0) -> Iterator[str]:
-    """Yield ``prefix.STAGE.BLOCK`` for blocks that we count through; stages from ``start``."""
+    """Yield ``prefix.STAGE.BLOCK`` for all blocks; stages are numbered from ``start``."""
     for stage, depth in enumerate(depths, start):
         yield from (f"{prefix}.{stage}.{block}" for block in range(depth))

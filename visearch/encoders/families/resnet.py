@@ -1,7 +1,7 @@
 """Residual networks (He et al. 2015, arXiv:1512.03385) in Flax NNX.
 
-Submodules carry torchvision's names, so that published checkpoints map one to one.
-Bottleneck blocks stride in their 3×3 convolution ("v1.5").
+Submodules have torchvision's names, so that published checkpoints map one to one. Bottleneck
+blocks have the stride in their 3×3 convolution ("v1.5").
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from visearch.encoders.families.model import Model
 class ResNetConfig:
     """Shape of a residual network.
 
-    ``width`` is the channel count of the first stage and doubles at each of the four.
+    ``width`` is the number of channels of the first of four stages; each next one doubles it.
     ``classes`` adds a classifier (``fc``), ``embedding`` a linear projection (``head``).
     """
 
@@ -93,7 +93,7 @@ class BasicBlock(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """1×1, 3×3 and 1×1 convolutions around a shortcut; four times wider at the end."""
+    """1×1, 3×3 and 1×1 convolutions around a shortcut; the last is four times wider."""
 
     expansion = 4
 

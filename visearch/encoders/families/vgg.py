@@ -1,7 +1,7 @@
 """VGG (Simonyan & Zisserman 2014, arXiv:1409.1556) in Flax NNX, with and without batch norm.
 
-The features are the global average of the last maps; the classifier sees those maps, on a
-grid of 7 × 7.
+The features are the mean of the last maps; the classifier sees these maps, averaged to a grid
+of 7 × 7.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _HIDDEN = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class VGGConfig:
-    """Shape of a VGG: 3×3 convolutions in each of five stages."""
+    """Shape of a VGG: the number of 3×3 convolutions in each of five stages."""
 
     depths: tuple[int, int, int, int, int]
     batch_norm: bool = False
@@ -92,7 +92,7 @@ class VGG(Model):
         """
         self.require_classifier()
         x = on_grid(self.maps(x), _GRID)
-        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # checkpoints count channels first
+        x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # checkpoints flatten channels first
         *hidden, last = self.classifier
         for layer in hidden:
             x = self.dropout(nnx.relu(layer(x)))
@@ -116,7 +116,7 @@ class VGG(Model):
 
 
 def _body_rules(config: VGGConfig) -> Iterator[Rule]:
-    """Published checkpoints count convolutions, norms, ReLUs and pools in one row."""
+    """Yield the rules of the body: checkpoints number all its layers, pools and ReLUs too."""
     at = 0
     for i, depth in enumerate(config.depths):
         for j in range(depth):
@@ -132,13 +132,13 @@ def _classifier_rules(prefix: str, names: tuple[int | str, ...]) -> Iterator[Rul
 
 
 def on_grid(x: jax.Array, side: int) -> jax.Array:
-    """Average float [N, H, W, C] over a grid of ``side`` × ``side`` (overlapping) cells."""
+    """Average float [N, H, W, C] over ``side`` × ``side`` cells, which may overlap."""
     rows, columns = (jnp.asarray(_cells(n, side), x.dtype) for n in x.shape[1:3])
     return jnp.einsum("ih,jw,nhwc->nijc", rows, columns, x)
 
 
 def _cells(length: int, side: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Weights [side, length]: row i averages from ⌊i·length/side⌋ to ⌈(i+1)·length/side⌉."""
+    """Return weights [side, length]: row i averages ⌊i·length/side⌋ to ⌈(i+1)·length/side⌉."""
     weights = np.zeros((side, length), np.float32)
     for i in range(side):
         start, end = i * length // side, -((i + 1) * length // -side)

@@ -1,1 +1,1 @@
-"""Runtimes: what runs an encoder's network. XLA on accelerators, an engine made for CPUs there."""
+"""What runs an encoder's network: XLA on accelerators, ONNX Runtime or OpenVINO on CPUs."""

@@ -1,8 +1,8 @@
-"""Exports of Flax models for the engines: made once, checked against Flax, kept on disk.
+"""Exports Flax models for the CPU engines: made once, checked against Flax, cached on disk.
 
-jax2onnx 0.17.1 dropped the padding of max pooling without a word; a change of any library
-may do the like to our own exporter. So no export is used before its vectors of fixed
-pictures, computed by the very engine that will run it, have agreed with Flax's.
+jax2onnx 0.17.1 silently dropped the padding of max pooling, and a change in any library could
+break our own exporter in the same way. So an export is used only after the engine that will
+run it has computed vectors of fixed pictures that agree with Flax's.
 """
 
 from __future__ import annotations
@@ -26,12 +26,13 @@ from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
 
 TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 5e-2}
-"""Largest distance between an engine's unit vector and Flax's in float32, on the check's pictures.
+"""Largest distance allowed between an engine's unit vector and Flax's in float32.
 
-Runtimes within it give vectors of one encoder: they may meet, whichever has made them
+Vectors of runtimes within this tolerance count as one encoder's and may be compared
 (docs/decisions/0008-cpu-runtime.md says what that costs in recall)."""
 
 _LIBRARIES = ("jax", "flax", "onnx")
+_REMEDY = "Set VISEARCH_RUNTIME=xla and report the architecture."
 
 log = structlog.get_logger()
 
@@ -43,10 +44,10 @@ def exported(
     start: Callable[[bytes], Runtime],
     cache: Path | None,
 ) -> Runtime:
-    """Return the engine that ``start`` makes of ``spec``'s exported graph.
+    """Return the engine that ``start`` makes of the graph exported from ``spec``.
 
-    The graph comes from ``cache`` if it was checked there before; else it is made, checked
-    and put there.
+    A graph that was checked before comes from ``cache``; otherwise it is made, checked and
+    put there.
 
     Raises:
         ExportError: the network has no export, or the engine's vectors differ from Flax's.
@@ -61,28 +62,34 @@ def exported(
     try:
         engine = start(graph)
         found = engine.run(pixels)
-    except Exception as error:  # the engines' own, of many kinds
-        raise ExportError(f"{runtime} cannot run the exported graph: {error}") from error
-    check(found, wanted, TOLERANCE[precision], f"{runtime} in {precision}")
+    except Exception as error:  # engines raise many types of their own
+        raise ExportError(
+            f"{runtime} cannot run the exported graph ({error}). Set VISEARCH_RUNTIME=xla."
+        ) from error
+    require_close(found, wanted, TOLERANCE[precision], f"{runtime} in {precision}")
     store.write(graph)
     return engine
 
 
-def check(
+def require_close(
     got: npt.NDArray[np.float32], wanted: npt.NDArray[np.float32], tolerance: float, what: str
 ) -> None:
-    """Refuse vectors [n, d] that lie further than ``tolerance`` from the ``wanted`` ones.
+    """Check that vectors [n, d] are within ``tolerance`` of the ``wanted`` ones.
+
+    ``what`` names their origin in the message.
 
     Raises:
-        ExportError: they do, or their shape differs.
+        ExportError: a vector is further away, or the shapes differ.
     """
     if got.shape != wanted.shape:
-        raise ExportError(f"{what} gives vectors {got.shape}, Flax {wanted.shape}")
-    distance = float(np.linalg.norm(got - wanted, axis=1).max())
-    if not distance <= tolerance:  # not a number is refused too
         raise ExportError(
-            f"{what} gives vectors {distance:.2g} away from Flax's, more than {tolerance}; "
-            "set VISEARCH_RUNTIME=xla and report the architecture"
+            f"{what} gives vectors of shape {got.shape}, but Flax gives {wanted.shape}. {_REMEDY}"
+        )
+    distance = float(np.linalg.norm(got - wanted, axis=1).max())
+    if not distance <= tolerance:  # refuses NaN, too
+        raise ExportError(
+            f"{what} gives vectors up to {distance:.2g} away from Flax's; the limit is "
+            f"{tolerance}. {_REMEDY}"
         )
 
 
@@ -96,13 +103,13 @@ def _key(spec: EncoderSpec, runtime: Name, precision: Precision) -> str:
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # onnxruntime has distributions of other names
+    except PackageNotFoundError:  # onnxruntime is distributed under several names
         return str(import_module(package).__version__)
 
 
 @functools.cache
 def _own_version() -> str:
-    """Return a digest of our definitions and exporter: a changed one must be checked again."""
+    """Return a digest of this package: after a change, every graph must be checked again."""
     digest = hashlib.sha256()
     for path in sorted(Path(encoders.__path__[0]).rglob("*.py")):
         digest.update(path.read_bytes())
@@ -110,14 +117,14 @@ def _own_version() -> str:
 
 
 class _Store:
-    """One checked graph on disk, under a name that holds its digest."""
+    """A checked graph on disk; its file name contains its digest."""
 
     def __init__(self, cache: Path | None, key: str) -> None:
         self._folder = None if cache is None else cache / "graphs"
         self._key = key
 
     def read(self) -> bytes | None:
-        """Return the graph; None if there is none that is whole."""
+        """Return the graph; None if there is none, or only broken ones."""
         if self._folder is None:
             return None
         for path in self._folder.glob(f"{self._key}-*.onnx"):
@@ -132,7 +139,7 @@ class _Store:
         return None
 
     def write(self, graph: bytes) -> None:
-        """Keep the graph; where the folder cannot be written, this start has it alone."""
+        """Store the graph; if the folder is not writable, only this process has it."""
         if self._folder is None:
             return
         path = self._folder / self._name(graph)
@@ -143,7 +150,7 @@ class _Store:
             part.replace(path)
         except OSError as error:
             log.warning("graph_not_cached", folder=str(self._folder), reason=error.strerror)
-            with suppress(OSError):  # a full disk must not fill with halves
+            with suppress(OSError):  # leave no partial file on a full disk
                 part.unlink(missing_ok=True)
 
     def _name(self, graph: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The Flax side of an export: the folded model as a graph, and the vectors it must give."""
+"""The Flax side of an export: the model as a graph, and the vectors it must give."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from visearch.encoders.spec import EncoderSpec
 from visearch.images import Preprocess
 
 CHECKED = 4
-"""Pictures that an export is compared on."""
+"""Number of pictures that an export is checked on."""
 
 
 def make(
     spec: EncoderSpec,
 ) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Return the graph of ``spec``, pictures uint8 [n, S, S, 3] and Flax's vectors [n, d].
+    """Return the graph of ``spec``, pictures uint8 [n, S, S, 3] and Flax's vectors of them [n, d].
 
     Raises:
         ExportError: the network uses an operation that has no rule.
@@ -37,7 +37,7 @@ def make(
 def of_model(
     model: Model, preprocess: Preprocess, dimension: int
 ) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Do the same for a model in inference mode, which is folded in place."""
+    """Do the same for a model in inference mode; its batch norms are folded in place."""
     pixels = pictures(preprocess.size)
     wanted = np.asarray(jax.jit(embedding(model, preprocess, dimension))(pixels))
     fold_batch_norm(model, preprocess.size)
@@ -53,7 +53,7 @@ def load(spec: EncoderSpec) -> Model:
 
     Raises:
         UnknownEncoder: there is no such architecture.
-        WeightsMismatch: the weights do not fit it, or the file was replaced meanwhile.
+        WeightsMismatch: the weights do not fit it, or the file was replaced in the meantime.
     """
     variant = registry.VARIANTS.get(spec.architecture)
     embedding = variant.embedding if variant else None
@@ -66,7 +66,7 @@ def load(spec: EncoderSpec) -> Model:
 
 
 def pictures(size: int) -> npt.NDArray[np.uint8]:
-    """Return the same few pictures always, uint8 [n, size, size, 3]: shades and noise."""
+    """Return a few fixed pictures of gradients and noise, uint8 [n, size, size, 3]."""
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 255, (CHECKED, 2, 2, 3))
     ramp = np.linspace(0, 1, size)

@@ -1,7 +1,7 @@
 """Batch norm folded into the convolution before it (Jacob et al. 2017, arXiv:1712.05877, 3.2).
 
-At inference batch norm multiplies and shifts each channel by constants, and so does a
-convolution's kernel and bias: one layer can do both.
+At inference, batch norm scales and shifts each channel by constants. The kernel and bias of
+the convolution before it can absorb both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _Place = tuple[nnx.Module, str | int]
 
 
 class Identity(nnx.Module):
-    """Stands where a folded batch norm stood."""
+    """Takes the place of a folded batch norm."""
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Return ``x``."""
@@ -31,19 +31,19 @@ class Identity(nnx.Module):
 
 
 class _Seen:
-    """What one trace of a model has seen: each convolution's output, each norm's input."""
+    """Records, while a model is traced, convolutions' outputs and the norms that take them."""
 
     def __init__(self) -> None:
         self.outputs: list[tuple[jax.Array, Convolution]] = []
         self.pairs: list[tuple[Convolution, nnx.BatchNorm]] = []
 
     def convolution_of(self, x: jax.Array) -> Convolution | None:
-        """Return the convolution whose output ``x`` is."""
+        """Return the convolution that computed ``x``, if one did."""
         return next((conv for y, conv in self.outputs if y is x), None)
 
 
 class _Watch(nnx.Module):
-    """Takes a layer's place while the model is traced, and writes down what it meets."""
+    """Takes a layer's place while the model is traced and records its input or output."""
 
     def __init__(self, layer: Convolution | nnx.BatchNorm, seen: _Seen) -> None:
         self.layer, self.seen = layer, seen
@@ -58,9 +58,9 @@ class _Watch(nnx.Module):
 
 
 def fold_batch_norm(model: Model, size: int) -> None:
-    """Fold, in place, every batch norm that takes a convolution's output.
+    """Fold, in place, every batch norm whose input is a convolution's output.
 
-    Which one does is seen by tracing the model for one picture of ``size`` px.
+    Tracing the model for one picture of ``size`` px finds them.
     """
     seen, places = _Seen(), list(_places(model))
     for (parent, name), layer in places:
@@ -97,7 +97,7 @@ def _put(parent: nnx.Module, name: str | int, child: nnx.Module) -> None:
 
 
 def _fold(conv: Convolution, norm: nnx.BatchNorm) -> None:
-    # In numpy: jax would compile each of these operations for each shape.
+    # In numpy, because jax would compile each of these operations for each shape.
     factor = 1 / np.sqrt(_array(norm.var) + norm.epsilon)
     if norm.scale is not None:
         factor = factor * _array(norm.scale)

@@ -1,4 +1,4 @@
-"""The whole computation of an encoder as one function: uint8 pixels → unit vectors."""
+"""An encoder's whole computation as one function: uint8 pixels → unit vectors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Embed = Callable[[jax.Array], jax.Array]
 def embedding(
     model: Model, preprocess: Preprocess, dimension: int, dtype: type = jnp.float32
 ) -> Embed:
-    """Return the function uint8 [n, S, S, 3] → float32 [n, d] whose rows have length 1.
+    """Return the function uint8 [n, S, S, 3] → float32 [n, d], whose rows have length 1.
 
-    They are the first ``dimension`` numbers of what the network gives. It computes in
-    ``dtype``; its input and the division by the length are float32.
+    A row is the first ``dimension`` numbers of the network's output. The network computes in
+    ``dtype``; normalising its input and output is done in float32.
     """
     scale, shift = normalisation(preprocess)
 

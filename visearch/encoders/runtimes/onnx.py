@@ -1,9 +1,8 @@
-"""ONNX Runtime: the engine for CPUs, in float32 and for int8 encoders.
+"""ONNX Runtime: the default engine on CPUs, for float32 and int8 encoders.
 
-Its threads wait for the next layer by spinning; on a machine of their own for as long as the
-engine sees fit (some 40 ms), on a shared one for ``SPIN_US``: beyond that they would hold cores
-that other processes need. Without spinning each layer begins with waking them
-(docs/decisions/0008-cpu-runtime.md).
+Its threads spin while they wait for the next layer: by default for some 40 ms, on a shared
+machine for ``SPIN_US``, so that they do not hold cores that other processes need. Without
+spinning, every layer would have to wake them (docs/decisions/0008-cpu-runtime.md).
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ import numpy.typing as npt
 import onnxruntime
 
 BATCH = 8
-"""Most pictures at a time: larger batches leave the cache of a CPU and gain nothing."""
+"""Most pictures at a time: larger batches exceed the CPU's cache and are not faster."""
 
 SPIN_US = "100"
+"""Microseconds that an idle thread spins on a shared machine."""
 
 
 class OnnxRuntime:
@@ -25,7 +25,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3  # errors; its warnings go past Python's logging
+        options.log_severity_level = 3  # errors only; its messages bypass Python's logging
         if shared:
             options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
         self._session = onnxruntime.InferenceSession(
@@ -42,5 +42,5 @@ class OnnxRuntime:
         return np.concatenate(parts)
 
     def warm_up(self) -> None:
-        """Embed one batch, so that the engine has its memory."""
+        """Embed one batch, so that the engine allocates its memory."""
         self.run(np.zeros((BATCH, *self._input.shape[1:]), np.uint8))

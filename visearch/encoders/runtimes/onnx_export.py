@@ -1,8 +1,8 @@
-"""From a traced JAX function to an ONNX graph: one small rule per primitive that CNNs use.
+"""Converts a traced JAX function to an ONNX graph: one small rule per primitive that CNNs use.
 
-What depends on no picture is computed here and becomes a constant. A primitive without a
-rule, or one used in a form that its rule does not cover, is refused by name: an export
-is never approximate in silence.
+What does not depend on the pictures is computed here and becomes a constant. A primitive
+without a rule, or in a form that its rule does not cover, raises an error that names it: an
+export is never silently approximate.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def export_onnx(embed: Callable[[jax.Array], jax.Array], size: int) -> onnx.Mode
     """Export ``embed``: uint8 [n, size, size, 3] → float32 [n, d], for any n.
 
     Raises:
-        ExportError: it uses an operation, or a form of one, that has no rule here.
+        ExportError: it uses an operation, or a form of one, that has no rule.
     """
     (n,) = jax.export.symbolic_shape("n")
     traced = jax.make_jaxpr(embed)(jax.ShapeDtypeStruct((n, size, size, 3), jnp.uint8))
@@ -33,7 +33,7 @@ def export_onnx(embed: Callable[[jax.Array], jax.Array], size: int) -> onnx.Mode
     consts = [np.asarray(const) for const in traced.consts]
     (result,) = _walk(graph, traced.jaxpr, consts, [graph.as_held(pixels)])
     if not isinstance(result, Value):
-        raise ExportError("the function does not depend on the pictures")
+        raise ExportError("The network's output does not depend on the pictures.")
     return graph.model(pixels, result)
 
 
@@ -64,9 +64,9 @@ def _step(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> lis
         values = value if equation.primitive.multiple_results else [value]
         return [np.asarray(each) for each in values]
     if name not in RULES:
-        raise ExportError(f"there is no rule to export {name!r}; use VISEARCH_RUNTIME=xla")
+        raise ExportError(f"There is no rule to export {name!r}. Set VISEARCH_RUNTIME=xla.")
     return [RULES[name](graph, equation, inputs)]
 
 
 _CALLS = ("jaxpr", "call_jaxpr")
-"""Parameters that hold the body of a called function."""
+"""Parameters of a primitive that contain the body of a called function."""

@@ -1,4 +1,4 @@
-"""Export rules of JAX's primitives, one each, as far as CNNs use them."""
+"""The export rules: one for each of JAX's primitives that CNNs use."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _max(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Valu
 
 
 def _min(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
-    # min(max(x, 0), 6) is one node that engines join to the convolution before it.
+    # min(max(x, 0), 6) becomes one node, which engines fuse with the convolution before it.
     x, limit = sorted(inputs, key=lambda v: isinstance(v, np.ndarray))
     node = graph.producer(x.name) if isinstance(x, Value) else None
     if isinstance(limit, np.ndarray) and limit.ndim == 0 and node and node.op_type == "Relu":
@@ -79,7 +79,7 @@ def _erfc(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Val
 def _reduce(op: str) -> Rule:
     def rule(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
         x, axes = value_of(inputs[0], equation), equation.params["axes"]
-        # After other axes are gone the rest would stand in another order than Flax's.
+        # Without these axes, the rest would be in another order than Flax's.
         require(x.rank != 4 or tuple(axes) in ((1, 2), (3,), (1, 2, 3)), equation)
         held = [held_axis(axis, x.rank) for axis in axes]
         where = graph.constant(np.asarray(held, np.int64))
@@ -100,7 +100,7 @@ def _dot(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Valu
 
 
 def broadcast(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Known:
-    """Add axes of length 1; what takes the value stretches them as it needs."""
+    """Add axes of length 1; the operation that takes the value broadcasts them."""
     x, axes = inputs[0], equation.params["broadcast_dimensions"]
     shape: list[Dim] = [1] * len(equation.params["shape"])
     for axis, size in zip(axes, x.shape, strict=True):

@@ -1,4 +1,4 @@
-"""Export rules of what slides over a picture: convolutions, pools, and padding."""
+"""The export rules for sliding windows: convolution, pooling and padding."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _pads(padding: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def pad(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
-    """Set a constant around a value."""
+    """Pad a value with a constant."""
     x, fill = value_of(inputs[0], equation), array_of(inputs[1], equation)
     sides = [tuple(int(n) for n in side) for side in equation.params["padding_config"]]
     require(all(min(side) >= 0 and not side[2] for side in sides), equation)
@@ -61,16 +61,16 @@ def pad(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value
 
 
 def max_pool(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
-    """Take the most of each window."""
+    """Take the maximum of each window."""
     return _pool(graph, equation, inputs, "MaxPool", lambda x: graph.made_by(x) in _POSITIVE)
 
 
 _POSITIVE = ("Relu", "Clip", "Sigmoid")
-"""Operations without negative results here: the most of some and zeros is that of some."""
+"""Operations whose results are never negative, so that padding zeros do not change a maximum."""
 
 
 def sum_pool(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
-    """Add up each window; what is padded counts as zero."""
+    """Sum each window; padding counts as zero."""
     mean = _pool(graph, equation, inputs, "AveragePool", lambda _: True, count_include_pad=1)
     count = np.array(np.prod(equation.params["window_dimensions"]), np.float32)
     return graph.add("Mul", [mean.name, graph.constant(count)], shape_of(equation))
@@ -84,7 +84,7 @@ def _pool(
     ignores_zeros: Callable[[str], bool],
     **given: int,
 ) -> Value:
-    """Pool; zeros set around the picture before become the pool's own padding."""
+    """Pool; a preceding zero padding becomes the pool's own padding."""
     name, window = graph.input_of(inputs[0]), _window(equation)
     before = graph.producer(name)
     if before and before.op_type == "Pad" and not any(window["pads"]):

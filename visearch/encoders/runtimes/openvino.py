@@ -1,4 +1,4 @@
-"""OpenVINO: an optional engine for CPUs, in float32, bfloat16 and for int8 encoders."""
+"""OpenVINO: an optional engine for CPUs, for float32, bfloat16 and int8 encoders."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy.typing as npt
 
 from visearch.encoders.runtimes.options import Precision
 
-# Its telemetry forks a process that reports to its vendor, unasked; a fork also endangers
-# jax, which has threads. Without the module OpenVINO uses a stand-in of its own. (A program
-# that has imported OpenVINO before has its telemetry too.)
+# OpenVINO's telemetry forks a process that reports to its vendor without consent; a fork is
+# also unsafe with jax, which has threads. Without the module, OpenVINO uses a stub of its
+# own. (A program that imported OpenVINO earlier has its telemetry, too.)
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 import openvino as ov  # noqa: E402  (after the line above)
 
 BATCH = 8
-"""Most pictures at a time: larger batches leave the cache of a CPU and gain nothing."""
+"""Most pictures at a time: larger batches exceed the CPU's cache and are not faster."""
 
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
@@ -34,7 +34,7 @@ class OpenVino:
                 "INFERENCE_PRECISION_HINT": _HINTS[precision],
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
-                # Pinned threads of two processes would share one core and leave others idle.
+                # Two processes with pinned threads would share cores and leave others idle.
                 "ENABLE_CPU_PINNING": False,
             },
         )
@@ -50,5 +50,5 @@ class OpenVino:
         return np.concatenate(parts)
 
     def warm_up(self) -> None:
-        """Embed one batch, so that the engine has its memory."""
+        """Embed one batch, so that the engine allocates its memory."""
         self.run(np.zeros((BATCH, *self._shape), np.uint8))

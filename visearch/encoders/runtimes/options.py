@@ -1,4 +1,4 @@
-"""Which runtime runs an encoder, in which precision: the choice, made without loading any."""
+"""Chooses the runtime and the precision of an encoder, without loading any runtime."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ class Runtime(Protocol):
         """Embed pictures uint8 [n, S, S, 3], n > 0: unit rows, float32 [n, d]."""
 
     def warm_up(self) -> None:
-        """Do all that only the first call would."""
+        """Do the work that otherwise only the first call would do."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
     """How to run encoders on this machine.
 
-    ``cache`` is the folder of what is made once and kept; ``threads`` bounds the engines
-    made for CPUs (XLA takes every core it may use). ``shared``: other processes need the
-    cores too, so ONNX Runtime's idle threads give them back soon (the others do so anyway).
+    ``cache`` is the folder for exported graphs and compiled programs. ``threads`` bounds
+    ONNX Runtime and OpenVINO; XLA uses every core it may. ``shared`` says that other
+    processes need the cores, so that idle threads of ONNX Runtime release them soon.
     """
 
     runtime: str = "auto"
@@ -48,16 +48,20 @@ class RunOptions:
     shared: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse misspelt names."""
+        """Refuse unknown names.
+
+        Raises:
+            SettingsError: there is no such runtime or precision.
+        """
         _one_of("runtime", self.runtime, ("auto", *get_args(Name)))
         _one_of("precision", self.precision, ("auto", *get_args(Precision)))
 
     @classmethod
     def of(cls, settings: Settings) -> RunOptions:
-        """Return what the settings of a process say that shares its machine, as workers do.
+        """Return the options of a process that shares its machine, as workers do.
 
         Raises:
-            SettingsError: the runtime, the precision or the threads are not to be had.
+            SettingsError: the runtime, the precision or the number of threads is invalid.
         """
         return cls(
             runtime=settings.runtime,
@@ -69,12 +73,12 @@ class RunOptions:
 
     @classmethod
     def from_env(cls) -> RunOptions:
-        """Return what the environment says, for a process that has its machine to itself.
+        """Return the options of a process that has its machine to itself, from the environment.
 
-        Without VISEARCH_HOME caches are the user's.
+        Without VISEARCH_HOME, the cache is the user's.
 
         Raises:
-            SettingsError: a setting does not parse.
+            SettingsError: a setting is invalid.
         """
         options = replace(cls.of(Settings.from_env()), shared=False)
         if os.environ.get(f"{PREFIX}HOME"):
@@ -83,7 +87,7 @@ class RunOptions:
 
     @property
     def cores(self) -> int:
-        """Threads of one engine: as many as asked for, else as there are cores to use."""
+        """Threads of one engine: as many as asked for, or one for each usable core."""
         return self.threads or len(os.sched_getaffinity(0))
 
 
@@ -98,11 +102,12 @@ def choose(
 ) -> tuple[Name, Precision]:
     """Return the runtime and the precision to use.
 
-    ``auto`` is XLA in bfloat16 on an accelerator; on a CPU ONNX Runtime, else XLA, in
-    float32. An int8 encoder is a finished graph, which XLA does not read.
+    ``auto`` means XLA in bfloat16 on an accelerator. On a CPU it means float32 in ONNX
+    Runtime or, where that is not installed, in XLA. An int8 encoder is a finished graph,
+    which XLA cannot read.
 
     Raises:
-        SettingsError: what is asked for is not installed, or cannot do what is asked for.
+        SettingsError: the runtime is not installed, or does not support the precision.
     """
     on_device = (accelerator or has_accelerator)() and not quantized
     if options.runtime != "auto":
@@ -113,27 +118,27 @@ def choose(
         name = "onnx" if quantized or _is_installed("onnx", quantized=False) else "xla"
     if not _is_installed(name, quantized):
         raise SettingsError(
-            f"the runtime {name!r} is not installed; run `pip install 'visearch[{EXTRAS[name]}]'`"
+            f"The runtime {name!r} is not installed. Run `pip install 'visearch[{EXTRAS[name]}]'`."
         )
     if quantized and name == "xla":
-        raise SettingsError("an int8 encoder runs in onnx or openvino; set VISEARCH_RUNTIME")
+        raise SettingsError(
+            "An int8 encoder does not run in XLA. Set VISEARCH_RUNTIME to onnx or openvino."
+        )
     if options.precision == "auto":
         return name, "bfloat16" if name == "xla" and on_device else "float32"
     if options.precision == "bfloat16" and name == "onnx":
-        raise SettingsError(
-            "ONNX Runtime has no bfloat16 on CPUs; set VISEARCH_RUNTIME=openvino for it"
-        )
+        raise SettingsError("ONNX Runtime has no bfloat16 on CPUs. Set VISEARCH_RUNTIME=openvino.")
     return name, cast(Precision, options.precision)
 
 
 def _is_installed(name: Name, quantized: bool) -> bool:
-    """Tell whether the engine is there, and what writes its graphs if one must be written."""
+    """Tell whether the engine is installed and, if it needs an exported graph, the exporter."""
     needed = [PACKAGES[name], *([] if quantized or name == "xla" else ["onnx"])]
     return all(find_spec(package) for package in needed)
 
 
 def has_accelerator() -> bool:
-    """Tell whether jax has a device that is no CPU. Loads jax only if a plugin is installed."""
+    """Tell whether jax has an accelerator. Loads jax only if a plugin for one is installed."""
     plugins = (*entry_points(group="jax_plugins"), find_spec("jax_plugins"), find_spec("libtpu"))
     if not any(plugins):
         return False
@@ -147,9 +152,13 @@ def _threads(text: str) -> int | None:
         return None
     if text.isdecimal() and int(text) > 0:
         return int(text)
-    raise SettingsError(f"VISEARCH_ENCODER_THREADS={text!r} is neither `auto` nor above zero")
+    raise SettingsError(
+        f"VISEARCH_ENCODER_THREADS={text!r} is not a number of threads. Use `auto` or 1 or more."
+    )
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise SettingsError(f"VISEARCH_{name.upper()}={value!r} is unknown; use {', '.join(known)}")
+        raise SettingsError(
+            f"VISEARCH_{name.upper()}={value!r} is unknown. Use one of: {', '.join(known)}."
+        )

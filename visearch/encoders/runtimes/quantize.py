@@ -1,8 +1,8 @@
 """Post-training quantisation to int8 (Jacob et al. 2017, arXiv:1712.05877) with ONNX Runtime.
 
-Weights are rounded per channel, symmetrically; activations per tensor, to the range seen
-on calibration pictures. The first convolutions of a network may stay in float32: they have few
-channels of very different ranges, and all later layers see what is lost there.
+Weights are rounded symmetrically per channel; activations per tensor, to the range seen on
+calibration pictures. The first convolutions of a network may stay in float32: their few
+channels have very different ranges, and every later layer suffers from their errors.
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
-from visearch.encoders.runtimes import flax_export, int8
+from visearch.encoders.checkpoints import int8
+from visearch.encoders.runtimes import flax_export
 from visearch.encoders.runtimes.onnx import BATCH, OnnxRuntime
 from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
 
 MIN_PICTURES = 16
 MIN_COSINE = 0.9
-"""Least mean cosine between an int8 vector and its float32 one; below, rounding broke it."""
+"""Lowest acceptable mean cosine between int8 vectors and their float32 originals."""
 
 _GOOD_COSINE = 0.98
 _KEPT = (0, 3, 5)
-"""Convolutions kept in float32: no more than it takes to reach the good cosine."""
+"""How many convolutions stay in float32; the first number that reaches the good cosine is used."""
 
 _QUANTIZED = ["Conv", "Add", "MaxPool"]
 
@@ -41,15 +42,15 @@ _QUANTIZED = ["Conv", "Add", "MaxPool"]
 def quantize(spec: EncoderSpec, pixels: npt.NDArray[np.uint8], out: Path) -> float:
     """Write the int8 encoder of ``spec``, calibrated on pictures uint8 [n, S, S, 3].
 
-    The same pictures give the same encoder. Returns the mean cosine on them between its
-    vectors and those of ``spec`` in float32.
+    The same pictures give the same encoder. Returns the mean cosine, on these pictures,
+    between its vectors and those of ``spec`` in float32.
 
     Raises:
         ValueError: there are fewer than ``MIN_PICTURES`` pictures.
-        ExportError: the network has no export, or does not survive the rounding.
+        ExportError: the network has no export, or rounding changes its vectors too much.
     """
     if len(pixels) < MIN_PICTURES:
-        raise ValueError(f"{len(pixels)} pictures are too few; give {MIN_PICTURES} or more")
+        raise ValueError(f"calibration needs {MIN_PICTURES} pictures or more, not {len(pixels)}")
     graph, _, _ = flax_export.make(spec)
     exact = OnnxRuntime(graph, threads=1).run(pixels)
     best, best_cosine, best_kept = b"", -1.0, 0
@@ -57,27 +58,30 @@ def quantize(spec: EncoderSpec, pixels: npt.NDArray[np.uint8], out: Path) -> flo
         rounded = _quantized(graph, pixels, kept)
         vectors = OnnxRuntime(rounded, threads=1).run(pixels)
         cosine = float(np.mean(np.sum(exact * vectors, axis=1)))
-        if cosine > best_cosine:  # not a number never is
+        if cosine > best_cosine:  # false for NaN
             best, best_cosine, best_kept = rounded, cosine, kept
         if cosine >= _GOOD_COSINE:
             break
     if best_cosine < MIN_COSINE:
-        raise ExportError(f"int8 vectors have a mean cosine of {best_cosine:.3f} to float32's")
+        raise ExportError(
+            f"The int8 vectors have a mean cosine of {best_cosine:.3f} to the float32 ones; "
+            f"{MIN_COSINE} is required. Use the float32 encoder."
+        )
     int8.write(out, best, spec, calibrated_on=len(pixels), kept=best_kept)
     return best_cosine
 
 
 def _quantized(graph: bytes, pixels: npt.NDArray[np.uint8], kept: int) -> bytes:
     model = onnx.load_model_from_string(graph)
-    # Nothing is left to fold; without this note the quantiser advises it on every run.
+    # Everything is folded already; without this note the quantiser recommends it every time.
     note = model.metadata_props.add()
     note.key, note.value = "onnx.quant.pre_process", "onnxruntime.quant"
-    # The quantiser knows nodes by their names.
+    # The quantiser identifies nodes by name.
     for number, node in enumerate(model.graph.node):
         node.name = f"n{number}"
     convolutions = [n for n, node in enumerate(model.graph.node) if node.op_type == "Conv"]
     if not convolutions:
-        raise ExportError("the network has no convolution that could be rounded")
+        raise ExportError("The network has no convolution that could be quantized.")
     first = convolutions[min(kept, len(convolutions) - 1)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
@@ -89,8 +93,8 @@ def _quantized(graph: bytes, pixels: npt.NDArray[np.uint8], kept: int) -> bytes:
             op_types_to_quantize=_QUANTIZED,
             nodes_to_exclude=[node.name for node in model.graph.node[:first]],
             per_channel=True,
-            # 7 bits of weight: CPUs without VNNI add pairs of products in 16 bits, which
-            # 8 bits would overflow, and give other vectors than the rest.
+            # Weights of 7 bits: CPUs without VNNI add pairs of products in 16 bits. With 8
+            # bits those would overflow and give other vectors than other CPUs.
             reduce_range=True,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
@@ -99,7 +103,7 @@ def _quantized(graph: bytes, pixels: npt.NDArray[np.uint8], kept: int) -> bytes:
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    """Feeds the calibration, a batch at a time."""
+    """Feeds pictures to the calibration, one batch at a time."""
 
     def __init__(self, name: str, pixels: npt.NDArray[np.uint8]) -> None:
         self._batches = self._split(name, pixels)

@@ -1,11 +1,11 @@
-"""Start the runtime of an encoder; each is loaded only when it is used."""
+"""Starts the runtime of an encoder; each runtime is imported only when it is used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from visearch.encoders.runtimes import int8
+from visearch.encoders.checkpoints import int8
 from visearch.encoders.runtimes.export import exported
 from visearch.encoders.runtimes.options import Name, Precision, RunOptions, Runtime, choose
 from visearch.encoders.spec import EncoderSpec
@@ -14,7 +14,7 @@ from visearch.errors import ExportError
 
 @dataclass(frozen=True)
 class Started:
-    """A running runtime; ``precision`` is what it computes in."""
+    """A started runtime; ``precision`` is that of its computation."""
 
     name: Name
     precision: str
@@ -22,20 +22,20 @@ class Started:
 
 
 def start(spec: EncoderSpec, buckets: Sequence[int], options: RunOptions) -> Started:
-    """Start what ``options`` ask for.
+    """Start the runtime that ``options`` ask for.
 
     Raises:
         UnknownEncoder: there is no such architecture.
         WeightsMismatch: the weights do not fit it.
-        ExportError: the runtime cannot run it as Flax does.
-        SettingsError: the runtime is not installed, or cannot do what is asked for.
+        ExportError: the runtime's vectors differ from Flax's, or it cannot run the graph.
+        SettingsError: the runtime is not installed, or does not support the options.
     """
     quantized = int8.is_quantized(spec)
     name, precision = choose(options, quantized=quantized)
     if name == "xla":
         return Started(name, precision, _xla(spec, buckets, precision, options))
     if quantized:
-        # What is not int8 in its graph is float32, whatever was asked for.
+        # Whatever was asked for, the parts of its graph that are not int8 are float32.
         return Started(name, "int8", _started(name, spec, options))
     engine = _engine(name, precision, options)
     return Started(name, precision, exported(spec, name, precision, engine, options.cache))
@@ -45,9 +45,9 @@ def _started(name: Name, spec: EncoderSpec, options: RunOptions) -> Runtime:
     graph = int8.read_graph(spec)
     try:
         return _engine(name, "float32", options)(graph)
-    except Exception as error:  # the engines' own, of many kinds
+    except Exception as error:  # engines raise many types of their own
         raise ExportError(
-            f"{name} cannot read the graph in {spec.weights.name}: {error}"
+            f"{name} cannot read the graph in {spec.weights.name} ({error})."
         ) from error
 
 

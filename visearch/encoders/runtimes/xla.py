@@ -1,8 +1,8 @@
-"""XLA: the runtime of accelerators, and of CPUs without an engine made for them.
+"""XLA: the runtime of accelerators, and of CPUs where no other engine is installed.
 
-Pictures go to the device as uint8 and are normalised there. A call returns before the
-device has finished, so the next batch is sent while the last one is computed. Several
-devices share each batch; all of them hold the weights.
+Pictures go to the device as uint8 and are normalised there. Computation is asynchronous: the
+next batch is sent while the last one is computed. Several devices share each batch; each of
+them holds all weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from visearch.encoders.runtimes.options import Precision
 from visearch.images import Preprocess
 
 IN_FLIGHT = 2
-"""Batches on the device at a time: one computed, one on its way."""
+"""Batches on the device at a time: one being computed, one being sent."""
 
 log = structlog.get_logger()
 
@@ -81,12 +81,12 @@ class Xla:
         return np.concatenate(done)
 
     def warm_up(self) -> None:
-        """Compile every bucket, or read it from the cache of compiled ones, and run it."""
+        """Compile every bucket, or read it from the cache, and run it."""
         for bucket in self._buckets:
             self.run(np.zeros((bucket, self._side, self._side, 3), np.uint8))
 
     def _send(self, pixels: npt.NDArray[np.uint8]) -> tuple[int, jax.Array]:
-        """Start one batch, padded up to its bucket; returns its size and its promise."""
+        """Start one batch, padded to its bucket; return its size and its future result."""
         n = len(pixels)
         bucket = next(b for b in self._buckets if b >= n)
         if n < bucket:
@@ -109,14 +109,14 @@ def _fetch(n: int, result: jax.Array) -> npt.NDArray[np.float32]:
 
 def _cast(array: jax.Array, dtype: Any) -> Any:
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        return array  # of a dropout, which inference does not draw from
-    # In numpy: jax would compile one cast for each shape.
+        return array  # a dropout's key, which inference does not use
+    # In numpy, because jax would compile one cast for each shape.
     plain = np.asarray(array)
     return plain.astype(dtype) if jnp.issubdtype(plain.dtype, jnp.floating) else plain
 
 
 def _keep_compiled(folder: Path) -> None:
-    """Keep compiled programs on disk, if it can be written, so that the next start is quick."""
+    """Cache compiled programs on disk, if it is writable, so that the next start is quick."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -1,9 +1,9 @@
-"""int8 encoders as files: a finished graph, quantised once, that is an encoder of its own.
+"""Files of int8 encoders: a quantised graph instead of weights.
 
-Rounding to 8 bits moves vectors further than two runtimes may differ, and how far depends
-on the pictures that the ranges were measured on. So an int8 encoder is made on purpose
-(``visearch quantize``), its graph is its weights, and the digest of the file gives it a
-fingerprint of its own: its vectors never meet those of the encoder it came from.
+Rounding to 8 bits moves vectors further than two runtimes may differ, and how far depends on
+the calibration pictures. An int8 encoder is therefore an encoder of its own, made on purpose
+(``visearch quantize``). The digest of its file gives it its own fingerprint, so its vectors
+are never compared with those of the encoder it was made from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from visearch.encoders.spec import EncoderSpec, metadata_for, read_notes
 from visearch.errors import WeightsMismatch
 
 _TENSOR = "graph"
-"""The one tensor of the file: an ONNX model's bytes, uint8 [length]."""
+"""The only tensor of the file: the bytes of an ONNX model, uint8 [length]."""
 _SOURCE = "quantized_from"
 
 
@@ -31,11 +31,13 @@ def read_graph(spec: EncoderSpec) -> bytes:
     """Return the ONNX model of a quantised encoder.
 
     Raises:
-        WeightsMismatch: the file is broken, or has other tensors.
+        WeightsMismatch: the file is broken, or contains other tensors.
     """
     tensors = load_verified(spec)
     if set(tensors) != {_TENSOR}:
-        raise WeightsMismatch(f"{spec.weights.name} is no int8 encoder; quantise it again")
+        raise WeightsMismatch(
+            f"{spec.weights.name} is not an int8 encoder. Run `visearch quantize` again."
+        )
     graph: bytes = np.asarray(tensors[_TENSOR]).tobytes()
     return graph
 
@@ -43,8 +45,8 @@ def read_graph(spec: EncoderSpec) -> bytes:
 def write(path: Path, graph: bytes, source: EncoderSpec, *, calibrated_on: int, kept: int) -> None:
     """Write the graph quantised from ``source``; replaces ``path`` atomically.
 
-    Its notes tell on how many pictures it was calibrated, and that the first ``kept``
-    convolutions stayed in float32.
+    Its notes record the number of calibration pictures, and that the first ``kept``
+    convolutions remain in float32.
     """
     metadata = metadata_for(
         source.architecture,
