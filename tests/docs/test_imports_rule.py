@@ -136,6 +136,18 @@ def test_a_package_never_imports(package: str, never: tuple[str, ...]) -> None:
     assert found == []
 
 
+def test_only_the_store_speaks_to_the_database() -> None:
+    never = ("sqlalchemy", "alembic", "visearch.store.schema")
+    found = [
+        f"{module} imports {name}"
+        for module in sorted(sources())
+        if not inside(module, ("visearch.store",))
+        for name in sorted(imported(module))
+        if inside(name, never)
+    ]
+    assert found == []
+
+
 def test_no_file_is_longer_than_a_reader_holds() -> None:
     # A migration is a record of one moment and is never edited: it may be as long as it was.
     lines = {

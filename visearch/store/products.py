@@ -1,4 +1,4 @@
-"""Products and their pictures: reading, describing, deleting."""
+"""Products and their pictures: read, described, deleted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.errors import NotFound
-from visearch.records import ACTIVE, Attributes, Catalog, Hit, Image, Neighbour, Product
+from visearch.records import ACTIVE, Attributes, Catalog, Hit, Image, Import, Neighbour, Product
 from visearch.store import catalogs as catalog_rows
 from visearch.store.filters import attribute_conditions
 from visearch.store.schema import images, import_items, imports, products
@@ -26,7 +26,7 @@ def get(connection: sa.Connection, catalog: Catalog, external_id: str) -> Produc
     """Return one product; raises NotFound."""
     found = _read(connection, catalog, products.c.external_id == external_id)
     if not found:
-        raise NotFound(f"catalog {catalog.name!r} has no product {external_id!r}")
+        raise NotFound(f"Catalog {catalog.name!r} has no product {external_id!r}.")
     return found[0]
 
 
@@ -88,8 +88,8 @@ def describe(
 ) -> Product:
     """Change title, url or attributes in place; raises NotFound.
 
-    Each changed field is numbered by itself: a write accepted earlier that is not through
-    yet still brings the other ones.
+    Each changed field is numbered by itself: a write that was accepted earlier and is not
+    finished yet still brings the other fields.
     """
     catalog_rows.next_revision(connection, catalog.pk)
     version = catalog_rows.next_accepted(connection, catalog.pk)
@@ -112,11 +112,11 @@ def describe(
 def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> None:
     """Delete a product and its pictures.
 
-    The row stays as a tombstone: an import accepted earlier but not yet processed must
-    not bring the product back. One that has not brought it yet is overtaken as well.
+    The row stays as a tombstone: an import that was accepted earlier and is not finished must
+    not bring the product back, whether or not it has written the product yet.
 
     Raises:
-        NotFound: there is no such product, and none on its way.
+        NotFound: there is no such product, and no import is about to write it.
     """
     catalog_rows.lock(connection, catalog.pk)
     try:
@@ -130,7 +130,7 @@ def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> Non
 
 
 def _on_its_way(connection: sa.Connection, catalog: Catalog, external_id: str) -> bool:
-    """Tell whether an import that is not over may hold the product."""
+    """Tell whether an active import may still write the product."""
     named = sa.exists().where(
         import_items.c.import_pk == imports.c.pk,
         import_items.c.product_id == external_id,
@@ -161,13 +161,29 @@ def _add_tombstone(connection: sa.Connection, catalog: Catalog, external_id: str
         )
 
 
+def absent_from(connection: sa.Connection, record: Import) -> list[str]:
+    """Return the ids of products that the file of an import does not name.
+
+    Without those written after the import was accepted: they are newer than the file.
+    """
+    named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == record.pk)
+    absent = sa.select(products.c.external_id).where(
+        products.c.catalog_pk == record.catalog_pk,
+        _LIVE,
+        products.c.meta_version < record.accepted,
+        products.c.images_version < record.accepted,
+        products.c.external_id.not_in(named),
+    )
+    return list(connection.execute(absent).scalars())
+
+
 def remove(
     connection: sa.Connection, catalog_pk: int, external_ids: Iterable[str], version: int
 ) -> None:
     """Tombstone the named products and their pictures in one revision.
 
     ``version`` is the acceptance number of the write that removes them: a write with a
-    later one brings them back, whenever it is through.
+    later one brings them back, whenever it finishes.
     """
     revision = catalog_rows.next_revision(connection, catalog_pk)
     ids = list(external_ids)

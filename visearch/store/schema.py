@@ -137,7 +137,8 @@ reindexes = sa.Table(
     sa.Column("comparison", sa.JSON),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
-    # Until when the worker that embeds for it holds off the others.
+    # Who embeds for it, and until when that holds off the others.
+    sa.Column("leased_by", sa.Text),
     sa.Column("leased_until", Time, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("finished_at", Time),
@@ -185,6 +186,14 @@ imports = sa.Table(
 )
 sa.Index("ix_imports_status", imports.c.status)
 sa.Index("ix_imports_catalog", imports.c.catalog_pk, imports.c.id)
+# Uploaded files among many single products.
+sa.Index(
+    "ix_imports_files",
+    imports.c.catalog_pk,
+    imports.c.id,
+    sqlite_where=sa.text("media != 'blobs'"),
+    postgresql_where=sa.text("media != 'blobs'"),
+)
 
 import_items = sa.Table(
     "import_items",
@@ -218,7 +227,10 @@ chunks = sa.Table(
     sa.Column("chunk", sa.Integer, nullable=False),
     sa.Column("stage", sa.String(16), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
+    # Counts the claims of its whole life: a fence, never the same number twice.
     sa.Column("attempt", sa.Integer, nullable=False),
+    # Counts the tries of its present stage, from 1.
+    sa.Column("tries", sa.Integer, nullable=False, server_default="1"),
     sa.Column("worker", sa.Text),
     sa.Column("pixels", sa.String(64)),
     # Of the encoder for which the pixels were made.

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import sqlalchemy as sa
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
@@ -14,6 +11,7 @@ from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, InvalidRequest, NotFound
 from visearch.importing.progress import remove_catalog
 from visearch.store import catalogs, generations, products
+from visearch.store.database import Connection
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
 from web.services import services
@@ -62,7 +60,7 @@ def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
         return reply(_catalog(connection, catalogs.get(connection, path.catalog)))
 
 
-def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
+def _create(connection: Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
     spec_name = body.encoder or services().settings.encoder
     if spec_name not in ("bundled", services().settings.encoder):
         # `file:` specs name the server's own files: the operator's word, not a client's.
@@ -119,13 +117,13 @@ def roll_back_index(path: CatalogPath) -> Response:
     """Search with the index generation before this one; what changed since is replayed."""
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
-        catalogs.swap_generation(connection, catalog, generations.former(connection, catalog))
+        catalogs.publish_generation(connection, catalog, generations.former(connection, catalog))
         shown = _catalog(connection, catalogs.get(connection, path.catalog))
     services().announce(catalog.pk)
     return reply(shown)
 
 
-def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Catalog:
+def _catalog(connection: Connection, catalog: records.Catalog) -> schemas.Catalog:
     n_products, n_images = products.count(connection, catalog.pk)
     return schemas.Catalog(
         name=catalog.name,
@@ -142,14 +140,14 @@ def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Cat
     )
 
 
-def _generation(connection: sa.Connection, catalog: records.Catalog) -> schemas.Generation | None:
-    row = catalogs.generation(connection, catalog)
-    if row is None:
+def _generation(connection: Connection, catalog: records.Catalog) -> schemas.Generation | None:
+    found = generations.current(connection, catalog)
+    if found is None:
         return None
     return schemas.Generation(
-        id=row.id,
-        count=row.size,
-        recall=row.recall,
-        target_recall=row.target_recall,
-        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        id=found.id,
+        count=found.count,
+        recall=found.recall,
+        target_recall=found.target_recall,
+        created_at=found.created_at,
     )
