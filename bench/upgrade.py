@@ -4,7 +4,7 @@ A system of its own imports the archive. While clients search all the time with 
 a reindex to ``--encoder`` runs, is compared and activated, and is then rolled back; products
 come and go meanwhile. Afterwards the scores of sampled answers are computed again with the
 encoder that each answer names: a vector of the other one would show. It fails if a search failed,
-a score is off, an old encoder answered after the exchange, or a change was lost.
+a score is off, an old encoder answered after the activation, or a change was lost.
 
     python bench/upgrade.py --archive fashion.zip --limit 8000 --encoder file:new.safetensors --json
 """
@@ -237,7 +237,7 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="visearch-bench-") as folder,
-        own_system(reindex_share=str(options.share)) as system,
+        own_system(reindex_share=str(options.share), encoders=options.encoder) as system,
     ):
         result = measure(system, options, Path(folder))
     broken = [name for name in FAULTS if result[name]]

@@ -49,6 +49,9 @@ class Settings:
         "bundled",
         "Encoder of new catalogs: `bundled`, `file:PATH` or `hf-hub:OWNER/NAME@REVISION`.",
     )
+    encoders: str = _setting(
+        "", "Other encoders, comma-separated, that a client may name for a catalog or a reindex."
+    )
 
     runtime: str = _setting("auto", "What runs the encoder: `auto`, `xla`, `onnx` or `openvino`.")
     precision: str = _setting("auto", "Arithmetic of the encoder: `auto`, `float32` or `bfloat16`.")
@@ -185,6 +188,12 @@ class Settings:
     def listed_hosts(self) -> frozenset[str]:
         """The names of ``public_hosts``."""
         return frozenset(re.findall(r"[^,\s]+", self.public_hosts.lower()))
+
+    @property
+    def offered_encoders(self) -> frozenset[str]:
+        """The encoders that a client may name: bundled, this server's own, and ``encoders``."""
+        listed = (spec.strip() for spec in self.encoders.split(","))
+        return frozenset({"bundled", self.encoder, *filter(None, listed)})
 
     def answers_to(self, name: str) -> bool:
         """Whether a browser may call this server ``name``.

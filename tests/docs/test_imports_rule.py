@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 280
 
 LEAVES = {
-    "errors", "settings", "records", "contract", "ids", "logs", "attributes", "home_lock",
+    "errors", "settings", "records", "contract", "ids", "logs", "rules", "home_lock",
     "scratch",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}

@@ -15,9 +15,9 @@ from visearch.archives.tars import TarArchive
 from visearch.archives.zips import ZipArchive
 from visearch.errors import ArchiveTooLarge
 from visearch.records import Attributes, PlannedItem
+from visearch.rules import LONGEST_ID, id_problem
 
-LONGEST_ID = 512
-# U+FFFD stands where a name was no text: two such names could be taken for one product.
+# Characters that no id has.
 _NO_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
@@ -106,7 +106,7 @@ def _named(
 
 
 def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -> PlannedItem:
-    code = "invalid_product_id" if _is_no_id(key) else member.code
+    code = "invalid_product_id" if id_problem(key) else member.code
     if code is not None:
         detail = PROBLEMS.get(code, "A product id has 1 to 512 printable characters.")
         return PlannedItem(
@@ -134,13 +134,9 @@ def _refused(path: str, row: Row, position: int, code: str, why: str) -> Planned
         path=_shown(path),
         product_id=_shown(row.id),
         position=position,
-        code="invalid_product_id" if row.id and _is_no_id(row.id) else code,
+        code="invalid_product_id" if row.id and id_problem(row.id) else code,
         detail=f"Manifest line {row.line}: {why}.",
     )
-
-
-def _is_no_id(key: str) -> bool:
-    return not 0 < len(key) <= LONGEST_ID or _NO_ID.search(key) is not None
 
 
 def _shown(text: str) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from visearch.archives import sniff
-from visearch.attributes import problem_of
 from visearch.backend import Backend
 from visearch.errors import ArchiveTooLarge, InvalidRequest
 from visearch.ids import new_id
 from visearch.records import Attributes, Import, PlannedItem
+from visearch.rules import product_problem
 from visearch.store import catalogs, chunks, imports, ledger
 from visearch.store.imports import PRODUCTS
 
@@ -95,13 +95,14 @@ def accept_product(
 
     Raises:
         NotFound: no such catalog.
-        InvalidRequest: no picture, or more than ten; too many or too long attributes.
+        InvalidRequest: no picture, or more than ten; an id, a text or attributes that a product
+            cannot have (``visearch.rules``).
     """
     if not 1 <= len(pictures) <= MAX_PRODUCT_IMAGES:
-        detail = f"a product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}"
+        detail = f"A product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}."
         raise InvalidRequest(detail, (("/images", detail),))
-    if problem := problem_of(attributes or {}):
-        raise InvalidRequest(problem, (("/attributes", problem),))
+    if problem := product_problem(product_id, title, url, attributes or {}):
+        raise InvalidRequest(problem[1], (problem,))
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
     digests = [backend.blobs.put_digest("pictures", data) for data in pictures]

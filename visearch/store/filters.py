@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from visearch.attributes import number_of
 from visearch.errors import InvalidRequest
+from visearch.rules import is_storable, number_of
 
 MAX_FIELDS = 16
 MAX_VALUES = 256
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOUNDS = {"gte": ">=", "lte": "<="}
 
 # One row per member of the attribute: the value itself, or each element of a list.
@@ -139,7 +137,7 @@ def _number(field: str, value: float) -> float:
 
 
 def _check_text(field: str, text: str) -> None:
-    if _UNSTORABLE.search(text):
+    if not is_storable(text):
         raise _invalid(field, "a text cannot hold a NUL or half of a surrogate pair")
 
 

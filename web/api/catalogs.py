@@ -7,13 +7,13 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 
 from visearch import records
-from visearch.encoders.spec import resolve
-from visearch.errors import Conflict, InvalidRequest, NotFound
+from visearch.errors import Conflict, NotFound
 from visearch.importing.progress import remove_catalog
 from visearch.store import catalogs, generations, products
 from visearch.store.database import Connection
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
+from web.api.encoders import offered
 from web.services import services
 
 api = APIBlueprint("catalogs", __name__, url_prefix="/v1/catalogs")
@@ -61,18 +61,13 @@ def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
 
 
 def _create(connection: Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
-    spec_name = body.encoder or services().settings.encoder
-    if spec_name not in ("bundled", services().settings.encoder):
-        # `file:` specs name the server's own files: the operator's word, not a client's.
-        detail = "use 'bundled', or leave the field out for the server's own encoder"
-        raise InvalidRequest(f"/encoder: {detail}", (("/encoder", detail),))
-    spec = resolve(spec_name)
+    encoder, spec = offered(body.encoder)
     return catalogs.create(
         connection,
         name,
         title=body.title or name,
         metric=body.metric or "cosine",
-        encoder=spec_name,
+        encoder=encoder,
         fingerprint=spec.fingerprint,
         dimension=spec.dimension,
         target_recall=body.target_recall or records.TARGET_RECALL,
@@ -85,8 +80,8 @@ def _refuse_change(known: records.Catalog, body: schemas.CatalogSettings) -> Non
         wanted, has = getattr(body, field), getattr(known, field)
         if wanted is not None and wanted != has:
             raise Conflict(
-                f"catalog {known.name!r} has {field} {has!r}, which cannot change; "
-                "make another catalog"
+                f"Catalog {known.name!r} has {field} {has!r}, which cannot change. "
+                "Make another catalog."
             )
 
 

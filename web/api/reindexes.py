@@ -8,13 +8,13 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from visearch import records
-from visearch.encoders.spec import resolve
 from visearch.errors import Conflict
 from visearch.store import catalogs, reindexes
 from visearch.store.reindexes import FORMER, READY, Reindex
 from web.api import schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import problems, reply
+from web.api.encoders import offered
 from web.services import services
 
 api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catalog>")
@@ -33,14 +33,13 @@ class ReindexPath(CatalogPath):
 )
 def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
     """Embed the catalog's pictures with another encoder in the background."""
-    name = body.encoder or services().settings.encoder
-    spec = resolve(name)
+    encoder, spec = offered(body.encoder)
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
         reindex = reindexes.create(
             connection,
             catalog,
-            encoder=name,
+            encoder=encoder,
             fingerprint=spec.fingerprint,
             dimension=spec.dimension,
             activate=body.activate,
