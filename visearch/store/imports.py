@@ -61,7 +61,7 @@ def create(
     source: str,
     request_id: str,
 ) -> Import:
-    """Accept an import: it is ``received`` and has its place in the order of writes."""
+    """Accept an import: it is ``received``, and has its number in the order of writes."""
     accepted = catalog_rows.next_accepted(connection, catalog.pk)
     at = time.time()
     import_id = import_id or new_id()
@@ -136,9 +136,10 @@ def active_of(connection: sa.Connection, catalog: Catalog) -> list[Import]:
 
 
 def unplanned_since(connection: sa.Connection, before: float) -> list[Import]:
-    """Return the active imports whose planning has not begun or stopped.
+    """Return the active imports whose file was not read to its end.
 
-    Those that nothing was heard of after ``before``, in seconds since the epoch.
+    Only those whose planner has given no sign of life since ``before``, in seconds since the
+    epoch.
     """
     return _read(connection, *_unplanned(before))
 
@@ -234,7 +235,7 @@ def send_plan(connection: sa.Connection, record: Import) -> None:
 
 
 def plan_again(connection: sa.Connection, record: Import, before: float) -> None:
-    """Begin another attempt at planning, if nothing was heard of this one after ``before``."""
+    """Begin another attempt at planning, if this one gave no sign of life since ``before``."""
     changed = connection.execute(
         sa.update(imports)
         .where(imports.c.pk == record.pk, imports.c.attempt == record.attempt, *_unplanned(before))

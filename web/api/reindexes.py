@@ -1,4 +1,4 @@
-"""Reindexes: another encoder for a catalog, without downtime, and the way back."""
+"""Reindexes: another encoder for a catalog without downtime, and the way back."""
 
 from __future__ import annotations
 
