@@ -4,12 +4,17 @@ Each query is a catalog picture cropped to 80 % of its sides, made up to 20 % da
 brighter and recompressed at quality 40. The peer is the same work in one process without
 server or queue: decode, preprocess, embed one picture, exact search.
 
-    python bench/serve.py --server http://127.0.0.1:8000 --archive catalog.zip --json
+With ``--home``, the folder of a system on this machine, the result tells the CPU time that each of
+its processes took for a search. ``search_without_encoder`` is the search worker's less what the
+same encoder takes in this process, at the batch sizes that the two loads reach.
+
+    python bench/serve.py --server http://127.0.0.1:8000 --home .visearch --json
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import threading
 import time
 from pathlib import Path
@@ -167,6 +172,48 @@ def peer(data: dict[str, bytes], queries: list[tuple[set[str], bytes]]) -> dict[
     return {"peer_searches_per_s": round(rate, 1), "peer_vectors": len(base)}
 
 
+CROWD_BATCH = 8
+CPU_ROLES = ("web", "search", "redis")
+_TICK_MS = 1e3 / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_ms(home: Path) -> dict[str, float]:
+    """Return the user and system time, in ms, of the processes of each role since they started."""
+    groups = dict(line.split() for line in (home / "pids").read_text().splitlines())
+    spent = dict.fromkeys(groups.values(), 0.0)
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended meanwhile
+        if fields[2] in spent:  # its process group: the role's first process leads it
+            spent[fields[2]] += (int(fields[11]) + int(fields[12])) * _TICK_MS
+    return {role: spent[groups[role]] for role in CPU_ROLES if role in groups}
+
+
+def encoder_ms(batch: int, seconds: float = 3.0) -> float:
+    """Return the CPU time, in ms, that the bundled encoder takes for a picture in such batches."""
+    encoder = Encoder.open("bundled", (1, 64), RunOptions(shared=True))
+    encoder.warm_up()
+    pixels = np.random.default_rng(0).integers(
+        0, 256, (batch, encoder.size, encoder.size, 3), np.uint8
+    )
+    runs, begin, end = 0, time.process_time(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        encoder.embed_pixels(pixels)
+        runs += 1
+    return (time.process_time() - begin) * 1e3 / (runs * batch)
+
+
+def cpu_per_search(
+    before: dict[str, float], after: dict[str, float], searches: int, encoding: float
+) -> dict[str, float]:
+    """Return ms of CPU for a search, by role, and the search worker's without its encoder."""
+    each = {role: (after[role] - before[role]) / searches for role in before}
+    found = {**each, "encoder": encoding, "search_without_encoder": each["search"] - encoding}
+    return {name: round(value, 2) for name, value in found.items()}
+
+
 def main() -> None:
     """Parse the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -176,18 +223,31 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=500)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--home", type=Path, help="folder of the server, to measure its CPU time")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     path = archive_path(options.archive)
     catalog = options.catalog or prepare(options.server, path)
     queries = make_queries(path, options.queries, options.seed)
+    home: Path | None = options.home
+    start = cpu_ms(home) if home else {}
     alone = one_by_one(options.server, catalog, queries)
+    middle = cpu_ms(home) if home else {}
     many = crowd(options.server, catalog, queries, options.clients, options.seconds)
+    end = cpu_ms(home) if home else {}
+    cpu = {}
+    if home:
+        cpu = {
+            "cpu_ms_alone": cpu_per_search(start, middle, len(queries), encoder_ms(1)),
+            "cpu_ms_crowd": cpu_per_search(
+                middle, end, sum(many["states"].values()), encoder_ms(CROWD_BATCH)
+            ),
+        }
     bare = peer(pictures(path), queries)
     ratio = round(many["searches_per_s"] / bare["peer_searches_per_s"], 3)
     result = {"bench": "serve", "peer": "bare loop, one process", **alone, **many, **bare}
-    show({**result, "ratio": ratio, **machine()}, as_json=options.json)
+    show({**result, **cpu, "ratio": ratio, **machine()}, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -24,16 +24,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from visearch import contract, home_lock, records
+from visearch import home_lock, records
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, ImageCorrupt, ImageError, InvalidRequest, NotFound
 from visearch.ids import new_id
 from visearch.importing.accept import Mode, accept_file, accept_product
-from visearch.importing.decode import limits_of
 from visearch.inline import InlineWorker
-from visearch.records import Attributes, Hit, Import, Metric
+from visearch.records import Attributes, Import, Metric
+from visearch.searches import Hit, SearchQuery
+from visearch.searching.clock import Clock
 from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
 from visearch.settings import Settings
@@ -79,9 +80,7 @@ class Catalog:
         self._database, self._blobs = self._backend.database, self._backend.blobs
         self._database.migrate()
         self._indexes = Indexes(self._database, self._blobs)
-        self._service = SearchService(
-            self._database, self._blobs, self._indexes, self._embed, limits_of(self._settings)
-        )
+        self._service = SearchService(self._backend, self._indexes, self._embed)
         self._ensure(metric)
         self._worker.recover()
 
@@ -200,18 +199,12 @@ class Catalog:
         """
         if limit < 1:
             raise InvalidRequest(f"limit is {limit}; it must be 1 or more")
-        query = contract.SearchQuery(
-            catalog=self._name,
-            limit=limit,
-            offset=0,
-            box=None,
-            filter=filter,
-            min_score=None,
-            group=group,
-            facets=[],
+        # Not validated: a page may be longer here than over HTTP.
+        query = SearchQuery.model_construct(
+            catalog=self._name, limit=limit, filter=filter, group=group
         )
         self._indexes.refresh()
-        return self._service.search(query, _bytes(picture), SEARCH_S).hits
+        return self._service.search(query, _bytes(picture), Clock(SEARCH_S)).answer.results
 
     @cached_property
     def _encoder(self) -> Encoder:

@@ -5,7 +5,7 @@ A sender imports this leaf, never a task. Payloads are small and JSON; bytes tra
 
 from __future__ import annotations
 
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
 SEARCH, INGEST, EMBED, MAINTAIN = "search", "ingest", "embed", "maintain"
 QUEUES = (SEARCH, INGEST, EMBED, MAINTAIN)
@@ -59,20 +59,6 @@ class ChunkPayload(TypedDict):
     request_id: str
 
 
-class SearchQuery(TypedDict):
-    """What a search asks for; the picture's bytes lie in Redis under the search's id."""
-
-    catalog: str
-    limit: int
-    offset: int
-    box: list[float] | None
-    filter: dict[str, Any] | None
-    min_score: float | None
-    group: bool
-    facets: list[str]
-    product: NotRequired[str]
-
-
 class ShardQuery(TypedDict):
     """What a search asks of a shard; ``vector`` is float32 [d] in base64."""
 
@@ -93,13 +79,22 @@ class ShardPayload(TypedDict):
 
 
 class SearchPayload(TypedDict):
-    """Arguments of ``RUN_SEARCH``; ``picture`` is the SHA-256 of the query's bytes."""
+    """Arguments of ``RUN_SEARCH``.
+
+    ``query`` is a ``SearchQuery`` as JSON; ``picture`` the SHA-256 of the query's bytes, which
+    lie in Redis under the search's id.
+    """
 
     search_id: str
-    query: SearchQuery
+    query: dict[str, Any]
     accepted_at: float
     request_id: str
     picture: str
+
+
+def thumbnail_path(digest: str) -> str:
+    """Return where the web serves a thumbnail, below its root."""
+    return f"/thumbnails/{digest}.jpg"
 
 
 def shard_queue(shard: int) -> str:
@@ -120,6 +115,7 @@ def celery_config() -> dict[str, Any]:
         # held comes back after this long as a stale duplicate and is dropped.
         "broker_transport_options": {
             "visibility_timeout": 3600,
+            "priority_steps": [0],  # we send no priorities: one key a queue, not four
             "socket_timeout": 10,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,

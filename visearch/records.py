@@ -142,25 +142,3 @@ class Neighbour(NamedTuple):
 
     image: int
     score: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class FacetValue:
-    """One value of an attribute and how many products of the candidate set have it."""
-
-    value: str | float | bool
-    count: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """One row of a search result."""
-
-    rank: int
-    product_id: str
-    image_id: str
-    score: float
-    title: str | None
-    url: str | None
-    thumbnail: str
-    attributes: Attributes

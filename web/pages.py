@@ -7,8 +7,8 @@ import re
 from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 
 from visearch.errors import NotFound
+from visearch.fields import CATALOG_NAME
 from visearch.store import products
-from visearch.store.catalogs import NAME
 from web.services import services
 
 pages = Blueprint("pages", __name__)
@@ -47,7 +47,7 @@ def search_page() -> str:
 def merchant_page() -> str:
     """The merchant's page."""
     limit = services().settings.max_upload_bytes
-    return render_template("merchant.html", max_upload_bytes=limit, name_rule=NAME.pattern)
+    return render_template("merchant.html", max_upload_bytes=limit, name_rule=CATALOG_NAME)
 
 
 @pages.get("/thumbnails/<string:digest>.jpg")

@@ -8,10 +8,12 @@ from typing import cast
 from celery import Celery
 from flask import current_app
 from kombu.exceptions import OperationalError
+from kombu.transport import redis
 
 from visearch import contract
 from visearch.backend import Backend, celery_sender
 from visearch.settings import Settings
+from visearch.store.redis import broker
 
 EXTENSION = "visearch"
 
@@ -20,6 +22,7 @@ class Services(Backend):
     """The backend behind the routes; one per web process."""
 
     def __init__(self, settings: Settings) -> None:
+        broker.mend(redis.Transport)
         celery = Celery("visearch-web", broker=settings.broker, set_as_current=False)
         celery.conf.update(contract.celery_config())
         super().__init__(settings, celery_sender(celery.send_task, OperationalError))

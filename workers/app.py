@@ -10,12 +10,12 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from kombu.transport import redis
 
 from visearch import contract, logs
 from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
-from visearch.store.redis import presence
-from workers import broker
+from visearch.store.redis import broker, presence
 from workers.context import Context
 from workers.roles import ROLES
 
@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 settings = Settings.from_env()
 role = ROLES[os.environ.get("VISEARCH_ROLE", "maintain")]
 
-broker.use()
+broker.mend(redis.Transport)
 app = Celery("visearch", broker=settings.broker, set_as_current=True)
 app.conf.update(
     **contract.celery_config(),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
-from visearch.contract import RUN_SEARCH, SearchQuery
+from visearch.contract import RUN_SEARCH
 from visearch.errors import (
     DependencyUnavailable,
     ImageError,
@@ -17,14 +18,13 @@ from visearch.errors import (
     SearchExpired,
     VisearchError,
 )
-from visearch.importing.decode import limits_of
 from visearch.records import Catalog
-from visearch.searching.answers import answer_body, failure_body
+from visearch.searches import Failure, SearchQuery
+from visearch.searching.clock import Clock
 from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
-from visearch.searching.shards import Gatherer
 from visearch.store import reindexes
-from visearch.store.redis.jobs import answer_key
+from visearch.store.redis.jobs import answer_name
 from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders
@@ -40,21 +40,12 @@ class Searching:
 
     def __init__(self) -> None:
         self.encoders = Encoders(context.settings, BUCKETS)
-        settings = context.settings
         self.indexes = Indexes(
-            context.database, context.blobs, self.encoders.get, settings.held_shards
+            context.database, context.blobs, self.encoders.get, context.settings.held_shards
         )
         self._batchers: dict[str, Batcher] = {}
         self._lock = threading.Lock()
-        self.service = SearchService(
-            context.database,
-            context.blobs,
-            self.indexes,
-            self._embed,
-            limits_of(settings),
-            Gatherer(context.redis, context.send, settings.search_queue_limit),
-            settings.shard_deadline_s,
-        )
+        self.service = SearchService(context, self.indexes, self._embed)
 
     def _embed(
         self, catalog: Catalog, pixels: npt.NDArray[np.uint8], within_s: float
@@ -108,41 +99,33 @@ def _look_ahead() -> None:
 
 @app.task(name=RUN_SEARCH)
 def run_search(
-    search_id: str, query: SearchQuery, accepted_at: float, request_id: str, picture: str
+    search_id: str, query: dict[str, Any], accepted_at: float, request_id: str, picture: str
 ) -> None:
     """Answer one search; whatever happens, it reaches a terminal state."""
-    started = time.time()
-    jobs = context.jobs
-    if started - accepted_at > context.settings.search_deadline_s:
-        jobs.finish(search_id, "expired", {})
+    waited, jobs = time.time() - accepted_at, context.jobs
+    clock = Clock(context.settings.search_deadline_s - waited, waited * 1e3)
+    if (taken := jobs.take(search_id)) is None:
         return
-    if not jobs.start(search_id):
-        return
-    data = None if "product" in query else jobs.picture(search_id)
     try:
-        if data is None and "product" not in query:
-            raise InvalidRequest("the picture was lost before it was read; send it again")
-        left = accepted_at + context.settings.search_deadline_s - started
-        answer = searching().service.search(query, data, left)
+        asked = SearchQuery.model_validate(query)
+        found = searching().service.search(asked, taken.picture, clock)
     except SearchExpired:
-        jobs.finish(search_id, "expired", {})
-        return
+        jobs.finish(search_id, "expired")
     except VisearchError as error:
         _fail(search_id, error)
-        return
     except Exception:
         # Anything else is a defect of ours; the searcher still gets a terminal answer.
-        jobs.finish(search_id, "failed", failure_body(VisearchError("the search failed")))
+        _fail(search_id, VisearchError("The search failed. Try again."))
         raise
-    queue_ms = (started - accepted_at) * 1e3
-    body = answer_body(answer, queue_ms, (time.time() - accepted_at) * 1e3)
-    jobs.finish(search_id, "succeeded", body)
-    if answer.complete:
-        key = answer_key(answer.catalog, answer.revision, answer.generation, query, picture)
-        jobs.cache(key, body)
+    else:
+        answer, name = found.answer, None
+        if answer.complete:
+            generation = answer.index.generation
+            name = answer_name(found.catalog, found.revision, generation, asked, picture)
+        jobs.finish(search_id, "succeeded", answer.model_dump_json(), answer=name)
 
 
 def _fail(search_id: str, error: VisearchError) -> None:
     expected = isinstance(error, ImageError | InvalidRequest)
     log.log(20 if expected else 40, "search_failed", code=error.code, detail=error.detail)
-    context.jobs.finish(search_id, "failed", failure_body(error))
+    context.jobs.finish(search_id, "failed", Failure.of(error).model_dump_json())

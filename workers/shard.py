@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from visearch.contract import SEARCH_SHARD, ShardPayload, ShardQuery
 from visearch.searching.indexes import Indexes
-from visearch.searching.shards import answer
+from visearch.searching.remote_shard import answer
 from workers.app import app, at_start, context, tell
 from workers.following import follow
 
@@ -32,4 +32,4 @@ def _initialise() -> None:
 def search_shard(gather_id: str, shard: int, query: ShardQuery, deadline: float) -> None:
     """Answer one shard's part of a search, unless it is too late."""
     payload = ShardPayload(gather_id=gather_id, shard=shard, query=query, deadline=deadline)
-    answer(context.redis, context.database, indexes(), payload)
+    answer(context, indexes(), payload)

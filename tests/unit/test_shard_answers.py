@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from visearch.errors import SettingsError
 from visearch.records import Neighbour
-from visearch.searching.shards import Part, joined, pack, unpack
+from visearch.searching.joining import joined
+from visearch.searching.remote_shard import pack, unpack
+from visearch.searching.shard import ShardAnswer
 from visearch.settings import Settings
 
 SCORES = st.floats(-1, 1, width=32)
@@ -31,10 +33,12 @@ def test_no_list_of_shards(text: str) -> None:
         Settings(shards=text).held_shards  # noqa: B018
 
 
-def part(shard: int, scores: list[float]) -> Part:
+def part(shard: int, scores: list[float]) -> ShardAnswer:
     neighbours = [Neighbour(shard + 5 * i, score) for i, score in enumerate(scores)]
     at = datetime(2026, 1, 2, 3, 4, 5, 678, tzinfo=UTC)
-    return Part(shard=shard, neighbours=neighbours, size=len(scores), revision=7, fresh_to=at)
+    return ShardAnswer(
+        shard=shard, neighbours=neighbours, size=len(scores), revision=7, fresh_to=at
+    )
 
 
 @given(st.lists(st.lists(SCORES, max_size=12), min_size=1, max_size=5))
@@ -61,6 +65,6 @@ def test_sorted_answers_join_sorted(lists: list[list[float]]) -> None:
 
 def test_what_travels_arrives() -> None:
     sent = part(3, [0.5, float(np.float32(0.1)), -1.0])
-    assert Part.from_json(sent.to_json().encode()) == sent
+    assert ShardAnswer.from_json(sent.to_json().encode()) == sent
     vector = np.random.default_rng(np.random.SeedSequence(1)).random(7, np.float32)
     np.testing.assert_array_equal(unpack(pack(vector)), vector)

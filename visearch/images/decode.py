@@ -67,6 +67,15 @@ class Limits:
     max_pixels: int = Settings.max_image_pixels
     max_side: int = Settings.max_image_side
 
+    @classmethod
+    def of(cls, settings: Settings) -> Limits:
+        """Return the limits that the settings state."""
+        return cls(
+            max_bytes=settings.max_image_bytes,
+            max_pixels=settings.max_image_pixels,
+            max_side=settings.max_image_side,
+        )
+
 
 _DEFAULT_LIMITS = Limits()
 

@@ -20,7 +20,6 @@ from visearch.encoders.spec import resolve
 from visearch.errors import ImageError, ImageTooLarge, NotFound, VisearchError
 from visearch.images import Limits, Preprocess, decode, thumbnail
 from visearch.importing import progress
-from visearch.settings import Settings
 from visearch.store import catalogs, imports, ledger
 from visearch.store.claims import Claim
 from visearch.store.imports import PRODUCTS
@@ -31,15 +30,6 @@ class _Decoded:
     sha256: str
     thumbnail: str
     pixels: npt.NDArray[np.uint8]
-
-
-def limits_of(settings: Settings) -> Limits:
-    """Return the picture limits that the settings state."""
-    return Limits(
-        max_bytes=settings.max_image_bytes,
-        max_pixels=settings.max_image_pixels,
-        max_side=settings.max_image_side,
-    )
 
 
 def decode_chunk(backend: Backend, claim: Claim) -> None:
@@ -82,7 +72,7 @@ def _use(
     if isinstance(data, VisearchError):
         return data
     try:
-        image = decode(data, limits_of(backend.settings), at_least=preprocess.at_least)
+        image = decode(data, Limits.of(backend.settings), at_least=preprocess.at_least)
     except ImageError as error:
         return error
     return _Decoded(

@@ -48,7 +48,7 @@ def _remove_absent(connection: Connection, record: Import) -> None:
     Writes that were accepted before it and are not finished are older than the file, and will
     find its number with the catalog.
     """
-    if absent := products.absent_from(connection, record):
+    if absent := ledger.unnamed_products(connection, record):
         products.remove(connection, record.catalog_pk, absent, record.accepted)
     catalogs.note_replaced(connection, record.catalog_pk, record.accepted)
 

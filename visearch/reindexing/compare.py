@@ -11,9 +11,8 @@ import numpy.typing as npt
 from visearch.backend import Backend
 from visearch.encoders.spec import resolve
 from visearch.errors import EncoderMismatch, UnknownEncoder
-from visearch.images import decode
+from visearch.images import Limits, decode
 from visearch.images.edit import edit
-from visearch.importing.decode import limits_of
 from visearch.importing.embed import OpenEncoder, PixelEncoder
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
@@ -150,7 +149,7 @@ def picture_pixels(
     With ``edits``, the picture is first edited at random, as a shopper's photo would be.
     """
     preprocess = resolve(encoder).preprocess
-    limits, data = limits_of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
+    limits, data = Limits.of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
     if edits is not None:
         data = edit(decode(data, limits), edits)
     return preprocess.pixels(decode(data, limits, at_least=preprocess.at_least))

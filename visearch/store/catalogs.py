@@ -10,11 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.errors import Conflict, InvalidRequest, NotFound
+from visearch.fields import CATALOG_NAME
 from visearch.records import TARGET_RECALL, Catalog
 from visearch.store.schema import catalogs
 
-NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+NAME = re.compile(CATALOG_NAME)
 _LIVE = catalogs.c.deleted_at.is_(None)
+_NAMED = sa.select(catalogs).where(catalogs.c.name == sa.bindparam("name"), _LIVE)
 
 
 def _record(row: sa.Row[Any]) -> Catalog:
@@ -47,9 +49,7 @@ def check_name(name: str) -> str:
 
 def get(connection: sa.Connection, name: str) -> Catalog:
     """Return the live catalog called ``name``; raises NotFound."""
-    row = connection.execute(
-        sa.select(catalogs).where(catalogs.c.name == name, _LIVE)
-    ).one_or_none()
+    row = connection.execute(_NAMED, {"name": name}).one_or_none()
     if row is None:
         raise NotFound(f"There is no catalog {name!r}. GET /v1/catalogs lists the catalogs.")
     return _record(row)

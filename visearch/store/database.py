@@ -23,11 +23,12 @@ from sqlalchemy.exc import (
 
 from visearch.errors import Conflict, DependencyUnavailable, SettingsError, first_line
 
-Connection = sa.Connection
-"""What every query takes: a connection in a transaction of ``Database.read`` or ``write``."""
-
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+
+Connection = sa.Connection
+"""A transaction of ``Database.read`` or ``write``, for signatures outside the store too."""
+
 _INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 

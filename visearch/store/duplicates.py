@@ -8,7 +8,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from visearch.records import Catalog, Hit
+from visearch.contract import thumbnail_path
+from visearch.records import Catalog
+from visearch.searches import Hit
 from visearch.store.database import insert_new
 from visearch.store.schema import catalogs, duplicates, images, products
 
@@ -110,9 +112,14 @@ def _beyond(after: str) -> sa.ColumnElement[bool]:
 
 
 def _duplicate(row: Any) -> Duplicate:
-    names = ("image_id", "thumbnail", "product_id", "title", "url", "attributes")
+    names = ("image_id", "product_id", "title", "url", "attributes")
     one, other = (
-        Hit(rank=0, score=row["score"], **{name: row[f"{side}_{name}"] for name in names})
+        Hit(
+            rank=0,
+            score=row["score"],
+            image_url=thumbnail_path(row[f"{side}_thumbnail"]),
+            **{name: row[f"{side}_{name}"] for name in names},
+        )
         for side in ("one", "other")
     )
     key = f"{row['score']!r},{row['first']},{row['second']}"

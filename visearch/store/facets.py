@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB
 
-from visearch.records import Catalog, FacetValue
+from visearch.records import Catalog
+from visearch.searches import FacetValue
 from visearch.store.filters import attribute_conditions, check_field
 from visearch.store.schema import images, products
 
@@ -31,6 +32,8 @@ def count_values(
     Raises:
         InvalidRequest: the filter or a field's name is malformed.
     """
+    if not fields:
+        return {}
     dialect = connection.dialect.name
     shown = sa.exists().where(images.c.product_pk == products.c.pk, images.c.removed.is_(None))
     picked = (

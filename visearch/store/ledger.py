@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from visearch.records import Attributes, ImportItem, PlannedItem
+from visearch.records import Attributes, Import, ImportItem, PlannedItem
 from visearch.store import imports
-from visearch.store.schema import import_items
+from visearch.store.schema import import_items, products
 
 
 class PendingItem(NamedTuple):
@@ -139,3 +139,19 @@ def items(
         )
         for row in connection.execute(query.order_by(import_items.c.item).limit(limit))
     ]
+
+
+def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
+    """Return the ids of the catalog's products that the file of an import does not name.
+
+    Without those written after the import was accepted: they are newer than the file.
+    """
+    named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == record.pk)
+    absent = sa.select(products.c.external_id).where(
+        products.c.catalog_pk == record.catalog_pk,
+        products.c.deleted.is_(sa.false()),
+        products.c.meta_version < record.accepted,
+        products.c.images_version < record.accepted,
+        products.c.external_id.not_in(named),
+    )
+    return list(connection.execute(absent).scalars())

@@ -9,8 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from visearch.contract import thumbnail_path
 from visearch.errors import NotFound
-from visearch.records import ACTIVE, Attributes, Catalog, Hit, Image, Import, Neighbour, Product
+from visearch.records import ACTIVE, Catalog, Image, Neighbour, Product
+from visearch.searches import Hit
 from visearch.store import catalogs as catalog_rows
 from visearch.store.filters import attribute_conditions
 from visearch.store.schema import images, import_items, imports, products
@@ -161,22 +163,6 @@ def _add_tombstone(connection: sa.Connection, catalog: Catalog, external_id: str
         )
 
 
-def absent_from(connection: sa.Connection, record: Import) -> list[str]:
-    """Return the ids of products that the file of an import does not name.
-
-    Without those written after the import was accepted: they are newer than the file.
-    """
-    named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == record.pk)
-    absent = sa.select(products.c.external_id).where(
-        products.c.catalog_pk == record.catalog_pk,
-        _LIVE,
-        products.c.meta_version < record.accepted,
-        products.c.images_version < record.accepted,
-        products.c.external_id.not_in(named),
-    )
-    return list(connection.execute(absent).scalars())
-
-
 def remove(
     connection: sa.Connection, catalog_pk: int, external_ids: Iterable[str], version: int
 ) -> None:
@@ -210,48 +196,52 @@ def remove(
         )
 
 
+# Built once: building a statement takes as long as running it.
+_SHOWN = (
+    sa.select(
+        images.c.pk,
+        images.c.id,
+        images.c.thumbnail,
+        products.c.external_id,
+        products.c.title,
+        products.c.url,
+        products.c.attributes,
+    )
+    .join(products, products.c.pk == images.c.product_pk)
+    .where(images.c.catalog_pk == sa.bindparam("catalog"), _LIVE_IMAGE, _LIVE)
+    .where(images.c.pk.in_(sa.bindparam("named", expanding=True)))
+)
+
+
 def hydrate(
     connection: sa.Connection, catalog: Catalog, neighbours: Sequence[Neighbour]
-) -> list[tuple[Neighbour, Hit]]:
+) -> list[Hit]:
     """Turn neighbours into hits, best first; drops pictures that are gone by now.
 
     Ranks are left at 0: the caller numbers what it keeps.
     """
-    query = (
-        sa.select(
-            images.c.pk,
-            images.c.id,
-            images.c.thumbnail,
-            products.c.external_id,
-            products.c.title,
-            products.c.url,
-            products.c.attributes,
-        )
-        .join(products, products.c.pk == images.c.product_pk)
-        .where(images.c.catalog_pk == catalog.pk, _LIVE_IMAGE, _LIVE)
-    )
     found: dict[int, sa.Row[Any]] = {}
     for start in range(0, len(neighbours), MAX_NAMED):
-        named = images.c.pk.in_([n.image for n in neighbours[start : start + MAX_NAMED]])
-        found |= {row.pk: row for row in connection.execute(query.where(named))}
+        named = [neighbour.image for neighbour in neighbours[start : start + MAX_NAMED]]
+        rows = connection.execute(_SHOWN, {"catalog": catalog.pk, "named": named})
+        found |= {row.pk: row for row in rows}
     return [
-        (neighbour, _hit(found[neighbour.image], neighbour.score))
+        _hit(found[neighbour.image], neighbour.score)
         for neighbour in neighbours
         if neighbour.image in found
     ]
 
 
 def _hit(row: Any, score: float) -> Hit:
-    attributes: Attributes = row.attributes
     return Hit(
         rank=0,
         product_id=row.external_id,
         image_id=row.id,
         score=score,
         title=row.title,
+        image_url=thumbnail_path(row.thumbnail),
         url=row.url,
-        thumbnail=row.thumbnail,
-        attributes=attributes,
+        attributes=row.attributes,
     )
 
 

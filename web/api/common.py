@@ -6,7 +6,6 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
 from typing import Any, Literal, TypeVar
 
 from flask import Response, g, make_response, request
@@ -14,16 +13,15 @@ from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
 from werkzeug.exceptions import BadRequest
 from werkzeug.http import parse_list_header
-from werkzeug.sansio import multipart
 
 from visearch.errors import ArchiveTooLarge, ImageTooLarge, InvalidRequest
 from web.api import schemas
+from web.api.forms import file_part
 from web.services import services
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 STREAM_BYTES = 1 << 20
-FORM_HEADERS_BYTES = 1 << 16
 MAX_WAIT_S = 10.0
 _NUMBER = re.compile(r"-1|[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
@@ -151,40 +149,13 @@ def upload_stream() -> Iterator[bytes]:
     if (request.content_length or 0) > request.max_content_length:
         raise ArchiveTooLarge(f"the file is larger than {limit} bytes; split it into several")
     if request.mimetype == "multipart/form-data":
-        return _file_part()
+        return file_part("file", request.stream.read)
     return _pieces(request.stream.read)
 
 
 def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
     while data := read(STREAM_BYTES):
         yield data
-
-
-def _file_part() -> Iterator[bytes]:
-    """Yield the form's part ``file`` as it arrives: Flask would first write it to a file."""
-    ours = found = False
-    try:
-        boundary = request.mimetype_params.get("boundary", "").encode("ascii")
-        # What it may hold back: one piece, and the beginning of a boundary or of headers.
-        decoder = multipart.MultipartDecoder(boundary, STREAM_BYTES + FORM_HEADERS_BYTES)
-        for piece in chain(_pieces(request.stream.read), (None,)):
-            decoder.receive_data(piece)
-            for event in _events(decoder):
-                if isinstance(event, multipart.Field | multipart.File):
-                    ours = not found and event.name == "file"
-                    found = found or ours
-                elif ours and isinstance(event, multipart.Data):
-                    yield event.data
-    except ValueError as error:
-        raise InvalidRequest(f"the form is cut off or malformed: {error}") from error
-    if not found:
-        detail = "the form has no file part named 'file'"
-        raise InvalidRequest(detail, (("file", detail),))
-
-
-def _events(decoder: multipart.MultipartDecoder) -> Iterator[multipart.Event]:
-    while not isinstance(event := decoder.next_event(), multipart.NeedData | multipart.Epilogue):
-        yield event
 
 
 Media = Literal["application/json", "multipart/form-data"]

@@ -8,7 +8,7 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
-from visearch.records import Hit
+from visearch.searches import Hit
 from visearch.store import catalogs, duplicates
 from web.api import schemas
 from web.api.catalogs import CatalogPath
@@ -57,11 +57,4 @@ def _checked(after: str) -> str:
 
 
 def _shown(hit: Hit) -> schemas.DuplicateSide:
-    return schemas.DuplicateSide(
-        product_id=hit.product_id,
-        image_id=hit.image_id,
-        title=hit.title,
-        image_url=f"/thumbnails/{hit.thumbnail}.jpg",
-        url=hit.url,
-        attributes=hit.attributes,
-    )
+    return schemas.DuplicateSide(**hit.model_dump(exclude={"rank", "score"}))

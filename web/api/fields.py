@@ -14,7 +14,6 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from visearch import rules
-from visearch.store.catalogs import NAME
 
 
 def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -43,8 +42,3 @@ def _fit(attributes: dict[str, Any]) -> dict[str, Any]:
 Attributes = Annotated[
     dict[Text, AttributeValue], Field(max_length=rules.MAX_COUNT), AfterValidator(_fit)
 ]
-CatalogName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
-ProductId = Annotated[
-    str, Field(min_length=1, max_length=rules.LONGEST_ID, pattern=rules.ID_PATTERN)
-]
-Fraction = Annotated[float, Field(ge=0, le=1)]

@@ -9,6 +9,8 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import ConfigDict, Field
 
 from visearch import records
+from visearch.contract import thumbnail_path
+from visearch.fields import ProductId
 from visearch.importing.accept import accept_product
 from visearch.store import catalogs, products
 from web.api import schemas
@@ -24,7 +26,6 @@ from web.api.common import (
     reply,
     request_id,
 )
-from web.api.fields import ProductId
 from web.api.imports import import_model
 from web.services import services
 
@@ -171,7 +172,7 @@ def _product(product: records.Product) -> schemas.Product:
         url=product.url,
         attributes=product.attributes,
         images=[
-            schemas.ProductImage(id=image.id, url=f"/thumbnails/{image.thumbnail}.jpg")
+            schemas.ProductImage(id=image.id, url=thumbnail_path(image.thumbnail))
             for image in product.images
         ],
         updated_at=product.updated_at,

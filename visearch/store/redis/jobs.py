@@ -1,8 +1,10 @@
 """Search jobs in Redis: a record per search that reaches exactly one terminal state.
 
-Keys, all expiring: ``visearch:search:<id>`` (a hash), ``…:picture`` (the query's bytes,
-until it is decoded or its deadline passes), ``visearch:seen:<id>`` (outlives the record,
-so that "expired" can be told from "never existed"), ``visearch:answer:<digest>`` (cache).
+Keys, all expiring: ``visearch:search:<id>`` (a hash), ``…:picture`` (the query's bytes, until a
+worker takes them or the deadline passes), ``visearch:seen:<id>`` (outlives the record, so that
+"expired" can be told from "never existed"), ``visearch:answer:<digest>`` (cache).
+
+A search costs four round trips beside the queue's own: accept, take, finish, read.
 """
 
 from __future__ import annotations
@@ -10,46 +12,94 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from visearch.contract import SEARCH, SearchQuery
+from visearch.contract import SEARCH
 from visearch.errors import Gone, NotFound, Overloaded
 from visearch.records import TERMINAL_SEARCH, Catalog
+from visearch.searches import SearchQuery
 from visearch.settings import Settings
+from visearch.store.redis.bell import Bell
 from visearch.store.redis.client import Client, answering
 
 SEEN_S = 24 * 3600
 CACHE_S = 600
+LOOK_S = 1.0
+"""How often a search is read while it is waited for, should its announcement be lost."""
+
+CHANNEL = "visearch:searches"
+"""Each message is the id of a search that has just reached a terminal state."""
+
+# A search whose answer is cached is finished at once. Returns the answer, "" if the search was
+# queued, or nil if too many are waiting.
+_ACCEPT = """
+local body = redis.call('GET', KEYS[3])
+if not body and redis.call('LLEN', KEYS[4]) >= tonumber(ARGV[1]) then return nil end
+redis.call('SET', KEYS[2], '', 'EX', ARGV[3])
+if body then
+  redis.call('HSET', KEYS[1], 'status', 'succeeded', 'cached', '1', 'finished_at', ARGV[6],
+             'body', body, unpack(ARGV, 8))
+  redis.call('EXPIRE', KEYS[1], ARGV[4])
+  return body
+end
+redis.call('HSET', KEYS[1], 'status', 'queued', unpack(ARGV, 8))
+redis.call('EXPIRE', KEYS[1], ARGV[2])
+if ARGV[5] ~= '' then
+  redis.call('SET', KEYS[1] .. ':picture', ARGV[5], 'EX', ARGV[7])
+end
+return ''
+"""
 
 # Only a record that is not terminal yet takes a new state: the first one wins. Past its
 # deadline a record takes none but "expired", whoever comes first.
-_TRANSITION = """
+_MOVE = """
 local known = redis.call('HMGET', KEYS[1], 'status', 'deadline')
 if known[1] ~= 'queued' and known[1] ~= 'running' then return 0 end
-local late = tonumber(ARGV[3]) > tonumber(known[2])
+local late = tonumber(ARGV[1]) > tonumber(known[2])
 if late then
-  redis.call('HSET', KEYS[1], 'status', 'expired', 'finished_at', ARGV[3], 'body', '{}')
+  redis.call('HSET', KEYS[1], 'status', 'expired', 'finished_at', ARGV[1])
 else
   redis.call('HSET', KEYS[1], unpack(ARGV, 4))
 end
-redis.call('EXPIRE', KEYS[1], ARGV[1])
-redis.call('PUBLISH', KEYS[1], ARGV[2])
+if late or ARGV[5] ~= 'running' then
+  redis.call('EXPIRE', KEYS[1], ARGV[2])
+  redis.call('PUBLISH', ARGV[3], string.match(KEYS[1], '[^:]+$'))
+end
 return late and 0 or 1
 """
 
+_TAKE = f"""
+local function move() {_MOVE} end
+if move() == 0 then return {{0}} end
+return {{1, redis.call('GETDEL', KEYS[1] .. ':picture')}}
+"""
 
-@dataclass(frozen=True)
+# The answer is cached whatever became of the search: it is right.
+_FINISH = f"""
+local function move() {_MOVE} end
+if KEYS[2] then redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', {CACHE_S}) end
+return move()
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SearchRecord:
-    """A search as stored; times in seconds since the epoch, ``body`` set when terminal."""
+    """A search as stored; times in seconds since the epoch.
+
+    ``body`` is JSON: the ``Answer`` of a succeeded search, the reason of a failed one.
+    """
 
     id: str
     status: str
     catalog: str
     created_at: float
     deadline: float
-    finished_at: float | None
-    body: dict[str, Any]
+    finished_at: float | None = None
+    cached: bool = False
+    body: bytes = b"{}"
 
     @property
     def terminal(self) -> bool:
@@ -57,86 +107,77 @@ class SearchRecord:
         return self.status in TERMINAL_SEARCH
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A search that a worker has begun; ``picture`` is None if it has none, or it was lost."""
+
+    picture: bytes | None
+
+
 class SearchJobs:
     """Accepts, moves and reads searches. Raises DependencyUnavailable without Redis."""
 
     def __init__(self, client: Client, settings: Settings) -> None:
         self._redis, self._settings = client, settings
-        self._move = client.register_script(_TRANSITION)
+        self._bell = Bell(client, CHANNEL)
+        self._accept, self._take, self._finish = (
+            client.register_script(text) for text in (_ACCEPT, _TAKE, _FINISH)
+        )
 
-    def accept(self, search_id: str, catalog: str, picture: bytes | None) -> SearchRecord:
-        """Write a queued search and its picture.
+    def accept(
+        self, search_id: str, catalog: str, picture: bytes | None, answer: str
+    ) -> SearchRecord:
+        """Write a search: finished if the answer named ``answer`` is cached, else queued.
 
         Raises:
             Overloaded: too many searches are waiting already.
         """
-        at = time.time()
-        deadline = at + self._settings.search_deadline_s
+        settings, at = self._settings, time.time()
+        deadline = at + settings.search_deadline_s
+        within, retention = int(settings.search_deadline_s), settings.search_retention_s
+        keep = within + retention
+        arguments: list[Any] = [settings.search_queue_limit, keep, max(SEEN_S, keep + 60)]
+        arguments += [retention, picture or b"", at, within + 5]
+        arguments += ["catalog", catalog, "created_at", at, "deadline", deadline]
+        keys = [_key(search_id), _seen(search_id), _answer(answer), SEARCH]
         with answering():
-            if self._redis.llen(SEARCH) >= self._settings.search_queue_limit:
-                raise Overloaded("too many searches are waiting; try again in a second")
-            self._write(search_id, "queued", catalog, at, deadline, picture)
-        return SearchRecord(search_id, "queued", catalog, at, deadline, None, {})
-
-    def accept_answered(self, search_id: str, catalog: str, body: dict[str, Any]) -> SearchRecord:
-        """Write a search that is already answered (from the cache)."""
-        at = time.time()
-        deadline = at + self._settings.search_deadline_s
-        with answering():
-            self._write(search_id, "queued", catalog, at, deadline, None)
-        self.finish(search_id, "succeeded", body)
-        return self.read(search_id)
-
-    def _write(
-        self,
-        search_id: str,
-        status: str,
-        catalog: str,
-        at: float,
-        deadline: float,
-        picture: bytes | None,
-    ) -> None:
-        key = _key(search_id)
-        fields = {"status": status, "catalog": catalog, "created_at": at, "deadline": deadline}
-        keep = int(self._settings.search_deadline_s) + self._settings.search_retention_s
-        with self._redis.pipeline() as pipe:
-            pipe.hset(key, mapping=cast(dict[Any, Any], fields))
-            pipe.expire(key, keep)
-            pipe.set(f"visearch:seen:{search_id}", catalog, ex=max(SEEN_S, keep + 60))
-            if picture is not None:
-                pipe.set(f"{key}:picture", picture, ex=int(self._settings.search_deadline_s) + 5)
-            pipe.execute()
+            body = cast("bytes | None", self._accept(keys=keys, args=arguments))
+        if body is None:
+            raise Overloaded("Too many searches are waiting. Try again in a second.")
+        queued = SearchRecord(
+            id=search_id, status="queued", catalog=catalog, created_at=at, deadline=deadline
+        )
+        if not body:
+            return queued
+        return replace(queued, status="succeeded", finished_at=at, cached=True, body=body)
 
     def withdraw(self, search_id: str) -> None:
         """Forget a search that could not be queued."""
         key = _key(search_id)
         with answering():
-            self._redis.delete(key, f"{key}:picture", f"visearch:seen:{search_id}")
+            self._redis.delete(key, f"{key}:picture", _seen(search_id))
 
-    def picture(self, search_id: str) -> bytes | None:
-        """Take the query's bytes; None if they are gone."""
+    def take(self, search_id: str) -> Taken | None:
+        """queued → running; None if the search is terminal, too late or unknown."""
+        keep = int(self._settings.search_deadline_s) + self._settings.search_retention_s
+        arguments: list[Any] = [time.time(), keep, CHANNEL, "status", "running"]
         with answering():
-            return cast("bytes | None", self._redis.getdel(f"{_key(search_id)}:picture"))
+            taken, *picture = cast("list[Any]", self._take(keys=[_key(search_id)], args=arguments))
+        return Taken(picture[0] if picture else None) if taken else None
 
-    def start(self, search_id: str) -> bool:
-        """queued → running; False if the search is terminal, too late or unknown."""
-        return self._transition(search_id, "running", "status", "running")
+    def finish(
+        self, search_id: str, status: str, body: str = "{}", *, answer: str | None = None
+    ) -> bool:
+        """Reach a terminal state; False if it has one already, or is ``expired`` by now.
 
-    def finish(self, search_id: str, status: str, body: dict[str, Any]) -> bool:
-        """Reach a terminal state; False if it has one already, or is ``expired`` by now."""
-        text = json.dumps(body)
-        return self._transition(
-            search_id, status, "status", status, "finished_at", time.time(), "body", text
-        )
-
-    def _transition(self, search_id: str, event: str, *fields: Any) -> bool:
-        keep = self._settings.search_retention_s
-        if event == "running":
-            keep += int(self._settings.search_deadline_s)
+        With ``answer``, the name of the answer, ``body`` is cached under it.
+        """
+        at = time.time()
+        arguments: list[Any] = [at, self._settings.search_retention_s, CHANNEL]
+        arguments += ["status", status, "finished_at", at, "body", body]
+        keys = [_key(search_id)] + ([_answer(answer)] if answer is not None else [])
         with answering():
-            return bool(
-                self._move(keys=[_key(search_id)], args=[keep, event, time.time(), *fields])
-            )
+            return bool(self._finish(keys=keys, args=arguments))
 
     def read(self, search_id: str) -> SearchRecord:
         """Return a search; one past its deadline is expired by this very look.
@@ -147,7 +188,7 @@ class SearchJobs:
         """
         record = self._load(search_id)
         if not record.terminal and time.time() > record.deadline:
-            self.finish(search_id, "expired", {})
+            self.finish(search_id, "expired")
             record = self._load(search_id)
         return record
 
@@ -155,45 +196,42 @@ class SearchJobs:
         with answering():
             fields = cast(dict[bytes, bytes], self._redis.hgetall(_key(search_id)))
             if not fields:
-                if self._redis.exists(f"visearch:seen:{search_id}"):
-                    raise Gone("this search is over and its result is no longer kept")
-                raise NotFound(f"there is no search {search_id!r}")
-        value = {name.decode(): text.decode() for name, text in fields.items()}
-        finished = value.get("finished_at")
+                if self._redis.exists(_seen(search_id)):
+                    raise Gone("This search is over, and its result is no longer kept.")
+                raise NotFound(f"There is no search {search_id!r}.")
+        finished = fields.get(b"finished_at")
         return SearchRecord(
             id=search_id,
-            status=value["status"],
-            catalog=value["catalog"],
-            created_at=float(value["created_at"]),
-            deadline=float(value["deadline"]),
+            status=fields[b"status"].decode(),
+            catalog=fields[b"catalog"].decode(),
+            created_at=float(fields[b"created_at"]),
+            deadline=float(fields[b"deadline"]),
             finished_at=float(finished) if finished else None,
-            body=json.loads(value.get("body", "{}")),
+            cached=b"cached" in fields,
+            body=fields.get(b"body", b"{}"),
         )
 
-    def wait(self, search_id: str, seconds: float) -> SearchRecord:
-        """Return the search as soon as it is terminal, or as it is after ``seconds``."""
-        end = time.monotonic() + seconds
-        with answering(), self._redis.pubsub(ignore_subscribe_messages=True) as events:
-            events.subscribe(_key(search_id))
-            record = self.read(search_id)
-            while not record.terminal and (left := end - time.monotonic()) > 0:
-                events.get_message(timeout=min(left, 1.0))
-                record = self.read(search_id)
-        return record
+    @contextmanager
+    def watch(self, search_id: str) -> Iterator[Callable[[float], SearchRecord]]:
+        """Yield ``wait(seconds)``: the search as soon as it is terminal, or as it is by then.
 
-    def cached(self, key: str) -> dict[str, Any] | None:
-        """Return a cached answer."""
-        with answering():
-            text = cast("bytes | None", self._redis.get(f"visearch:answer:{key}"))
-        return json.loads(text) if text else None
+        Entered before the search is queued, it misses no announcement.
+        """
+        with self._bell.listen(search_id) as rung:
 
-    def cache(self, key: str, body: dict[str, Any]) -> None:
-        """Cache an answer for ten minutes."""
-        with answering():
-            self._redis.set(f"visearch:answer:{key}", json.dumps(body), ex=CACHE_S)
+            def wait(seconds: float) -> SearchRecord:
+                end = time.monotonic() + seconds
+                while (left := end - time.monotonic()) > 0:
+                    rung.wait(min(left, LOOK_S))
+                    rung.clear()
+                    if (record := self.read(search_id)).terminal:
+                        return record
+                return self.read(search_id)
+
+            yield wait
 
 
-def answer_key(
+def answer_name(
     catalog: Catalog, revision: int, generation: str | None, query: SearchQuery, picture: str
 ) -> str:
     """Name the answer to ``query`` at one revision of a catalog, from one generation.
@@ -202,9 +240,17 @@ def answer_key(
     makes a new revision, so a cached answer is never stale; and pages of one search come from
     one generation, cached or not.
     """
-    parts = [catalog.pk, catalog.fingerprint, revision, generation, query, picture]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    parts = [catalog.pk, catalog.fingerprint, revision, generation, picture]
+    return hashlib.sha256(f"{json.dumps(parts)}{query.model_dump_json()}".encode()).hexdigest()
 
 
 def _key(search_id: str) -> str:
     return f"visearch:search:{search_id}"
+
+
+def _seen(search_id: str) -> str:
+    return f"visearch:seen:{search_id}"
+
+
+def _answer(name: str) -> str:
+    return f"visearch:answer:{name}"

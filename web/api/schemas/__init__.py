@@ -82,34 +82,19 @@ from web.api.schemas.reindexes import (
     ReindexCounts as ReindexCounts,
 )
 from web.api.schemas.searches import (
-    FacetValue as FacetValue,
-)
-from web.api.schemas.searches import (
-    Hit as Hit,
-)
-from web.api.schemas.searches import (
-    IndexState as IndexState,
-)
-from web.api.schemas.searches import (
     InlineImage as InlineImage,
 )
 from web.api.schemas.searches import (
     NewSearch as NewSearch,
 )
 from web.api.schemas.searches import (
-    ProductRef as ProductRef,
-)
-from web.api.schemas.searches import (
     Search as Search,
 )
 from web.api.schemas.searches import (
-    SearchOptions as SearchOptions,
+    json_fields as json_fields,
 )
 from web.api.schemas.searches import (
-    Shards as Shards,
-)
-from web.api.schemas.searches import (
-    Timings as Timings,
+    search_form as search_form,
 )
 from web.api.schemas.system import (
     CatalogState as CatalogState,

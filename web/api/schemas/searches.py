@@ -1,79 +1,14 @@
-"""Searches, hits and facets."""
+"""Searches as clients send and read them; their fields are those of ``visearch.searches``."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, field_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, create_model
 
-from web.api.fields import CatalogName, Fraction, ProductId
+from visearch.searches import Answer, SearchQuery
 from web.api.schemas.base import Problem, Request
-
-
-class Hit(BaseModel):
-    """One result of a search; a higher score is closer."""
-
-    rank: int
-    product_id: str
-    image_id: str
-    score: float
-    title: str | None
-    image_url: str
-    url: str | None
-    attributes: dict[str, Any]
-
-
-class Timings(BaseModel):
-    """Milliseconds of each part of a search."""
-
-    queue: float
-    decode: float
-    encode: float
-    search: float
-    hydrate: float
-    total: float
-
-
-class IndexState(BaseModel):
-    """Which state of the index answered."""
-
-    generation: str | None
-    fresh_to: datetime
-
-
-class Shards(BaseModel):
-    """How many shards of the catalog were asked; without all answers a result is partial."""
-
-    asked: int
-    answered: int
-
-
-class FacetValue(BaseModel):
-    """How many products that pass the filter have this value of an attribute."""
-
-    value: str | int | float | bool
-    count: int
-
-
-class Search(BaseModel):
-    """A search and, once it has succeeded, its results."""
-
-    id: str
-    status: Literal["queued", "running", "succeeded", "failed", "expired", "cancelled"]
-    created_at: datetime
-    finished_at: datetime | None
-    catalog: str
-    cached: bool
-    results: list[Hit] | None = None
-    total: int | None = None
-    facets: dict[str, list[FacetValue]] | None = None
-    timings_ms: Timings | None = None
-    index: IndexState | None = None
-    encoder: str | None = None
-    shards: Shards | None = None
-    error: Problem | None = None
 
 
 class InlineImage(Request):
@@ -82,35 +17,57 @@ class InlineImage(Request):
     base64: str
 
 
-class ProductRef(Request):
-    """Names a product whose picture is the query; ``catalog`` defaults to the searched one."""
-
-    catalog: CatalogName | None = None
-    id: ProductId
-
-
-class SearchOptions(Request):
-    """What both forms of a search share."""
-
-    catalog: CatalogName = "default"
-    limit: int = Field(20, ge=1, le=100)
-    offset: int = Field(0, ge=0, le=10_000)
-    box: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
-    filter: dict[str, Any] | None = None
-    min_score: float | None = Field(None, ge=-1, le=1)
-    group: bool = False
-    facets: list[str] = Field(default=[], max_length=16)
-
-    @field_validator("box")
-    @classmethod
-    def _has_area(cls, box: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if box is not None and not (box[0] < box[2] and box[1] < box[3]):
-            raise PydanticCustomError("box", "a box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1")
-        return box
-
-
-class NewSearch(SearchOptions):
+class NewSearch(SearchQuery):
     """A search as JSON: by picture, or by product ("more like this")."""
 
     image: InlineImage | None = None
-    product: ProductRef | None = None
+
+
+def _once_answered() -> type[BaseModel]:
+    """Return the fields of an answer, each null until there is one."""
+    fields: dict[str, Any] = {
+        name: (field.annotation | None, None)  # type: ignore[operator]  # of types, known at run time
+        for name, field in Answer.model_fields.items()
+    }
+    return create_model("OnceAnswered", **fields)
+
+
+class _State(BaseModel):
+    id: str
+    status: Literal["queued", "running", "succeeded", "failed", "expired", "cancelled"]
+    created_at: datetime
+    finished_at: datetime | None
+    catalog: str
+    cached: bool
+
+
+class Search(_once_answered(), _State):  # type: ignore[misc]  # a base made at run time
+    """A search and, once it has succeeded, its results."""
+
+    error: Problem | None = None
+
+
+def search_form() -> dict[str, Any]:
+    """Return the JSON schema of a search as a form: a query, each field as text, and a file."""
+    fields: dict[str, Any] = {"image": {"type": "string", "format": "binary"}}
+    for name, schema in SearchQuery.model_json_schema()["properties"].items():
+        if name != "product":
+            fields[name] = _as_text(schema)
+    return {"type": "object", "required": ["image"], "properties": fields}
+
+
+def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return how a form sends a field: what is no plain value as JSON in a text."""
+    plain = schema
+    for option in schema.get("anyOf", ()):
+        if option["type"] != "null":
+            plain = option
+    if plain["type"] in ("array", "object"):
+        return {"type": "string", "description": f"JSON {plain['type']}"}
+    return {key: value for key, value in (plain | schema).items() if key not in ("anyOf", "title")}
+
+
+def json_fields() -> tuple[str, ...]:
+    """Return the names of the fields that a form sends as JSON."""
+    form = search_form()["properties"]
+    return tuple(name for name, field in form.items() if "JSON" in field.get("description", ""))

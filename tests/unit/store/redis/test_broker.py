@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from kombu import Connection, Consumer, Message, Queue
 from kombu.common import ignore_errors
+from kombu.transport import redis
 from redis import Redis
 from redis.exceptions import ConnectionError as NoRedis
 from system import eventually
 
 from visearch.cli.redis_server import command
 from visearch.settings import Settings
-from workers import broker
+from visearch.store.redis import broker
 
 Server = subprocess.Popen[bytes]
 
@@ -55,7 +56,7 @@ def received(connection: Connection) -> Message:
 
 def test_a_connection_whose_redis_died_is_closed(settings: Settings, server: Server) -> None:
     """As Celery closes it: with a message not yet acknowledged, while two channels wait."""
-    broker.use()
+    broker.mend(redis.Transport)
     connection = Connection(settings.broker)
     message = received(connection)
     Consumer(connection.channel(), [Queue("other")]).consume()
