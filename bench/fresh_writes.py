@@ -22,12 +22,13 @@ from fresh_book import KINDS, Acknowledged, Book, Change, picture_digest, text_o
 from own_system import OwnSystem
 
 from visearch.backend import Backend
+from visearch.contract import ChunkPayload
 from visearch.encoders.spec import resolve
 from visearch.errors import DependencyUnavailable
 from visearch.importing.embed import embed_chunk
 from visearch.index.scoring import are_unit
 from visearch.records import PlannedItem
-from visearch.store import catalogs, chunks, imports, ledger
+from visearch.store import catalogs, chunks, claims, imports, ledger
 from visearch.store.schema import chunks as chunks_table
 
 SPREAD = 0.6
@@ -81,7 +82,11 @@ class Pictures:
     def write(self, changes: Sequence[Change]) -> list[Acknowledged]:
         """Commit one chunk of changes."""
         name = self._accept(changes)
-        embed_chunk(self._backend, lambda _: self._encoder, name, 0, 1, "bench")
+        message = ChunkPayload(import_id=name, chunk=0, attempt=1, request_id="bench")
+        with self._backend.database.write() as connection:
+            claim = claims.take(connection, chunks.EMBED, message, "bench")
+        assert claim is not None
+        embed_chunk(self._backend, lambda _: self._encoder, claim)
         with self._backend.database.read() as connection:
             done = imports.by_id(connection, name)
         if done.status != "succeeded":

@@ -240,7 +240,7 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="visearch-bench-") as folder,
-        own_system(reindex_share=str(options.share)) as system,
+        own_system(reindex_share=str(options.share), encoders=options.encoder) as system,
     ):
         result = measure(system, options, Path(folder))
     broken = [name for name in FAULTS if result[name]]

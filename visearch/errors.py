@@ -56,6 +56,12 @@ class VisearchError(Exception):
             self.code = code
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message; its type's name if it has none."""
+    lines = str(error).splitlines()
+    return lines[0] if lines and lines[0].strip() else type(error).__name__
+
+
 class SettingsError(VisearchError):
     """A setting, or the machine itself, prevents visearch from starting."""
 

@@ -5,23 +5,20 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
-
-import sqlalchemy as sa
+from typing import Any, cast
 
 from visearch import contract
 from visearch.backend import LoneBackend
-from visearch.contract import PlanPayload
+from visearch.contract import ChunkPayload, PlanPayload
 from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import VisearchError
 from visearch.importing import progress
 from visearch.importing.decode import decode_chunk
 from visearch.importing.embed import embed_chunk
 from visearch.importing.plan import plan
-from visearch.records import ACTIVE
+from visearch.importing.reconcile import WORKER_LOST
 from visearch.settings import Settings
-from visearch.store import chunks, imports, outbox
-from visearch.store.schema import imports as imports_table
+from visearch.store import chunks, claims, imports
 from visearch.upkeep.compaction import compact_all
 from visearch.upkeep.purge import purge
 
@@ -48,57 +45,36 @@ class InlineWorker:
 
     def recover(self) -> None:
         """Go on with the imports that a process which was killed here left behind."""
+        now = time.time()
         with self.backend.database.read() as connection:
-            running, sent = (
-                chunks.in_state(connection, state, time.time()) for state in ("running", "sent")
-            )
-            query = sa.select(imports_table).where(
-                imports_table.c.status.in_(ACTIVE), imports_table.c.planned.is_(sa.false())
-            )
-            unplanned = connection.execute(query).all()
-        for row in running:
-            detail = "the process died while it held this picture, on every try"
-            lost = {"code": "worker_lost", "detail": detail}
-            progress.release(self.backend, row.import_pk, row.chunk, row.stage, row.attempt, **lost)
+            held = claims.taken_before(connection, now)
+            sent = chunks.sent_before(connection, now)
+            unplanned = imports.unplanned_since(connection, now)
+        for claim in held:
+            progress.give_back(self.backend, claim, **WORKER_LOST)
         with self.backend.database.write() as connection:
-            for row in sent:
-                chunks.send_again(connection, row)
-            for row in unplanned:
-                payload = PlanPayload(
-                    import_id=row.id, attempt=row.attempt, request_id=row.request_id
-                )
-                outbox.add(connection, contract.PLAN_IMPORT, payload)
+            for chunk in sent:
+                chunks.send_again(connection, chunk)
+            for record in unplanned:
+                imports.send_plan(connection, record)
         self.work()
 
     def _send(self, task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
         self._messages.append((task, payload))
 
     def _run(self, task: str, payload: Mapping[str, Any]) -> None:
-        name, attempt = payload["import_id"], payload["attempt"]
         if task == contract.PLAN_IMPORT:
-            plan(self.backend, name, attempt)
+            plan(self.backend, cast(PlanPayload, payload))
             return
-        chunk = payload["chunk"]
         stage = chunks.DECODE if task == contract.DECODE_CHUNK else chunks.EMBED
+        with self.backend.database.write() as connection:
+            claim = claims.take(connection, stage, cast(ChunkPayload, payload), WORKER)
+        if claim is None:
+            return
         try:
             if stage == chunks.DECODE:
-                decode_chunk(self.backend, name, chunk, attempt, WORKER)
+                decode_chunk(self.backend, claim)
             else:
-                embed_chunk(self.backend, self._open_encoder, name, chunk, attempt, WORKER)
+                embed_chunk(self.backend, self._open_encoder, claim)
         except VisearchError as error:
-            self._release(name, chunk, stage, attempt, error)
-
-    def _release(
-        self, import_id: str, chunk: int, stage: str, attempt: int, error: VisearchError
-    ) -> None:
-        with self.backend.database.read() as connection:
-            record = imports.by_id(connection, import_id)
-        progress.release(
-            self.backend,
-            record.pk,
-            chunk,
-            stage,
-            attempt,
-            code=error.code,
-            detail=error.detail,
-        )
+            progress.give_back(self.backend, claim, code=error.code, detail=error.detail)

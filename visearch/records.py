@@ -79,7 +79,10 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """One accepted change to a catalog: a file, or a single product."""
+    """One accepted change to a catalog: a file, or a single product.
+
+    ``planned`` says whether its file was read to the end; ``attempt`` counts the readings.
+    """
 
     pk: int
     id: str
@@ -90,6 +93,7 @@ class Import:
     media: Literal["zip", "tar", "blobs"]
     source: str
     status: str
+    planned: bool
     counts: Counts
     error_code: str | None
     error_detail: str | None

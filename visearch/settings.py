@@ -52,6 +52,9 @@ class Settings:
         "bundled",
         "Encoder for new catalogs: `bundled`, `file:PATH` or `hf-hub:OWNER/NAME@REVISION`.",
     )
+    encoders: str = _setting(
+        "", "Other encoders, comma-separated, that a client may name for a catalog or a reindex."
+    )
 
     runtime: str = _setting("auto", "Runtime of the encoder: `auto`, `xla`, `onnx` or `openvino`.")
     precision: str = _setting("auto", "Arithmetic of the encoder: `auto`, `float32` or `bfloat16`.")
@@ -199,6 +202,12 @@ class Settings:
     def listed_hosts(self) -> frozenset[str]:
         """The host names in ``public_hosts``, in lower case."""
         return frozenset(re.findall(r"[^,\s]+", self.public_hosts.lower()))
+
+    @property
+    def offered_encoders(self) -> frozenset[str]:
+        """The encoders that a client may name: bundled, this server's own, and ``encoders``."""
+        listed = (spec.strip() for spec in self.encoders.split(","))
+        return frozenset({"bundled", self.encoder, *filter(None, listed)})
 
     def answers_to(self, name: str) -> bool:
         """Whether this server accepts requests for the host ``name``.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 
-from visearch.contract import EMBED, EMBED_CHUNK, REINDEX
+from visearch.contract import EMBED, EMBED_CHUNK, REINDEX, ChunkPayload
 from visearch.importing.embed import embed_chunk
 from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
 from visearch.store.redis.client import answering
 from workers.app import app, at_start, context
+from workers.claims import giving_back, take
 from workers.encoders import Encoders
-from workers.failures import releasing
 
 BUCKETS = (1, 8, 64)
 _encoders: list[Encoders] = []
@@ -29,8 +29,10 @@ def _initialise() -> None:
 @app.task(name=EMBED_CHUNK)
 def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Embed one chunk."""
-    with releasing(import_id, chunk, chunks.EMBED, attempt):
-        embed_chunk(context, _encoders[0].get, import_id, chunk, attempt, context.name)
+    message = ChunkPayload(import_id=import_id, chunk=chunk, attempt=attempt, request_id=request_id)
+    if claim := take(chunks.EMBED, message):
+        with giving_back(claim):
+            embed_chunk(context, _encoders[0].get, claim)
 
 
 @app.task(name=REINDEX)
@@ -38,7 +40,7 @@ def reindex() -> None:
     """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
     if _reindexing.acquire(blocking=False):
         try:
-            take_turn(context, _encoders[0].get, _busy)
+            take_turn(context, _encoders[0].get, _busy, context.name)
         finally:
             _reindexing.release()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import resource
 import signal
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from billiard.einfo import ExceptionInfo
@@ -13,7 +13,7 @@ from billiard.exceptions import TimeLimitExceeded
 from celery import Task, signals
 from celery.worker.request import Request
 
-from visearch.contract import DECODE_CHUNK, PLAN_IMPORT
+from visearch.contract import DECODE_CHUNK, PLAN_IMPORT, ChunkPayload, PlanPayload
 from visearch.errors import VisearchError
 from visearch.importing import progress
 from visearch.importing.decode import decode_chunk
@@ -21,7 +21,7 @@ from visearch.importing.plan import plan
 from visearch.store import imports
 from visearch.store.chunks import DECODE
 from workers.app import app, context
-from workers.failures import release, releasing
+from workers.claims import give_back_lost, giving_back, take
 
 log = structlog.get_logger(__name__)
 DECODE_LIMIT_S = 60
@@ -45,34 +45,27 @@ def _limit_memory(**_: Any) -> None:
 
 
 class _Isolated(Request):
-    """Runs in the parent when a child was killed: by a picture, or by its time limit."""
+    """Runs in the parent when a picture or the time limit has killed a child."""
 
     def on_failure(
         self, exc_info: ExceptionInfo, send_failed_event: bool = True, return_ok: bool = False
     ) -> Any:
-        """The child died. An ordinary error was released inside it; twice does no harm."""
+        """Give back what the child held; after an ordinary error it has done so itself."""
         out = super().on_failure(exc_info, send_failed_event, return_ok)
         error = getattr(exc_info.exception, "exc", exc_info.exception)
         if isinstance(error, TimeLimitExceeded):
-            detail = f"decoding took longer than {DECODE_LIMIT_S} seconds"
-            self._release("decode_timeout", detail)
+            detail = f"Decoding took longer than {DECODE_LIMIT_S} seconds. Send a simpler picture."
+            self._give_back("decode_timeout", detail)
         else:
-            self._release("decode_crashed", "the decoder crashed on this picture")
+            detail = "The decoder crashed on this picture. Save it again with another program."
+            self._give_back("decode_crashed", detail)
         return out
 
-    def _release(self, code: str, detail: str) -> None:
-        arguments = self.kwargs
-        if "chunk" not in arguments:
+    def _give_back(self, code: str, detail: str) -> None:
+        if "chunk" not in self.kwargs:
             return  # a plan; the reconciler sends it again
         try:
-            release(
-                arguments["import_id"],
-                arguments["chunk"],
-                DECODE,
-                arguments["attempt"],
-                code,
-                detail,
-            )
+            give_back_lost(cast(ChunkPayload, self.kwargs), code, detail)
         except VisearchError as error:
             # The row still says "running" under a dead claim: the reconciler finds it.
             log.error("release_failed", error=error.detail)
@@ -86,15 +79,15 @@ class _IsolatedTask(Task[Any, Any]):
 def plan_import(import_id: str, attempt: int, request_id: str) -> None:
     """List the items of an uploaded file."""
     try:
-        plan(context, import_id, attempt)
+        plan(context, PlanPayload(import_id=import_id, attempt=attempt, request_id=request_id))
     except VisearchError as error:
         log.warning("plan_failed", import_id=import_id, error=error.detail)
         raise
     except MemoryError as error:
         with context.database.read() as connection:
             record = imports.by_id(connection, import_id)
-        detail = "reading the file takes more memory than an ingest process may use"
-        progress.fail_import(context, record.pk, "archive_too_large", detail)
+        detail = "Reading the file takes more memory than an ingest process may use. Split it."
+        progress.fail_import(context, record, "archive_too_large", detail)
         # Celery stops the whole worker when a task raises MemoryError.
         raise VisearchError(detail, code="archive_too_large") from error
 
@@ -102,5 +95,7 @@ def plan_import(import_id: str, attempt: int, request_id: str) -> None:
 @app.task(name=DECODE_CHUNK, base=_IsolatedTask, time_limit=DECODE_LIMIT_S)
 def decode(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Fetch and decode one chunk."""
-    with releasing(import_id, chunk, DECODE, attempt):
-        decode_chunk(context, import_id, chunk, attempt, context.name)
+    message = ChunkPayload(import_id=import_id, chunk=chunk, attempt=attempt, request_id=request_id)
+    if claim := take(DECODE, message):
+        with giving_back(claim):
+            decode_chunk(context, claim)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 LONGEST_FILE = 280
 
 LEAVES = {
-    "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "attributes",
+    "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "rules",
     "home_lock", "scratch",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
@@ -130,6 +130,18 @@ def test_a_package_never_imports(package: str, never: tuple[str, ...]) -> None:
         f"{module} imports {name}"
         for module in sorted(sources())
         if inside(module, (package,))
+        for name in sorted(imported(module))
+        if inside(name, never)
+    ]
+    assert found == []
+
+
+def test_only_the_store_speaks_to_the_database() -> None:
+    never = ("sqlalchemy", "alembic", "visearch.store.schema")
+    found = [
+        f"{module} imports {name}"
+        for module in sorted(sources())
+        if not inside(module, ("visearch.store",))
         for name in sorted(imported(module))
         if inside(name, never)
     ]

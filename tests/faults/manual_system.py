@@ -20,8 +20,9 @@ from visearch.importing.embed import embed_chunk
 from visearch.importing.plan import plan
 from visearch.records import Import, Product
 from visearch.settings import Settings
-from visearch.store import catalogs, imports, ledger, products
+from visearch.store import catalogs, chunks, claims, imports, ledger, products
 from visearch.store.blobs import Blobs
+from visearch.store.claims import Claim
 from visearch.store.database import Database
 from visearch.store.outbox import Send
 
@@ -107,14 +108,23 @@ class ManualSystem:
     def run(self, message: Message, worker: str = "w") -> None:
         """Do what a worker does with one message; its errors come out."""
         task, payload = message
-        work = {k: v for k, v in payload.items() if k != "request_id"}
         if task == PLAN_IMPORT:
-            plan(self.backend, **work)
-        elif task == DECODE_CHUNK:
-            decode_chunk(self.backend, **work, worker=worker)
+            plan(self.backend, payload)
+            return
+        claim = self.claim(message, worker)
+        if claim is None:
+            return
+        if task == DECODE_CHUNK:
+            decode_chunk(self.backend, claim)
         else:
-            assert task == EMBED_CHUNK
-            embed_chunk(self.backend, lambda _: self.encoder, **work, worker=worker)
+            embed_chunk(self.backend, lambda _: self.encoder, claim)
+
+    def claim(self, message: Message, worker: str = "w") -> Claim | None:
+        """Claim a chunk by a message; a test may then be slow to work on it."""
+        task, payload = message
+        stage = {DECODE_CHUNK: chunks.DECODE, EMBED_CHUNK: chunks.EMBED}[task]
+        with self.database.write() as connection:
+            return claims.take(connection, stage, payload, worker)
 
     def take(self, task: str) -> list[Message]:
         """Take every queued message of one task."""

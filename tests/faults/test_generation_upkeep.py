@@ -47,7 +47,7 @@ def catalog(manual: ManualSystem) -> Catalog:
 def roll_back(manual: ManualSystem) -> None:
     with manual.database.write() as connection:
         now = catalogs.get(connection, "c")
-        catalogs.swap_generation(connection, now, generations.former(connection, now))
+        catalogs.publish_generation(connection, now, generations.former(connection, now))
 
 
 def served(manual: ManualSystem) -> Snapshot:
@@ -142,7 +142,7 @@ def test_a_rollback_never_leads_to_what_was_refused(manual: ManualSystem) -> Non
 def test_a_pointer_to_nothing_is_repaired(manual: ManualSystem) -> None:
     """A rollback may meet the purge of the very generation it goes back to."""
     with manual.database.write() as connection:
-        catalogs.swap_generation(connection, catalogs.get(connection, "c"), "purged")
+        catalogs.publish_generation(connection, catalogs.get(connection, "c"), "purged")
     assert (served(manual).generation, served(manual).parts[0].size) == (None, N)
     assert compact_all(manual.backend) == ["c"]
     assert served(manual).generation == catalog(manual).generation

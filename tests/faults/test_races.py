@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
-from manual_system import ManualSystem
+import sqlalchemy as sa
+from manual_system import ManualSystem, Message
 from system import archive, picture
 
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
@@ -13,7 +15,10 @@ from visearch.errors import DependencyUnavailable
 from visearch.ids import new_id
 from visearch.importing import plan as planning
 from visearch.importing import progress
-from visearch.store import catalogs, chunks
+from visearch.importing.decode import decode_chunk
+from visearch.records import Import
+from visearch.store import catalogs, chunks, claims, ledger, schema
+from visearch.store.claims import Claim
 from visearch.store.redis import presence
 from visearch.store.redis.client import connect
 from visearch.upkeep import purge as purging
@@ -77,7 +82,7 @@ def test_a_late_embedder_does_not_spoil_the_next_attempt(manual: ManualSystem) -
 
     def lose_the_claim(pixels: object) -> object:
         manual.encoder.embed_pixels = embed
-        release(manual, record.pk, chunks.EMBED, attempt=1)
+        give_back(manual, late)
         return embed(pixels)
 
     manual.encoder.embed_pixels = lose_the_claim
@@ -88,23 +93,105 @@ def test_a_late_embedder_does_not_spoil_the_next_attempt(manual: ManualSystem) -
     assert (done.status, done.counts.searchable, done.counts.failed) == ("succeeded", 3, 0)
 
 
-def test_a_late_decoder_leaves_no_scratch(
-    manual: ManualSystem, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_late_decoder_leaves_no_scratch(manual: ManualSystem) -> None:
+    manual.accept(manual.catalog("c"), files(3))
+    manual.run(manual.take(PLAN_IMPORT)[0])
+    (message,) = manual.take(DECODE_CHUNK)
+    late = manual.claim(message)
+    give_back(manual, message)
+    decode_chunk(manual.backend, late)
+    assert not list(manual.blobs.list("pixels"))
+
+
+def start_over(manual: ManualSystem) -> tuple[Import, Message, Claim]:
+    """Let a chunk's catalog get another encoder between decoding and embedding, and back.
+
+    Returns the import, the first message of its chunk, and the claim taken by it, which a slow
+    worker still believes to have. The chunk is sent to be decoded again.
+    """
     record = manual.accept(manual.catalog("c"), files(3))
     manual.run(manual.take(PLAN_IMPORT)[0])
-    (late,) = manual.take(DECODE_CHUNK)
-    finish = chunks.finish
+    (first,) = manual.take(DECODE_CHUNK)
+    slow = manual.claim(first)
+    assert slow is not None
+    give_back(manual, first)
+    manual.run(manual.take(DECODE_CHUNK)[0])
+    with manual.database.write() as connection:
+        connection.execute(sa.update(schema.catalogs).values(fingerprint="another"))
+    manual.run(manual.take(EMBED_CHUNK)[0])
+    with manual.database.write() as connection:
+        own = manual.encoder.fingerprint
+        connection.execute(sa.update(schema.catalogs).values(fingerprint=own))
+    return record, first, slow
 
-    def lose_the_claim(*arguments: object, **values: object) -> bool:
-        monkeypatch.setattr(chunks, "finish", finish)
-        finish(*arguments, state="waiting")
-        chunks.retry(arguments[0], record.pk, 0, 2)
-        return finish(*arguments, **values)
 
-    monkeypatch.setattr(chunks, "finish", lose_the_claim)
-    manual.run(late)
+def test_an_overtaken_message_claims_nothing_after_a_start_over(manual: ManualSystem) -> None:
+    """Attempt 1 is over for good, although the chunk is decoded a first time again."""
+    record, first, _ = start_over(manual)
+    assert manual.claim(first) is None
+    manual.drain()
+    done = manual.read(record)
+    assert (done.status, done.counts.searchable) == ("succeeded", 3)
+    assert (done.counts.fetched, done.counts.decoded) == (3, 3)
+
+
+def test_a_lost_claim_commits_nothing_after_a_start_over(manual: ManualSystem) -> None:
+    record, _, slow = start_over(manual)
+    (message,) = manual.take(DECODE_CHUNK)
+    owner = manual.claim(message)
+    assert owner is not None and owner.attempt > slow.attempt
+    decode_chunk(manual.backend, slow)
+    assert manual.take(EMBED_CHUNK) == [] and manual.read(record).counts.decoded == 0
     assert not list(manual.blobs.list("pixels"))
+    decode_chunk(manual.backend, owner)
+    manual.drain()
+    done = manual.read(record)
+    assert (done.status, done.counts.searchable) == ("succeeded", 3)
+    with manual.database.read() as connection:
+        assert [i.attempts for i in ledger.items(connection, record.pk, limit=9)] == [1, 1, 1]
+
+
+def test_every_stage_has_all_its_tries(manual: ManualSystem) -> None:
+    """``max_attempts`` counts the tries of one stage; the ledger shows them."""
+    record = manual.accept(manual.catalog("c"), files(1))
+    manual.run(manual.take(PLAN_IMPORT)[0])
+    give_up_on: Message | None = None
+    for task, last in ((DECODE_CHUNK, 2), (EMBED_CHUNK, 3)):
+        for tries in range(1, last + 1):
+            (give_up_on,) = manual.take(task)
+            claim = manual.claim(give_up_on)
+            assert claim is not None and claim.tries == tries
+            give_back(manual, give_up_on)
+        if task == DECODE_CHUNK:
+            manual.run(manual.take(task)[0])
+    done = manual.read(record)
+    assert (done.status, done.counts.failed) == ("failed", 1)
+    with manual.database.read() as connection:
+        (item,) = ledger.items(connection, record.pk, limit=9)
+    assert (item.attempts, item.code) == (3, "worker_lost")
+
+
+def test_a_postponed_chunk_is_claimed_by_its_next_message_only(manual: ManualSystem) -> None:
+    record = manual.accept(manual.catalog("c"), files(3))
+    manual.run(manual.take(PLAN_IMPORT)[0])
+    (message,) = manual.take(DECODE_CHUNK)
+    claim = manual.claim(message)
+    assert claim is not None
+    with manual.database.write() as connection:
+        assert claim.postpone(connection)
+        assert not claim.postpone(connection)
+        assert claims.held(connection, message[1]) is None
+    assert manual.claim(message) is None
+    with manual.database.write() as connection:
+        (lost,) = chunks.sent_before(connection, time.time())
+        chunks.send_again(connection, lost)
+    manual.backend.flush()
+    again = manual.claim(manual.queue[0])
+    assert again is not None and (again.tries, again.attempt) == (1, 2)
+    decode_chunk(manual.backend, again)
+    del manual.queue[0]
+    manual.drain()
+    assert manual.read(record).status == "succeeded"
 
 
 def test_a_message_delivered_twice_counts_once(manual: ManualSystem) -> None:
@@ -117,17 +204,19 @@ def test_a_message_delivered_twice_counts_once(manual: ManualSystem) -> None:
     assert (done.status, done.counts.searchable, done.counts.failed) == ("succeeded", 10, 0)
 
 
-def release(manual: ManualSystem, import_pk: int, stage: str, attempt: int) -> None:
-    progress.release(
-        manual.backend, import_pk, 0, stage, attempt, code="worker_lost", detail="for the test"
-    )
+def give_back(manual: ManualSystem, message: Message) -> None:
+    """Do what the reconciler does with the claim that was taken by a message."""
+    with manual.database.read() as connection:
+        claim = claims.held(connection, message[1])
+    assert claim is not None
+    progress.give_back(manual.backend, claim, code="worker_lost", detail="for the test")
 
 
 def test_a_queue_that_is_away_fails_nobody(manual: ManualSystem) -> None:
     """What was committed is accepted; its message follows."""
     send = manual._send
 
-    def away(task: str, payload: object) -> None:
+    def away(task: str, payload: object, queue: str | None = None) -> None:
         raise DependencyUnavailable("for the test")
 
     manual.sender = away

@@ -6,6 +6,7 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -68,6 +69,31 @@ def test_bad_input_is_refused_with_a_reason_and_spoils_nothing(tmp_path: Path) -
         (tmp_path / "x.zip").write_bytes(b"no archive at all")
         with pytest.raises(UnsupportedArchive):
             shop.add_archive(tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        {"product_id": ""},
+        {"product_id": "a" * 513},
+        {"product_id": "a\nb"},
+        {"title": "x" * 2001},
+        {"title": "a\0b"},
+        {"url": "x" * 4001},
+        {"attributes": {"a": float("nan")}},
+        {"attributes": {"a": "\0"}},
+        {"attributes": {"a": {"b": 1}}},
+        {"attributes": {str(i): i for i in range(65)}},
+    ],
+)
+def test_what_the_server_refuses_of_a_product_is_refused_here(
+    tmp_path: Path, product: dict[str, Any]
+) -> None:
+    with Catalog(tmp_path) as shop:
+        with pytest.raises(InvalidRequest) as caught:
+            shop.add(product.pop("product_id", "a"), picture(1), **product)
+        assert str(caught.value).endswith(".")
+        assert len(shop) == 0
 
 
 def test_an_archive_with_a_broken_picture_is_partial(tmp_path: Path) -> None:

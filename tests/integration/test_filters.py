@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from shop import PRODUCTS, find, ids
 from system import System, picture
 
-from visearch.attributes import number_of
+from visearch.rules import number_of
 
 PROPERTY = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -186,3 +186,22 @@ def test_two_imports_at_once_do_not_disturb_each_other(system: System) -> None:
     counted = {c: system.http.get(f"/v1/catalogs/{c}").json()["products"] for c in (one, other)}
     assert counted == {one: 120, other: 10}
     assert sorted(ids(find(system, one, picture(21), limit=2))) == ["a/p21", "b/p21"]
+
+
+def test_files_and_single_products_are_listed_apart(system: System) -> None:
+    catalog = system.create_catalog("apart")
+    files = [
+        system.finish(system.upload(catalog, archive([("a.jpg", picture(i))]))) for i in (1, 2)
+    ]
+    puts = [add(system, catalog, name, picture(3)) for name in ("b", "c")]
+    where = f"/v1/catalogs/{catalog}/imports"
+
+    def listed(**params: Any) -> list[str]:
+        page = system.http.get(where, params=params).raise_for_status().json()
+        return [record["id"] for record in page["items"]]
+
+    assert listed() == listed(kind="file") == [record["id"] for record in reversed(files)]
+    assert listed(kind="product") == [record["id"] for record in reversed(puts)]
+    assert system.http.get(where, params={"kind": "product", "limit": 1}).json()["next_cursor"]
+    assert system.http.get(where, params={"kind": "other"}).status_code == 422
+    assert system.http.get(f"{where}/{puts[0]['id']}").json()["id"] == puts[0]["id"]

@@ -16,6 +16,12 @@ def _path(catalog: str, product_id: str) -> str:
     return f"/v1/catalogs/{catalog}/products/{product_id}"
 
 
+def _writes(system: System, catalog: str) -> list[dict[str, Any]]:
+    """Return the imports of products that were put by themselves, newest first."""
+    answer = system.http.get(f"/v1/catalogs/{catalog}/imports", params={"kind": "product"})
+    return list(answer.raise_for_status().json()["items"])
+
+
 def test_a_product_of_several_pictures_as_a_form(system: System) -> None:
     catalog = system.create_catalog("form")
     text = {**MAKE, "attributes": {"colour": "red", "sizes": ["S", "M"], "price": 9.5, "new": True}}
@@ -56,7 +62,7 @@ def test_a_patch_is_in_the_next_answer_and_encodes_nothing(system: System) -> No
     catalog = system.create_catalog("patched")
     add(system, catalog, "a", picture(1), **MAKE, attributes={"colour": "red"})
     before = system.http.get(_path(catalog, "a")).json()
-    n_imports = len(system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"])
+    n_imports = len(_writes(system, catalog))
 
     answer = system.http.patch(_path(catalog, "a"), json={"attributes": {"colour": "blue"}})
     after = answer.json()
@@ -68,7 +74,7 @@ def test_a_patch_is_in_the_next_answer_and_encodes_nothing(system: System) -> No
     assert hit["attributes"] == {"colour": "blue"}
     cleared = system.http.patch(_path(catalog, "a"), json={"title": None, "url": "/new"}).json()
     assert (cleared["title"], cleared["url"]) == (None, "/new")
-    assert len(system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"]) == n_imports
+    assert len(_writes(system, catalog)) == n_imports == 1
 
 
 def test_a_deleted_product_is_gone_at_once(system: System) -> None:
@@ -147,7 +153,31 @@ def test_an_invalid_product_is_refused(
     answer = system.http.put(_path(catalog, "a"), json=body)
     assert answer.status_code == 422, answer.text
     assert [error["pointer"] for error in answer.json()["errors"]][-1] == pointer
-    assert system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"] == []
+    assert _writes(system, catalog) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"title": "x" * 2001}, "/title"),
+        ({"title": "a\0b"}, "/title"),
+        ({"url": "x" * 4001}, "/url"),
+        ({"attributes": {"a\0": 1}}, "/attributes/a\0"),
+        ({"attributes": {"a": "x" * 17_000}}, "/attributes"),
+    ],
+)
+def test_every_way_to_write_a_product_has_one_rule(
+    system: System, fields: dict[str, Any], pointer: str
+) -> None:
+    path = _path(system.create_catalog("one-rule"), "a")
+    form = [("image", ("a.jpg", picture(1))), ("product", (None, json.dumps(fields)))]
+    for answer in (
+        system.http.put(path, json={"images": [b64(picture(1))], **fields}),
+        system.http.put(path, files=form),
+        system.http.patch(path, json=fields),
+    ):
+        assert answer.status_code == 422, answer.text
+        assert [error["pointer"] for error in answer.json()["errors"]][-1].startswith(pointer)
 
 
 def test_an_invalid_form_is_refused(system: System) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,20 +19,30 @@ N = 90
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """A system that builds generations of few pictures."""
-    settings = {"compact_min": "40", "compact_ratio": "0.5", "reindex_share": "1.0"}
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Where the other encoders are going to lie: the operator lists them before they exist."""
+    folder = tmp_path_factory.mktemp("encoders")
+    return {name: folder / f"{name}.safetensors" for name in ("half", "blank", "uploaded")}
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory, files: dict[str, Path]) -> Iterator[System]:
+    """A system that builds generations of few pictures, and offers two other encoders."""
+    settings = {
+        "compact_min": "40",
+        "compact_ratio": "0.5",
+        "reindex_share": "1.0",
+        "encoders": f"file:{files['half']}, file:{files['blank']}",
+    }
     running = System(tmp_path_factory.mktemp("reindex") / "home", **settings).start()
     yield running
     assert running.stop() == 0, running.output()
 
 
 @pytest.fixture(scope="module")
-def encoders(system: System, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def encoders(system: System, files: dict[str, Path]) -> dict[str, str]:
     """Two other encoders: a good one, the half of the bundled one, and one that knows nothing."""
-    half, blank = (
-        tmp_path_factory.mktemp("encoders") / f"{n}.safetensors" for n in ("half", "blank")
-    )
+    half, blank = files["half"], files["blank"]
     made = system.cli("weights", "cut", "bundled", "--dimension", "128", "--out", str(half))
     assert made.returncode == 0, made.stderr
     preprocess = Preprocess(size=32, fit="stretch", mean=(0.5,) * 3, std=(0.5,) * 3)
@@ -169,8 +180,6 @@ def test_what_cannot_be_done_is_refused(system: System, encoders: dict[str, str]
     where = "/v1/catalogs/refused"
     assert system.http.post(f"{where}/reindex", json={}).status_code == 409  # has it already
     assert system.http.post(f"{where}/rollback").status_code == 409
-    unknown = system.http.post(f"{where}/reindex", json={"encoder": "file:/nowhere"})
-    assert unknown.status_code == 422 and "nowhere" in unknown.json()["detail"]
     reindex = begin(system, "refused", encoder=encoders["half"], activate="manual")
     again = system.http.post(f"{where}/reindex", json={"encoder": encoders["blank"]})
     assert again.status_code == 409 and reindex["id"] in again.json()["detail"]
@@ -180,3 +189,34 @@ def test_what_cannot_be_done_is_refused(system: System, encoders: dict[str, str]
     assert system.http.delete(one).status_code == 409
     assert system.http.post(f"{one}/activate").status_code == 409
     assert system.http.get(f"{where}/reindex/none").status_code == 404
+
+
+def test_a_client_names_only_encoders_that_are_offered(
+    system: System, encoders: dict[str, str], files: dict[str, Path]
+) -> None:
+    """Whether a file exists, or is an encoder even, makes no difference."""
+    system.create_catalog("offered")
+    files["uploaded"].write_bytes(files["half"].read_bytes())
+    pulled = "hf-hub:owner/name@v1"
+    specs = (
+        f"file:{files['uploaded']}",
+        "file:/nowhere",
+        "file:/etc/passwd",
+        pulled,
+        "x",
+        "hf-hub:",
+    )
+    answers = [
+        system.http.request(method, path, json={"encoder": spec})
+        for spec in specs
+        for method, path in (
+            ("POST", "/v1/catalogs/offered/reindex"),
+            ("PUT", "/v1/catalogs/never-made"),
+        )
+    ]
+    assert {answer.status_code for answer in answers} == {422}
+    assert len({answer.json()["detail"] for answer in answers}) == 1
+    assert "does not offer" in answers[0].json()["detail"]
+    assert answers[0].json()["errors"][0]["pointer"] == "/encoder"
+    made = system.http.put("/v1/catalogs/halved", json={"encoder": encoders["half"]})
+    assert (made.status_code, made.json()["encoder"]) == (201, encoders["half"])

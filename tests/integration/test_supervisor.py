@@ -68,7 +68,7 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"port": "many"}, "VISEARCH_PORT is 'many'. Use a whole number above 0."),
         ({"prot": "1"}, "VISEARCH_PROT: no such setting"),
         ({"host": "0.0.0.0"}, "VISEARCH_OPEN_ACCESS"),
-        ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is no Redis URL"),
+        ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is not the URL of a Redis"),
         ({"database_url": "nonsense"}, "VISEARCH_DATABASE_URL"),
         ({"blobs_url": "nonsense"}, "VISEARCH_BLOBS_URL"),
         ({"encoder": "nonsense"}, "There is no encoder 'nonsense'"),

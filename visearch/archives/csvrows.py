@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from visearch.archives.lines import broken
 from visearch.archives.row import Row, make_row
-from visearch.attributes import number_of
 from visearch.records import Attributes
+from visearch.rules import number_of
 
 _LONGEST_ROW = 4 * 1024 * 1024
 

@@ -15,12 +15,12 @@ from visearch.archives.tars import TarArchive
 from visearch.archives.zips import ZipArchive
 from visearch.errors import ArchiveTooLarge
 from visearch.records import Attributes, PlannedItem
+from visearch.rules import LONGEST_ID, id_problem
 
-LONGEST_ID = 512
-# U+FFFD replaces bytes that are not text: two such names could become one product.
-_NO_ID_ADVICE = f"The product id is not 1 to {LONGEST_ID} printable characters. Change it."
+# Characters that no id has.
 _NO_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _USE_A_FILE = "visearch does not fetch pictures by URL; put the picture in the archive"
+_NO_ID_ADVICE = f"The product id is not 1 to {LONGEST_ID} printable characters. Change it."
 _URL = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -108,7 +108,7 @@ def _named(
 
 
 def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -> PlannedItem:
-    code = "invalid_product_id" if _is_no_id(key) else member.code
+    code = "invalid_product_id" if id_problem(key) else member.code
     if code is not None:
         detail = PROBLEMS.get(code, _NO_ID_ADVICE)
         return PlannedItem(
@@ -136,13 +136,9 @@ def _refused(path: str, row: Row, position: int, code: str, why: str) -> Planned
         path=_shown(path),
         product_id=_shown(row.id),
         position=position,
-        code="invalid_product_id" if row.id and _is_no_id(row.id) else code,
+        code="invalid_product_id" if row.id and id_problem(row.id) else code,
         detail=f"Manifest line {row.line}: {why}.",
     )
-
-
-def _is_no_id(key: str) -> bool:
-    return not 0 < len(key) <= LONGEST_ID or _NO_ID.search(key) is not None
 
 
 def _shown(text: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from visearch.attributes import problem_of
 from visearch.records import Attributes
+from visearch.rules import attributes_problem, text_problem
 
 SEPARATOR = "|"
 
@@ -36,8 +36,8 @@ def make_row(
 ) -> Row:
     """Make a row of its id, its image cells and its ``(title, url)``.
 
-    A row without an id or a picture, or with attributes that break the rules, gets a
-    ``problem``.
+    A row without an id or a picture, or with texts or attributes that a product cannot have,
+    gets a ``problem``.
     """
     named = [path.strip() for cell in images for path in cell.split(SEPARATOR)]
     paths = tuple(path for path in named if path)
@@ -47,7 +47,7 @@ def make_row(
     elif not paths:
         problem = "the row names no image"
     else:
-        problem = problem_of(attributes)
+        problem = text_problem(*texts) or attributes_problem(attributes)
     return Row(line, product_id, paths, texts[0] or None, texts[1] or None, attributes, problem)
 
 

@@ -12,15 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import sqlalchemy as sa
 from obstore.exceptions import BaseError
 
 from visearch.cli import redis_server
 from visearch.encoders.spec import resolve
-from visearch.errors import SettingsError, VisearchError
+from visearch.errors import SettingsError, VisearchError, first_line
 from visearch.settings import Settings
 from visearch.store.blobs import Blobs
-from visearch.store.database import Database
+from visearch.store.database import check_url
 from visearch.store.redis.client import answering, connect
 
 MIN_DISK_BYTES = 1 << 30
@@ -143,18 +142,14 @@ def _redis(settings: Settings) -> str:
         with answering():
             connect(settings.redis_url).ping()
     except ValueError as error:
-        raise SettingsError(f"VISEARCH_REDIS_URL is no Redis URL: {error}") from error
+        raise SettingsError(f"VISEARCH_REDIS_URL is not the URL of a Redis: {error}.") from error
     return "answers"
 
 
 def _database(settings: Settings) -> str:
     if not settings.database_url:
         return "embedded, SQLite"
-    try:
-        with Database(settings.database_url).read() as connection:
-            connection.execute(sa.text("SELECT 1"))
-    except (sa.exc.ArgumentError, ImportError) as error:
-        raise SettingsError(f"VISEARCH_DATABASE_URL is of no use: {error}") from error
+    check_url(settings.database_url)
     return "answers"
 
 
@@ -164,8 +159,8 @@ def _blobs(settings: Settings) -> str:
     try:
         Blobs(settings.blobs_url, settings.home / "cache").exists("doctor")
     except (ValueError, BaseError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingsError(f"VISEARCH_BLOBS_URL is of no use: {reason}") from error
+        reason = first_line(error)
+        raise SettingsError(f"VISEARCH_BLOBS_URL cannot be used: {reason}. Correct it.") from error
     return "answers"
 
 

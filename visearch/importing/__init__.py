@@ -5,7 +5,8 @@ plan       list the file's items into the ledger, cut them into chunks
 decode     one chunk: bytes to checked pictures, thumbnails and encoder pixels
 embed      one chunk: pixels to embeddings, products and images
 progress   counters, the terminal state, retries
-reconcile  what the queue lost is sent again, what a dead worker held is released
+describe   what a chunk says about its products
+reconcile  what the queue lost is sent again, what a dead worker held is given back
 
 Each step is short and idempotent; workers call them, and so does ``visearch.Catalog``.
 """

@@ -1,4 +1,4 @@
-"""Accepting work: the bytes are stored and the import is a row before anyone answers."""
+"""Accepting work: before anyone answers, the bytes are stored and the import has its row."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 from visearch.archives import sniff
-from visearch.attributes import problem_of
 from visearch.backend import Backend
-from visearch.contract import PLAN_IMPORT, PlanPayload
 from visearch.errors import ArchiveTooLarge, InvalidRequest
 from visearch.ids import new_id
 from visearch.records import Attributes, Import, PlannedItem
-from visearch.store import catalogs, chunks, imports, ledger, outbox
+from visearch.rules import product_problem
+from visearch.store import catalogs, chunks, imports, ledger
+from visearch.store.imports import PRODUCTS
 
 SNIFF_BYTES = 4096
 MAX_PRODUCT_IMAGES = 10
@@ -47,8 +47,7 @@ def accept_file(
                 source=source,
                 request_id=request_id,
             )
-            payload = PlanPayload(import_id=import_id, attempt=1, request_id=request_id)
-            outbox.add(connection, PLAN_IMPORT, payload)
+            imports.send_plan(connection, record)
     except BaseException:
         backend.blobs.delete(source)
         raise
@@ -56,7 +55,7 @@ def accept_file(
 
 
 def _head(parts: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Take enough bytes to recognise the format, and give them back to the stream."""
+    """Read enough bytes to recognise the format; returns them, and the whole stream anew."""
     source, taken = iter(parts), b""
     for part in source:
         taken += part
@@ -76,7 +75,7 @@ def _bounded(parts: Iterable[bytes], limit: int) -> Iterator[bytes]:
         total += len(part)
         if total > limit:
             raise ArchiveTooLarge(
-                f"the file is larger than the limit of {limit} bytes; split it into several imports"
+                f"The file has more than {limit} bytes. Split it into several imports."
             )
         yield part
 
@@ -96,13 +95,14 @@ def accept_product(
 
     Raises:
         NotFound: no such catalog.
-        InvalidRequest: no picture, or more than ten; too many or too long attributes.
+        InvalidRequest: no picture, or more than ten; an id, a text or attributes that a product
+            cannot have (``visearch.rules``).
     """
     if not 1 <= len(pictures) <= MAX_PRODUCT_IMAGES:
-        detail = f"a product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}"
+        detail = f"A product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}."
         raise InvalidRequest(detail, (("/images", detail),))
-    if problem := problem_of(attributes or {}):
-        raise InvalidRequest(problem, (("/attributes", problem),))
+    if problem := product_problem(product_id, title, url, attributes or {}):
+        raise InvalidRequest(problem[1], (problem,))
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
     digests = [backend.blobs.put_digest("pictures", data) for data in pictures]
@@ -124,7 +124,7 @@ def accept_product(
             connection,
             catalogs.get(connection, catalog),
             mode="upsert",
-            media="blobs",
+            media=PRODUCTS,
             source="",
             request_id=request_id,
         )

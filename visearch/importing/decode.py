@@ -1,7 +1,7 @@
 """Decoding one chunk: bytes → checked pictures → originals, thumbnails, encoder pixels.
 
-Runs in a process that may be killed by what it decodes; nothing is visible before the
-one transaction at the end.
+A picture may kill the process that decodes it; nothing is visible before the one transaction
+at the end.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sqlalchemy as sa
 
 from visearch import archives
 from visearch.backend import Backend
@@ -21,8 +20,9 @@ from visearch.encoders.spec import resolve
 from visearch.errors import ImageError, ImageTooLarge, NotFound, VisearchError
 from visearch.images import Limits, Preprocess, decode, thumbnail
 from visearch.importing import progress
-from visearch.records import ACTIVE, Import
-from visearch.store import catalogs, chunks, imports, ledger
+from visearch.store import catalogs, imports, ledger
+from visearch.store.claims import Claim
+from visearch.store.imports import PRODUCTS
 
 
 @dataclass(frozen=True)
@@ -32,31 +32,23 @@ class _Decoded:
     pixels: npt.NDArray[np.uint8]
 
 
-def decode_chunk(backend: Backend, import_id: str, chunk: int, attempt: int, worker: str) -> None:
+def decode_chunk(backend: Backend, claim: Claim) -> None:
     """Fetch and decode the pictures of a chunk and hand it on to the encoder.
 
     A picture that cannot be used is failed with its own code; the others go on.
     """
-    with backend.database.write() as connection:
-        record = imports.by_id(connection, import_id)
-        claimed = chunks.claim(connection, record.pk, chunk, chunks.DECODE, attempt, worker)
-        if claimed is None or record.status not in ACTIVE:
-            return
-        rows = ledger.chunk_items(connection, record.pk, chunk)
-        catalog = catalogs.get(connection, record.catalog)
+    with backend.database.read() as connection:
+        catalog = catalogs.get(connection, claim.record.catalog)
     spec = resolve(catalog.encoder)
-    fetched = _fetch(backend, record, rows)
-    results = [_use(backend, spec.preprocess, data) for data in fetched]
-    _commit(backend, record, chunk, attempt, rows, results, spec.fingerprint)
+    results = [_use(backend, spec.preprocess, data) for data in _fetch(backend, claim)]
+    _commit(backend, claim, results, spec.fingerprint)
     backend.flush()
 
 
-def _fetch(
-    backend: Backend, record: Import, rows: Sequence[sa.Row[Any]]
-) -> Iterator[bytes | VisearchError]:
-    limit = backend.settings.max_image_bytes
-    locators = [row.locator for row in rows]
-    if record.media == "blobs":
+def _fetch(backend: Backend, claim: Claim) -> Iterator[bytes | VisearchError]:
+    limit, record = backend.settings.max_image_bytes, claim.record
+    locators = [item.locator for item in claim.items]
+    if record.media == PRODUCTS:
         return (_fetch_blob(backend, locator["blob"], limit) for locator in locators)
     read_range = partial(backend.blobs.get_range, record.source)
     return archives.fetch(read_range, record.media, locators, max_bytes=limit)
@@ -65,7 +57,9 @@ def _fetch(
 def _fetch_blob(backend: Backend, digest: str, limit: int) -> bytes | VisearchError:
     try:
         if backend.blobs.size(f"pictures/{digest}") > limit:
-            return ImageTooLarge(f"the picture has more than {limit} bytes; make it smaller")
+            return ImageTooLarge(
+                f"The picture file has more than {limit} bytes. Send a smaller copy."
+            )
         return backend.blobs.get(f"pictures/{digest}")
     except NotFound as error:
         return error
@@ -89,60 +83,52 @@ def _use(
 
 
 def _commit(
-    backend: Backend,
-    record: Import,
-    chunk: int,
-    attempt: int,
-    rows: Sequence[sa.Row[Any]],
-    results: Sequence[_Decoded | VisearchError],
-    fingerprint: str,
+    backend: Backend, claim: Claim, results: Sequence[_Decoded | VisearchError], fingerprint: str
 ) -> None:
     good = [r.pixels for r in results if isinstance(r, _Decoded)]
     # Not under a digest: equal pictures of two imports must not share what is deleted once.
-    pixels = f"{record.id}-{chunk}-{attempt}" if good else None
+    pixels = claim.name if good else None
     if pixels:
         backend.blobs.put(f"pixels/{pixels}", np.stack(good).tobytes())
-    made = {"pixels": pixels, "fingerprint": fingerprint} if pixels else {}
-    if not _hand_on(backend, record, chunk, attempt, rows, results, made) and pixels:
+    if not _settle(backend, claim, results, pixels, fingerprint) and pixels:
         backend.blobs.delete(f"pixels/{pixels}")
 
 
-def _hand_on(
+def _settle(
     backend: Backend,
-    record: Import,
-    chunk: int,
-    attempt: int,
-    rows: Sequence[sa.Row[Any]],
+    claim: Claim,
     results: Sequence[_Decoded | VisearchError],
-    made: dict[str, str],
+    pixels: str | None,
+    fingerprint: str,
 ) -> bool:
-    """Write the results into the ledger; False if another attempt has taken over.
+    """Write the results into the ledger; False if the claim was lost.
 
-    ``made`` is what the next stage needs; nothing, if no picture can be used.
+    ``pixels`` is None if no picture can be used: then nothing is left for the encoder.
     """
-    changes = [_change(row.item, attempt, r) for row, r in zip(rows, results, strict=True)]
+    record = claim.record
+    changes = [
+        _change(item.item, claim.tries, result)
+        for item, result in zip(claim.items, results, strict=True)
+    ]
     with backend.database.write() as connection:
-        progress.take_locks(connection, record.pk)
-        state = (
-            {"state": "waiting", "stage": chunks.EMBED, "attempt": 1, **made}
-            if made
-            else {"state": "done"}
-        )
-        if not chunks.finish(connection, record.pk, chunk, chunks.DECODE, attempt, **state):
+        progress.take_locks(connection, record)
+        if pixels:
+            held = claim.hand_on(connection, pixels=pixels, fingerprint=fingerprint)
+        else:
+            held = claim.done(connection)
+        if not held:
             return False
         ledger.update_items(connection, record.pk, changes)
         fetched = sum(change["stage"] != "fetch" for change in changes)
         decoded = sum(isinstance(r, _Decoded) for r in results)
-        failed = len(rows) - decoded
+        failed = len(results) - decoded
         imports.count(connection, record.pk, fetched=fetched, decoded=decoded, failed=failed)
-        if made:
-            chunks.send(connection, record.pk, [chunk])
         progress.advance(connection, record.pk, backend.settings)
     return True
 
 
-def _change(item: int, attempt: int, result: _Decoded | VisearchError) -> dict[str, Any]:
-    common = {"item": item, "attempts": attempt}
+def _change(item: int, tries: int, result: _Decoded | VisearchError) -> dict[str, Any]:
+    common = {"item": item, "attempts": tries}
     if isinstance(result, _Decoded):
         stored = {"sha256": result.sha256, "thumbnail": result.thumbnail}
         return {**common, **stored, "stage": "embed"}

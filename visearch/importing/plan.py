@@ -9,10 +9,12 @@ from itertools import islice
 
 from visearch import archives
 from visearch.backend import Backend
+from visearch.contract import PlanPayload
 from visearch.errors import ArchiveCorrupt, ArchiveError, DependencyUnavailable, NotFound
 from visearch.importing import progress
 from visearch.records import ACTIVE, Import, PlannedItem
 from visearch.store import chunks, imports, ledger
+from visearch.store.imports import PRODUCTS
 
 LEDGER_BATCH = 2_000
 CHUNK_BYTES = 16 << 20
@@ -21,26 +23,26 @@ PULSE_S = 3.0
 Numbered = tuple[int, PlannedItem]
 
 
-def plan(backend: Backend, import_id: str, attempt: int) -> None:
+def plan(backend: Backend, message: PlanPayload) -> None:
     """List the items of an import; the first chunks are sent while it still reads.
 
     Idempotent: listing is deterministic, so a second run goes on after the rows the
     first one committed. A file that cannot be read fails the import with its reason.
     """
     with backend.database.read() as connection:
-        record = imports.by_id(connection, import_id)
-    if record.status not in ACTIVE or record.attempt != attempt:
+        record = imports.by_id(connection, message["import_id"])
+    if record.status not in ACTIVE or record.attempt != message["attempt"]:
         return
     try:
         with _sign_of_life(backend, record):
             total = _list_items(backend, record)
     except (ArchiveError, NotFound) as error:
-        progress.fail_import(backend, record.pk, error.code, error.detail)
+        progress.fail_import(backend, record, error.code, error.detail)
         return
     if total is None:
         return  # cancelled, or another run has taken over
     with backend.database.write() as connection:
-        progress.take_locks(connection, record.pk)
+        progress.take_locks(connection, record)
         imports.start(connection, record.pk, total)
         progress.advance(connection, record.pk, backend.settings)
     backend.flush()
@@ -55,9 +57,9 @@ def _sign_of_life(backend: Backend, record: Import) -> Iterator[None]:
         while not stop.wait(PULSE_S):
             try:
                 with backend.database.write() as connection:
-                    imports.touch(connection, record.pk, record.attempt)
+                    imports.touch(connection, record)
             except DependencyUnavailable:
-                continue  # the planner itself will hear of it
+                continue  # the planner itself will fail on it
 
     thread = threading.Thread(target=pulse, daemon=True, name="planning")
     thread.start()
@@ -83,13 +85,13 @@ def _list_items(backend: Backend, record: Import) -> int | None:
             total += len(batch)
             backend.flush()
     if total == 0:
-        raise ArchiveCorrupt("the file holds no pictures; nothing was imported")
+        raise ArchiveCorrupt("The file holds no pictures. Add some and upload it again.")
     return total
 
 
 def _archive_media(record: Import) -> archives.Media:
-    if record.media == "blobs":
-        raise ArchiveCorrupt("an import of single products has no file to read")
+    if record.media == PRODUCTS:
+        raise ArchiveCorrupt("An import of a single product has no file to read.")
     return record.media
 
 

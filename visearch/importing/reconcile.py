@@ -1,18 +1,14 @@
-"""Reconciling: what the queue lost is sent again, what a dead worker held is released."""
+"""Reconciling: what the queue lost is sent again, what a dead worker held is given back."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
 
-import sqlalchemy as sa
-
 from visearch.backend import Backend
-from visearch.contract import EMBED, INGEST, PLAN_IMPORT, PlanPayload
+from visearch.contract import EMBED, INGEST
 from visearch.importing import progress
-from visearch.records import ACTIVE
-from visearch.store import chunks, outbox
-from visearch.store.schema import imports
+from visearch.store import chunks, claims, imports
 
 DEAD_AFTER_S = 6.0
 RUNNING_LIMIT_S = 300.0
@@ -20,6 +16,10 @@ LOST_AFTER_S = 8.0
 LOST_ANYWAY_S = 600.0
 """A queue may never be empty: after this long a message is sent again all the same."""
 PLAN_STALLED_S = 15.0
+WORKER_LOST = {
+    "code": "worker_lost",
+    "detail": "The worker that held this picture died on every try. Import the picture again.",
+}
 _QUEUE = {chunks.DECODE: INGEST, chunks.EMBED: EMBED}
 
 
@@ -32,69 +32,46 @@ def reconcile(backend: Backend, alive: Collection[str], queue_depth: Callable[[s
         queue_depth: messages waiting in a queue.
     """
     backend.flush()
-    _release_dead(backend, alive)
+    _give_back_lost(backend, alive)
     _resend_lost(backend, queue_depth)
     _resend_plans(backend, queue_depth)
     backend.flush()
 
 
-def _release_dead(backend: Backend, alive: Collection[str]) -> None:
-    """Release chunks whose worker is gone, or that run longer than anything should."""
+def _give_back_lost(backend: Backend, alive: Collection[str]) -> None:
+    """Give back the claims of workers that are gone, and those older than any should be."""
     at = time.time()
     with backend.database.read() as connection:
-        running = chunks.in_state(connection, "running", at - DEAD_AFTER_S)
-    for row in running:
-        if row.worker in alive and row.changed_at > at - RUNNING_LIMIT_S:
-            continue
-        progress.release(
-            backend,
-            row.import_pk,
-            row.chunk,
-            row.stage,
-            row.attempt,
-            code="worker_lost",
-            detail="the worker died while it held this picture, on every try",
-        )
+        held = claims.taken_before(connection, at - DEAD_AFTER_S)
+    for claim in held:
+        if claim.worker not in alive or claim.since <= at - RUNNING_LIMIT_S:
+            progress.give_back(backend, claim, **WORKER_LOST)
 
 
 def _resend_lost(backend: Backend, queue_depth: Callable[[str], int]) -> None:
     """Send a chunk's message again when its queue is empty and nobody has claimed it.
 
-    The work was never begun, so this is not another attempt; if both messages arrive
-    after all, the second finds the chunk claimed and stops.
+    The work never began, so this is not another try; if both messages arrive after all, the
+    second finds the chunk claimed and stops.
     """
     with backend.database.read() as connection:
-        sent = chunks.in_state(connection, "sent", time.time() - LOST_AFTER_S)
-    for row in sent:
-        overdue = row.changed_at < time.time() - LOST_ANYWAY_S
-        if overdue or queue_depth(_QUEUE[row.stage]) == 0:
+        sent = chunks.sent_before(connection, time.time() - LOST_AFTER_S)
+    for chunk in sent:
+        overdue = chunk.sent_at < time.time() - LOST_ANYWAY_S
+        if overdue or queue_depth(_QUEUE[chunk.stage]) == 0:
             with backend.database.write() as connection:
-                chunks.send_again(connection, row)
+                chunks.send_again(connection, chunk)
 
 
 def _resend_plans(backend: Backend, queue_depth: Callable[[str], int]) -> None:
     """Start planning again where it stopped, or fail the import after too many tries."""
     before = time.time() - PLAN_STALLED_S
-    stalled = (
-        imports.c.status.in_(ACTIVE),
-        imports.c.planned.is_(sa.false()),
-        imports.c.changed_at < before,
-    )
     with backend.database.read() as connection:
-        rows = connection.execute(sa.select(imports).where(*stalled)).all()
-    for row in rows if rows and queue_depth(INGEST) == 0 else ():
-        if row.attempt >= backend.settings.max_attempts:
-            detail = f"reading the file failed {row.attempt} times; upload it again"
-            progress.fail_import(backend, row.pk, "plan_failed", detail)
+        stalled = imports.unplanned_since(connection, before)
+    for record in stalled if stalled and queue_depth(INGEST) == 0 else ():
+        if record.attempt >= backend.settings.max_attempts:
+            detail = f"Reading the file failed {record.attempt} times. Upload it again."
+            progress.fail_import(backend, record, "plan_failed", detail)
             continue
         with backend.database.write() as connection:
-            changed = connection.execute(
-                sa.update(imports)
-                .where(imports.c.pk == row.pk, imports.c.attempt == row.attempt, *stalled)
-                .values(attempt=row.attempt + 1, changed_at=time.time())
-            ).rowcount
-            if changed:
-                payload = PlanPayload(
-                    import_id=row.id, attempt=row.attempt + 1, request_id=row.request_id
-                )
-                outbox.add(connection, PLAN_IMPORT, payload)
+            imports.plan_again(connection, record, before)

@@ -1,5 +1,5 @@
 """Use case: a catalog gets another encoder while it is served.
 
-reindex  embed what the new encoder lacks, compare, activate
-compare  both encoders on the catalog's own pictures
+reindex  embed the pictures that lack the new embedding, compare, activate
+compare  two encoders on the catalog's own pictures
 """

@@ -1,4 +1,4 @@
-"""Two encoders on one catalog's own pictures: what would change if one took the other's place."""
+"""Two encoders on one catalog's own pictures: what would change if the new one were activated."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import sqlalchemy as sa
 
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder, PixelEncoder
@@ -17,8 +16,8 @@ from visearch.images import Limits, decode
 from visearch.images.edit import edit
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
-from visearch.store import changes
-from visearch.store.schema import images, products
+from visearch.store import changes, images
+from visearch.store.images import Pictured
 
 GALLERY = 20_000
 QUERIES = 200
@@ -26,7 +25,7 @@ EDITED = 100
 NEIGHBOURS = 10
 
 WORSE = 0.05
-"""A loss of so much in one of the shares keeps an encoder from being activated by itself."""
+"""A share that falls by more than this keeps an encoder from being activated automatically."""
 
 _FIELDS = 5
 _PEERS = 50  # neighbours fetched: those of the query's own product do not count
@@ -37,13 +36,13 @@ Rows = npt.NDArray[np.int64]
 def compare(
     backend: Backend, old: Catalog, new: Catalog, open_encoder: OpenEncoder
 ) -> dict[str, Any]:
-    """Compare two encoders of a catalog, which both have embedded its pictures.
+    """Compare two encoders that have both embedded a catalog's pictures.
 
     Returns (shares 0 to 1; null where it cannot be measured):
-        ``overlap_at_10``: of the ten nearest pictures of other products, how many stay;
+        ``overlap_at_10``: how many of the ten nearest pictures of other products stay;
         ``own_first``: how often a picture, edited as a shopper would, finds its own product
         first, with the old encoder and the new one;
-        ``labels``: by attribute, how many of the ten nearest have the query's value.
+        ``labels``: for each attribute, how many of the ten nearest have the query's value.
     """
     rng = np.random.default_rng(0)
     keys, pictures = _sample(backend, old, new, rng)
@@ -69,7 +68,7 @@ def compare(
 
 
 def what_is_worse(comparison: dict[str, Any] | None) -> str | None:
-    """Say what a new encoder does clearly worse than the old one; None if nothing."""
+    """Name what the new encoder does clearly worse than the old one; None if nothing."""
     if comparison is None:
         return None
     pairs = {f"the ten nearest by {each['field']}": each for each in comparison["labels"]}
@@ -78,30 +77,21 @@ def what_is_worse(comparison: dict[str, Any] | None) -> str | None:
     for what, pair in pairs.items():
         if None not in (pair["old"], pair["new"]) and pair["new"] < pair["old"] - WORSE:
             return (
-                f"{what}: {pair['old']:.2f} before, {pair['new']:.2f} with the new encoder; "
-                "activate it by hand if that is meant"
+                f"The new encoder is worse at {what}: {pair['new']:.2f}, and {pair['old']:.2f} "
+                "before. Activate it yourself if you want it all the same."
             )
     return None
 
 
 def _sample(
     backend: Backend, old: Catalog, new: Catalog, rng: np.random.Generator
-) -> tuple[Rows, Sequence[sa.Row[Any]]]:
-    """Draw pictures that both encoders have embedded: keys, and what is known of each."""
+) -> tuple[Rows, Sequence[Pictured]]:
+    """Sample pictures that both encoders have embedded: their keys, and the pictures."""
     with backend.database.read() as connection:
         before, after = (changes.live_at(connection, each, old.revision) for each in (old, new))
         both = np.intersect1d(before.keys, after.keys)
         keys = np.sort(rng.permutation(both)[:GALLERY])
-        rows: list[sa.Row[Any]] = []
-        for part in np.array_split(keys, max(1, len(keys) // 1000)):
-            query = (
-                sa.select(images.c.pk, images.c.sha256, images.c.product_pk, products.c.attributes)
-                .join(products, products.c.pk == images.c.product_pk)
-                .where(images.c.pk.in_(part.tolist()))
-                .order_by(images.c.pk)
-            )
-            rows.extend(connection.execute(query))
-    return keys, rows
+        return keys, images.pictured(connection, keys.tolist())
 
 
 def _vectors(backend: Backend, catalog: Catalog, keys: Rows) -> changes.Vectors:
@@ -130,7 +120,7 @@ def _own_first(
     pictures: Sequence[str],
     own: Rows,
 ) -> float | None:
-    """Return how often an edited picture is as near to its original as to anything."""
+    """Return how often an edited picture finds its original, or a twin of it, first."""
     encoder = _same_encoder(catalog, open_encoder)
     if encoder is None:
         return None
@@ -143,7 +133,7 @@ def _own_first(
 
 
 def _same_encoder(catalog: Catalog, open_encoder: OpenEncoder) -> PixelEncoder | None:
-    """Open the catalog's encoder; None if what goes by its name is another one by now."""
+    """Open the catalog's encoder; None if its spec names another encoder by now."""
     try:
         encoder = open_encoder(catalog.encoder)
     except (UnknownEncoder, EncoderMismatch):
@@ -154,7 +144,10 @@ def _same_encoder(catalog: Catalog, open_encoder: OpenEncoder) -> PixelEncoder |
 def picture_pixels(
     backend: Backend, encoder: str, sha256: str, edits: np.random.Generator | None = None
 ) -> npt.NDArray[np.uint8]:
-    """Return a stored picture as the encoder wants it, uint8 [size, size, 3]; maybe edited."""
+    """Return a stored picture as the encoder wants it, uint8 [size, size, 3].
+
+    With ``edits``, the picture is first edited at random, as a shopper's photo would be.
+    """
     preprocess = resolve(encoder).preprocess
     limits, data = Limits.of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
     if edits is not None:
@@ -165,7 +158,7 @@ def picture_pixels(
 def _labels(
     attributes: Sequence[dict[str, Any]], queries: Rows, found: Sequence[list[list[int]]]
 ) -> list[dict[str, Any]]:
-    """Return precision@10 of each attribute that sorts the sample into classes."""
+    """Return precision@10 for each attribute that sorts the sample into classes."""
     out = []
     for field in _label_fields(attributes)[:_FIELDS]:
         values = [each.get(field) for each in attributes]
@@ -184,7 +177,7 @@ def _precision(values: Sequence[Any], query: int, found: Sequence[int]) -> float
 
 
 def _label_fields(attributes: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the fields of text that most pictures have, with few values among many."""
+    """Return the text fields that most pictures have and that take few values."""
     names = sorted({name for each in attributes for name in each})
     texts = {
         name: [each[name] for each in attributes if isinstance(each.get(name), str)]

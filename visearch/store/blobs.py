@@ -25,7 +25,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from visearch.errors import DependencyUnavailable, NotFound
+from visearch.errors import DependencyUnavailable, NotFound, first_line
 from visearch.scratch import scratch
 
 READ_AHEAD = 1 << 20
@@ -111,7 +111,7 @@ class Blobs:
                     yield entry["path"]
 
     def folders(self, prefix: str) -> set[str]:
-        """Return the names of the folders below ``prefix/``, of empty and half-written ones too."""
+        """Return the names of the folders below ``prefix/``, empty and half-written ones too."""
         with _answering():
             found = obstore.list_with_delimiter(self._store, f"{prefix}/")["common_prefixes"]
         return {PurePosixPath(path).name for path in found}
@@ -134,7 +134,7 @@ class Blobs:
         """
         if self._root is not None:
             if not (self._root / prefix).is_dir():
-                raise NotFound(f"no blob folder {prefix}")
+                raise NotFound(f"The blob store has no folder {prefix!r}.")
             return self._root / prefix
         target = self._cache / prefix
         if not target.is_dir():
@@ -150,9 +150,9 @@ class Blobs:
         return True
 
     def keep_copies(self, prefix: str, names: Collection[str]) -> None:
-        """Drop the local copies of remote folders below ``prefix`` that have no such name.
+        """Drop the local copies of folders below ``prefix`` that are not among ``names``.
 
-        Whoever has files of theirs open can go on reading them.
+        Files of theirs that are open can still be read.
         """
         copies = self._cache / prefix
         for copy in copies.iterdir() if copies.is_dir() else ():
@@ -162,7 +162,7 @@ class Blobs:
     def _download(self, prefix: str, target: Path) -> None:
         names = list(self.list(prefix))
         if not names:
-            raise NotFound(f"no blob folder {prefix}")
+            raise NotFound(f"The blob store has no folder {prefix!r}.")
         with scratch(self._cache / "downloads") as folder:
             part = folder / "part"
             for name in names:
@@ -199,7 +199,7 @@ class _RangeReader(io.RawIOBase):
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if base + offset < 0:
-            raise ValueError("negative seek position")
+            raise ValueError("The seek position is negative.")
         self._at = base + offset
         return self._at
 
@@ -220,7 +220,7 @@ def _answering(name: str = "") -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFound(f"no blob {name}") from error
+        raise NotFound(f"The blob store has no {name!r}.") from error
     except (BaseError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DependencyUnavailable(f"the blob store does not answer: {reason}") from error
+        reason = first_line(error)
+        raise DependencyUnavailable(f"The blob store does not answer: {reason}.") from error

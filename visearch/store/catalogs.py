@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from visearch.errors import Conflict, InvalidRequest, NotFound
 from visearch.fields import CATALOG_NAME
 from visearch.records import TARGET_RECALL, Catalog
-from visearch.store.schema import catalogs, generations
+from visearch.store.schema import catalogs
 
 NAME = re.compile(CATALOG_NAME)
 _LIVE = catalogs.c.deleted_at.is_(None)
@@ -40,8 +40,8 @@ def check_name(name: str) -> str:
     """Return ``name`` if it may name a catalog; raises InvalidRequest."""
     if not NAME.fullmatch(name):
         detail = (
-            f"catalog name {name!r} must be 1 to 63 of a-z, 0-9, '-' and '_', "
-            "starting with a letter or digit"
+            f"The catalog name {name!r} is not allowed. Use 1 to 63 of a-z, 0-9, '-' and '_', "
+            "starting with a letter or digit."
         )
         raise InvalidRequest(detail, (("catalog", detail),))
     return name
@@ -51,7 +51,7 @@ def get(connection: sa.Connection, name: str) -> Catalog:
     """Return the live catalog called ``name``; raises NotFound."""
     row = connection.execute(_NAMED, {"name": name}).one_or_none()
     if row is None:
-        raise NotFound(f"there is no catalog {name!r}; GET /v1/catalogs lists those there are")
+        raise NotFound(f"There is no catalog {name!r}. GET /v1/catalogs lists the catalogs.")
     return _record(row)
 
 
@@ -113,6 +113,11 @@ def delete(connection: sa.Connection, catalog: Catalog) -> None:
     )
 
 
+def forget_deleted(connection: sa.Connection, before: float) -> None:
+    """Delete the rows of catalogs that were deleted before that time, and all that is theirs."""
+    connection.execute(sa.delete(catalogs).where(catalogs.c.deleted_at < before))
+
+
 def lock(connection: sa.Connection, catalog_pk: int) -> None:
     """Hold the catalog's row lock until the end of the transaction."""
     query = sa.select(catalogs.c.pk).where(catalogs.c.pk == catalog_pk).with_for_update()
@@ -134,7 +139,7 @@ def next_accepted(connection: sa.Connection, catalog_pk: int) -> int:
 
 
 def note_replaced(connection: sa.Connection, catalog_pk: int, version: int) -> None:
-    """Remember that a write numbered ``version`` replaced the whole catalog."""
+    """Note that the write numbered ``version`` replaced the whole catalog."""
     connection.execute(
         sa.update(catalogs)
         .where(catalogs.c.pk == catalog_pk, catalogs.c.replaced < version)
@@ -156,11 +161,11 @@ def _increment(connection: sa.Connection, catalog_pk: int, column: sa.Column[int
         .returning(column)
     ).scalar_one_or_none()
     if value is None:
-        raise NotFound("the catalog was deleted")
+        raise NotFound("The catalog was deleted.")
     return int(value)
 
 
-def swap_generation(connection: sa.Connection, catalog: Catalog, after: str) -> None:
+def publish_generation(connection: sa.Connection, catalog: Catalog, name: str) -> None:
     """Point the catalog at another generation, if its encoder and its pointer are unchanged.
 
     Raises:
@@ -174,14 +179,7 @@ def swap_generation(connection: sa.Connection, catalog: Catalog, after: str) -> 
             catalogs.c.fingerprint == catalog.fingerprint,
             catalogs.c.generation.is_not_distinct_from(catalog.generation),
         )
-        .values(generation=after)
+        .values(generation=name)
     ).rowcount
     if changed != 1:
-        raise Conflict("another index generation was published first")
-
-
-def generation(connection: sa.Connection, catalog: Catalog) -> sa.Row[Any] | None:
-    """Return the row of the generation that the catalog points at; its count as ``size``."""
-    # A row has a method called count.
-    query = sa.select(generations, generations.c.count.label("size"))
-    return connection.execute(query.where(generations.c.id == catalog.generation)).one_or_none()
+        raise Conflict("Another index generation was published first.")

@@ -1,7 +1,7 @@
-"""The index's view of the database: what changed above a revision, what lives at one.
+"""The index's view of the database: what changed above a revision, what is live at one.
 
-A catalog stands for one encoder, ``catalog.fingerprint``: only its vectors are seen. Without a
-shard, those of all shards.
+Only vectors of the catalog's own encoder, ``catalog.fingerprint``, are returned: those of one
+shard, or of all shards where none is given.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Vectors = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Stored:
-    """Where embeddings lie: image keys int64 [n], segment names [n], rows int64 [n]."""
+    """Where embeddings are stored: image keys int64 [n], segment names [n], rows int64 [n]."""
 
     keys: Keys
     segments: Sequence[str]
@@ -43,8 +43,8 @@ def added_since(
 ) -> Stored:
     """Return the live pictures added above ``revision``, oldest first.
 
-    Nothing above ``catalog.revision``: what commits after that was read comes with the
-    next look, so that an index holds exactly the revision it names.
+    None above ``catalog.revision`` is returned: what was committed after the catalog was read
+    comes with the next call, so that an index holds exactly the revision it names.
     """
     return _stored(
         connection,
@@ -107,7 +107,7 @@ def filtered(connection: sa.Connection, catalog: Catalog, where: Mapping[str, An
 
 
 def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str) -> Stored:
-    """Return where the first picture's embedding of a product lies; raises NotFound."""
+    """Return where the embedding of a product's first picture is stored; raises NotFound."""
     stored = _stored(
         connection,
         catalog,
@@ -120,7 +120,7 @@ def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str)
         order=(images.c.position, images.c.pk),
     )
     if not len(stored.keys):
-        raise NotFound(f"catalog {catalog.name!r} has no searchable product {external_id!r}")
+        raise NotFound(f"Catalog {catalog.name!r} has no searchable product {external_id!r}.")
     return Stored(stored.keys[:1], stored.segments[:1], stored.rows[:1])
 
 
@@ -136,7 +136,7 @@ def _stored(
     *conditions: sa.ColumnElement[bool],
     order: Sequence[sa.Column[int]] = (images.c.pk,),
 ) -> Stored:
-    """Return where the catalog's encoder's vectors of pictures lie; some may have none."""
+    """Return where the pictures' vectors are stored; pictures without one are left out."""
     rows = connection.execute(
         sa.select(images.c.pk, embeddings.c.segment, embeddings.c.row)
         .join(embeddings, embeddings.c.image_pk == images.c.pk)

@@ -13,21 +13,27 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+)
 
-from visearch.errors import Conflict, DependencyUnavailable
+from visearch.errors import Conflict, DependencyUnavailable, SettingsError, first_line
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
 
 Connection = sa.Connection
-"""A transaction, for signatures outside the store."""
+"""A transaction of ``Database.read`` or ``write``, for signatures outside the store too."""
 
 _INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class Database:
-    """A pool of connections that hands out read and write transactions."""
+    """A pool of connections that gives read and write transactions."""
 
     def __init__(self, url: str) -> None:
         self.url = sa.make_url(url)
@@ -71,9 +77,11 @@ class Database:
                 with connection.begin():
                     yield connection
         except IntegrityError as error:
-            raise Conflict("someone else wrote the same at the same time; try again") from error
+            raise Conflict("Someone else wrote the same at the same time. Try again.") from error
         except (OperationalError, InterfaceError) as error:
-            raise DependencyUnavailable(f"the database does not answer: {error.orig}") from error
+            raise DependencyUnavailable(
+                f"The database does not answer: {first_line(error.orig or error)}."
+            ) from error
 
     def migrate(self) -> None:
         """Bring the schema to the newest version (Alembic ``upgrade head``)."""
@@ -90,11 +98,32 @@ class Database:
             with self.read() as connection:
                 connection.execute(sa.text("SELECT 1 FROM catalogs LIMIT 1"))
         except DBAPIError as error:
-            raise DependencyUnavailable(f"the database has no schema: {error.orig}") from error
+            raise DependencyUnavailable(
+                f"The database has no schema: {first_line(error.orig or error)}. "
+                "Run `visearch migrate`."
+            ) from error
 
     def close(self) -> None:
         """Close pooled connections."""
         self._engine.dispose()
+
+
+def check_url(url: str) -> None:
+    """Connect to the database at ``url`` once.
+
+    Raises:
+        SettingsError: the URL names no database that visearch can use.
+        DependencyUnavailable: the database does not answer.
+    """
+    try:
+        database = Database(url)
+        with database.read() as connection:
+            connection.execute(sa.text("SELECT 1"))
+        database.close()
+    except (ArgumentError, ImportError) as error:
+        raise SettingsError(
+            f"VISEARCH_DATABASE_URL cannot be used: {first_line(error)}. Correct it."
+        ) from error
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -1,4 +1,4 @@
-"""Pictures of different products that look the same: rows, and pages of them."""
+"""Pictures of different products that look the same: the pairs, and pages of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pair = tuple[int, int, float]
 """The keys of two pictures, the lower one first, and their score."""
 
 LEAST_SCORE = 0.9
-"""Cosine from which a pair is kept; who lists them may ask for more."""
+"""Least cosine of a pair that is kept; a list may ask for a higher one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +31,13 @@ class Duplicate:
 
 
 def compared(connection: sa.Connection, catalog: Catalog) -> int:
-    """Return up to which revision the catalog's pictures were compared."""
+    """Return the revision up to which the catalog's pictures have been compared."""
     query = sa.select(catalogs.c.compared).where(catalogs.c.pk == catalog.pk)
     return int(connection.execute(query).scalar_one())
 
 
 def note(connection: sa.Connection, catalog: Catalog, pairs: Sequence[Pair], revision: int) -> None:
-    """Keep the pairs of pictures that still exist, and that ``revision`` was compared."""
+    """Store the pairs whose pictures still exist; all up to ``revision`` is now compared."""
     keys = {key for first, second, _ in pairs for key in (first, second)}
     query = sa.select(images.c.pk, images.c.product_pk).where(
         images.c.pk.in_(keys), images.c.removed.is_(None)
@@ -57,9 +57,9 @@ def note(connection: sa.Connection, catalog: Catalog, pairs: Sequence[Pair], rev
 def page(
     connection: sa.Connection, catalog: Catalog, least: float, after: str, limit: int
 ) -> list[Duplicate]:
-    """Return up to ``limit`` pairs of a score of at least ``least``, best first.
+    """Return up to ``limit`` pairs with a score of at least ``least``, best first.
 
-    ``after`` is the ``key`` of the pair before, or empty.
+    ``after`` is the ``key`` of the last pair of the page before, or empty.
     """
     first, second = images.alias("first"), images.alias("second")
     one, other = products.alias("one"), products.alias("other")

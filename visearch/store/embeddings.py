@@ -1,15 +1,22 @@
-"""Embeddings by encoder: which pictures lack theirs, and where they come to lie."""
+"""Embeddings by encoder: which pictures lack one, and in which segment each is stored."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from visearch.records import Catalog
 from visearch.store.database import insert_new
 from visearch.store.schema import embeddings, images
+
+
+class Missing(NamedTuple):
+    """A picture without an embedding: its key, and the digest of its bytes."""
+
+    pk: int
+    sha256: str
 
 
 def lacking(catalog_pk: int, fingerprint: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -22,10 +29,11 @@ def lacking(catalog_pk: int, fingerprint: str) -> tuple[sa.ColumnElement[bool], 
 
 def missing(
     connection: sa.Connection, catalog_pk: int, fingerprint: str, limit: int
-) -> list[sa.Row[Any]]:
-    """Return up to ``limit`` live pictures (pk, sha256) without an embedding, oldest first."""
+) -> list[Missing]:
+    """Return up to ``limit`` live pictures without an embedding, oldest first."""
     query = sa.select(images.c.pk, images.c.sha256).where(*lacking(catalog_pk, fingerprint))
-    return list(connection.execute(query.order_by(images.c.pk).limit(limit)))
+    found = connection.execute(query.order_by(images.c.pk).limit(limit))
+    return [Missing(*row) for row in found]
 
 
 def note(
@@ -34,7 +42,7 @@ def note(
     segment: str,
     rows: Mapping[int, int | None],
 ) -> None:
-    """Keep embeddings: picture → its row of the segment; None where it has no embedding."""
+    """Note embeddings: picture → its row of the segment; None where the encoder gave none."""
     known = connection.execute(sa.select(images.c.pk).where(images.c.pk.in_(rows))).scalars()
     values = [
         {

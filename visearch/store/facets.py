@@ -1,4 +1,4 @@
-"""Facets: how many products of a candidate set have each value of an attribute."""
+"""Facets: how many of a catalog's products have each value of an attribute."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def count_values(
 ) -> dict[str, list[FacetValue]]:
     """Count the products that pass the filter ``where`` and have a searchable picture.
 
-    Of each field the ``MAX_VALUES`` most frequent values, equal counts in order of value. A
-    product with several values of a field counts for each.
+    Each field has its ``MAX_VALUES`` most frequent values; equal counts are in order of value.
+    A product with several values of a field counts for each.
 
     Raises:
         InvalidRequest: the filter or a field's name is malformed.
@@ -49,7 +49,7 @@ def _values(connection: sa.Connection, picked: sa.CTE, field: str) -> list[Facet
     check_field(field)
     members, kind = _MEMBERS[connection.dialect.name](picked, field)
     value = members.c.value
-    # Of one value an object may hold several spellings; a product counts once.
+    # A product may list one value several times; it counts once.
     count = sa.func.count(sa.distinct(picked.c.pk))
     query = (
         sa.select(kind.label("kind"), value.label("value"), count.label("n"))
@@ -63,7 +63,7 @@ def _values(connection: sa.Connection, picked: sa.CTE, field: str) -> list[Facet
 
 
 def _plain(kind: str, value: Any) -> Any:
-    """Return the value as JSON has it: SQLite gives 1 for true."""
+    """Return the value as in JSON: SQLite gives 1 for true."""
     return bool(value) if kind in ("true", "false") else value
 
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from visearch.attributes import number_of
 from visearch.errors import InvalidRequest
+from visearch.rules import is_storable, number_of
 
 MAX_FIELDS = 16
 MAX_VALUES = 256
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _BOUNDS = {"gte": ">=", "lte": "<="}
 
 # One row per member of the attribute: the value itself, or each element of a list.
@@ -36,10 +34,10 @@ def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.Text
     """Return one condition per filtered field, for a statement that selects from products.
 
     Raises:
-        InvalidRequest: a filter has a form the contract does not know.
+        InvalidRequest: a filter does not have one of these forms.
     """
     if len(where) > MAX_FIELDS:
-        raise _invalid(None, f"at most {MAX_FIELDS} fields can be filtered at once")
+        raise _invalid(None, f"A filter has at most {MAX_FIELDS} fields.")
     return [
         _condition(dialect, position, field, wanted)
         for position, (field, wanted) in enumerate(where.items())
@@ -62,7 +60,7 @@ def check_field(field: str) -> None:
     """Raise InvalidRequest if no attribute can be looked up by this name."""
     _check_text(field, field)
     if '"' in field:
-        raise _invalid(field, "a field name cannot contain a quotation mark")
+        raise _invalid(field, "A field name cannot contain a quotation mark.")
 
 
 def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, Any]]:
@@ -70,9 +68,9 @@ def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, 
         return _range(dialect, field, wanted)
     values = wanted if isinstance(wanted, list) else [wanted]
     if len(values) > MAX_VALUES:
-        raise _invalid(field, f"at most {MAX_VALUES} values can be listed")
+        raise _invalid(field, f"A field has at most {MAX_VALUES} values to choose from.")
     if not all(isinstance(v, str | int | float | bool) for v in values):
-        raise _invalid(field, "a value must be a string, number or boolean")
+        raise _invalid(field, "A value is a string, a number or a boolean.")
     tests, bound = [], {}
     for i, value in enumerate(values):
         if isinstance(value, str):
@@ -115,9 +113,9 @@ def _equals(dialect: str, name: str, value: Any) -> tuple[str, Any]:
 
 def _range(dialect: str, field: str, wanted: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
     if not wanted or set(wanted) - set(_BOUNDS):
-        raise _invalid(field, "a range has 'gte', 'lte' or both")
+        raise _invalid(field, "A range has 'gte', 'lte' or both.")
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in wanted.values()):
-        raise _invalid(field, "the bounds of a range must be numbers")
+        raise _invalid(field, "The bounds of a range are numbers.")
     number = (
         "CASE WHEN m.type IN ('integer', 'real') THEN m.value END"
         if dialect == "sqlite"
@@ -135,12 +133,12 @@ def _number(field: str, value: float) -> float:
             return value if abs(value) < 2**63 else float(value)
     except OverflowError:  # a whole number no float can hold
         pass
-    raise _invalid(field, "a number must be finite")
+    raise _invalid(field, "A number must be finite.")
 
 
 def _check_text(field: str, text: str) -> None:
-    if _UNSTORABLE.search(text):
-        raise _invalid(field, "a text cannot hold a NUL or half of a surrogate pair")
+    if not is_storable(text):
+        raise _invalid(field, "A text cannot hold a NUL or half of a surrogate pair.")
 
 
 def _invalid(field: str | None, detail: str) -> InvalidRequest:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
+from visearch.contract import PLAN_IMPORT, PlanPayload
 from visearch.errors import NotFound
 from visearch.ids import new_id
-from visearch.records import ACTIVE, Catalog, Counts, Import
+from visearch.records import ACTIVE, TERMINAL_IMPORT, Catalog, Counts, Import
 from visearch.store import catalogs as catalog_rows
+from visearch.store import outbox
 from visearch.store.schema import catalogs, imports
+
+Kind = Literal["file", "product"]
+"""What an import was made of: an uploaded file, or a product that was put by itself."""
+
+PRODUCTS: Final = "blobs"
+"""The media of the imports of single products."""
 
 _COUNTERS = ("fetched", "decoded", "embedded", "searchable", "failed")
 _JOINED = sa.select(imports, catalogs.c.name.label("catalog")).join(
@@ -32,6 +40,7 @@ def _record(row: sa.Row[Any]) -> Import:
         media=row.media,
         source=row.source,
         status=row.status,
+        planned=row.planned,
         counts=Counts(items=row.items, **{name: getattr(row, name) for name in _COUNTERS}),
         error_code=row.error_code,
         error_detail=row.error_detail,
@@ -52,7 +61,7 @@ def create(
     source: str,
     request_id: str,
 ) -> Import:
-    """Accept an import: it is ``received`` and has its place in the order of writes."""
+    """Accept an import: it is ``received``, and has its number in the order of writes."""
     accepted = catalog_rows.next_accepted(connection, catalog.pk)
     at = time.time()
     import_id = import_id or new_id()
@@ -80,21 +89,31 @@ def by_id(connection: sa.Connection, import_id: str) -> Import:
     """Return an import whatever its catalog; raises NotFound."""
     row = connection.execute(_JOINED.where(imports.c.id == import_id)).one_or_none()
     if row is None:
-        raise NotFound(f"there is no import {import_id!r}")
+        raise NotFound(f"There is no import {import_id!r}.")
     return _record(row)
+
+
+def by_pk(connection: sa.Connection, import_pk: int) -> Import:
+    """Return the import of a row that refers to it."""
+    return _record(connection.execute(_JOINED.where(imports.c.pk == import_pk)).one())
 
 
 def get(connection: sa.Connection, catalog: Catalog, import_id: str) -> Import:
     """Return an import of this catalog; raises NotFound."""
     found = by_id(connection, import_id)
     if found.catalog_pk != catalog.pk:
-        raise NotFound(f"catalog {catalog.name!r} has no import {import_id!r}")
+        raise NotFound(f"Catalog {catalog.name!r} has no import {import_id!r}.")
     return found
 
 
-def page(connection: sa.Connection, catalog: Catalog, before: str, limit: int) -> list[Import]:
-    """Return up to ``limit`` imports, newest first, older than the id ``before``."""
-    query = _JOINED.where(imports.c.catalog_pk == catalog.pk)
+def page(
+    connection: sa.Connection, catalog: Catalog, kind: Kind, before: str, limit: int
+) -> list[Import]:
+    """Return up to ``limit`` imports of a kind, newest first, older than the id ``before``."""
+    # Spelled out as in the index of files, so that the database sees that it may use it.
+    products: sa.ColumnElement[str] = sa.literal_column(f"'{PRODUCTS}'")
+    is_kind = imports.c.media == products if kind == "product" else imports.c.media != products
+    query = _JOINED.where(imports.c.catalog_pk == catalog.pk, is_kind)
     if before:
         query = query.where(imports.c.id < before)
     return [
@@ -110,11 +129,55 @@ def any_active(connection: sa.Connection, catalog_pk: int) -> bool:
     return connection.execute(query.limit(1)).first() is not None
 
 
-def lock(connection: sa.Connection, import_pk: int) -> sa.Row[Any]:
-    """Return the import's row, locked until the commit."""
-    return connection.execute(
-        sa.select(imports).where(imports.c.pk == import_pk).with_for_update()
-    ).one()
+def active_of(connection: sa.Connection, catalog: Catalog) -> list[Import]:
+    """Return the imports that are changing the catalog, in order of their keys."""
+    mine = (imports.c.catalog_pk == catalog.pk, imports.c.status.in_(ACTIVE))
+    return _read(connection, *mine)
+
+
+def unplanned_since(connection: sa.Connection, before: float) -> list[Import]:
+    """Return the active imports whose file was not read to its end.
+
+    Only those whose planner has given no sign of life since ``before``, in seconds since the
+    epoch.
+    """
+    return _read(connection, *_unplanned(before))
+
+
+def _unplanned(before: float) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        imports.c.status.in_(ACTIVE),
+        imports.c.planned.is_(sa.false()),
+        imports.c.changed_at <= before,
+    )
+
+
+def with_uploads(connection: sa.Connection, ended_before: float) -> list[Import]:
+    """Return the imports that ended before that time and still have their uploaded file."""
+    over = (imports.c.status.in_(TERMINAL_IMPORT), imports.c.finished_at < ended_before)
+    return _read(connection, *over, imports.c.source != "")
+
+
+def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Import]:
+    query = _JOINED.where(*conditions).order_by(imports.c.pk)
+    return [_record(row) for row in connection.execute(query)]
+
+
+def statuses(connection: sa.Connection) -> dict[str, str]:
+    """Return the status of every import by its id."""
+    query = sa.select(imports.c.id, imports.c.status)
+    return {row.id: row.status for row in connection.execute(query)}
+
+
+def forget_upload(connection: sa.Connection, record: Import) -> None:
+    """Note that the uploaded file of an import is deleted."""
+    connection.execute(sa.update(imports).where(imports.c.pk == record.pk).values(source=""))
+
+
+def lock(connection: sa.Connection, import_pk: int) -> Import:
+    """Return the import, its row locked until the commit."""
+    query = _JOINED.where(imports.c.pk == import_pk).with_for_update(of=imports)
+    return _record(connection.execute(query).one())
 
 
 def count(connection: sa.Connection, import_pk: int, **changes: int) -> None:
@@ -156,10 +219,27 @@ def start(connection: sa.Connection, import_pk: int, n_items: int) -> None:
     )
 
 
-def touch(connection: sa.Connection, import_pk: int, attempt: int) -> None:
-    """Note that planning still goes on, if it is still this attempt's."""
+def touch(connection: sa.Connection, record: Import) -> None:
+    """Note that planning goes on, if no later attempt has begun."""
     connection.execute(
         sa.update(imports)
-        .where(imports.c.pk == import_pk, imports.c.attempt == attempt)
+        .where(imports.c.pk == record.pk, imports.c.attempt == record.attempt)
         .values(changed_at=time.time())
     )
+
+
+def send_plan(connection: sa.Connection, record: Import) -> None:
+    """Put the message that has the import's file read into the outbox."""
+    payload = PlanPayload(import_id=record.id, attempt=record.attempt, request_id=record.request_id)
+    outbox.add(connection, PLAN_IMPORT, payload)
+
+
+def plan_again(connection: sa.Connection, record: Import, before: float) -> None:
+    """Begin another attempt at planning, if this one gave no sign of life since ``before``."""
+    changed = connection.execute(
+        sa.update(imports)
+        .where(imports.c.pk == record.pk, imports.c.attempt == record.attempt, *_unplanned(before))
+        .values(attempt=record.attempt + 1, changed_at=time.time())
+    ).rowcount
+    if changed:
+        send_plan(connection, by_pk(connection, record.pk))

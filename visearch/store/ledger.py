@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from visearch.records import ImportItem, PlannedItem
+from visearch.records import Attributes, Import, ImportItem, PlannedItem
 from visearch.store import imports
-from visearch.store.schema import import_items
+from visearch.store.schema import import_items, products
+
+
+class PendingItem(NamedTuple):
+    """A ledger row without a fate: one picture of a product, and where its bytes are.
+
+    ``sha256`` and ``thumbnail`` name its blobs once it is decoded.
+    """
+
+    item: int
+    product_id: str
+    position: int
+    title: str | None
+    url: str | None
+    attributes: Attributes
+    locator: dict[str, Any]
+    sha256: str | None
+    thumbnail: str | None
 
 
 def planned_items(connection: sa.Connection, import_pk: int) -> int:
@@ -48,20 +65,18 @@ def add_items(
     connection.execute(sa.insert(import_items), rows)
 
 
-def chunk_items(
-    connection: sa.Connection, import_pk: int, chunk: int, status: str = "pending"
-) -> list[sa.Row[Any]]:
-    """Return the ledger rows of a chunk that have this status, in file order."""
+def pending(connection: sa.Connection, import_pk: int, number: int) -> list[PendingItem]:
+    """Return the items of a chunk that have no fate yet, in file order."""
     query = (
-        sa.select(import_items)
+        sa.select(*(import_items.c[name] for name in PendingItem._fields))
         .where(
             import_items.c.import_pk == import_pk,
-            import_items.c.chunk == chunk,
-            import_items.c.status == status,
+            import_items.c.chunk == number,
+            import_items.c.status == "pending",
         )
         .order_by(import_items.c.item)
     )
-    return list(connection.execute(query))
+    return [PendingItem(*row) for row in connection.execute(query)]
 
 
 def update_items(
@@ -124,3 +139,19 @@ def items(
         )
         for row in connection.execute(query.order_by(import_items.c.item).limit(limit))
     ]
+
+
+def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
+    """Return the ids of the catalog's products that the file of an import does not name.
+
+    Without those written after the import was accepted: they are newer than the file.
+    """
+    named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == record.pk)
+    absent = sa.select(products.c.external_id).where(
+        products.c.catalog_pk == record.catalog_pk,
+        products.c.deleted.is_(sa.false()),
+        products.c.meta_version < record.accepted,
+        products.c.images_version < record.accepted,
+        products.c.external_id.not_in(named),
+    )
+    return list(connection.execute(absent).scalars())

@@ -1,7 +1,7 @@
-"""The outbox: a message is a row of the transaction that makes it necessary.
+"""The outbox: a message is a row, written in the transaction that makes it necessary.
 
-After the commit anyone may ``flush`` it to the queue. A crash in between loses nothing;
-a crash between sending and deleting sends twice, which every task tolerates.
+After the commit any process may ``flush`` it to the queue. A crash in between loses nothing;
+a crash between sending and deleting sends it twice, which every task tolerates.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def add(connection: sa.Connection, task: str, *payloads: Mapping[str, Any]) -> N
 
 
 def flush(database: Database, send: Send) -> int:
-    """Send what is waiting, oldest first; returns how many were sent.
+    """Send the waiting messages, oldest first; returns how many were sent.
 
-    Raises whatever ``send`` raises; the messages not yet sent stay.
+    Raises whatever ``send`` raises; the messages that were not sent stay.
     """
     sent: list[int] = []
     with database.read() as connection:

@@ -1,4 +1,4 @@
-"""Products and their pictures: reading, describing, deleting."""
+"""Products and their pictures: read, described, deleted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def get(connection: sa.Connection, catalog: Catalog, external_id: str) -> Produc
     """Return one product; raises NotFound."""
     found = _read(connection, catalog, products.c.external_id == external_id)
     if not found:
-        raise NotFound(f"catalog {catalog.name!r} has no product {external_id!r}")
+        raise NotFound(f"Catalog {catalog.name!r} has no product {external_id!r}.")
     return found[0]
 
 
@@ -90,8 +90,8 @@ def describe(
 ) -> Product:
     """Change title, url or attributes in place; raises NotFound.
 
-    Each changed field is numbered by itself: a write accepted earlier that is not through
-    yet still brings the other ones.
+    Each changed field is numbered by itself: a write that was accepted earlier and is not
+    finished yet still brings the other fields.
     """
     catalog_rows.next_revision(connection, catalog.pk)
     version = catalog_rows.next_accepted(connection, catalog.pk)
@@ -114,11 +114,11 @@ def describe(
 def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> None:
     """Delete a product and its pictures.
 
-    The row stays as a tombstone: an import accepted earlier but not yet processed must
-    not bring the product back. One that has not brought it yet is overtaken as well.
+    The row stays as a tombstone: an import that was accepted earlier and is not finished must
+    not bring the product back, whether or not it has written the product yet.
 
     Raises:
-        NotFound: there is no such product, and none on its way.
+        NotFound: there is no such product, and no import is about to write it.
     """
     catalog_rows.lock(connection, catalog.pk)
     try:
@@ -132,7 +132,7 @@ def delete(connection: sa.Connection, catalog: Catalog, external_id: str) -> Non
 
 
 def _on_its_way(connection: sa.Connection, catalog: Catalog, external_id: str) -> bool:
-    """Tell whether an import that is not over may hold the product."""
+    """Tell whether an active import may still write the product."""
     named = sa.exists().where(
         import_items.c.import_pk == imports.c.pk,
         import_items.c.product_id == external_id,
@@ -169,7 +169,7 @@ def remove(
     """Tombstone the named products and their pictures in one revision.
 
     ``version`` is the acceptance number of the write that removes them: a write with a
-    later one brings them back, whenever it is through.
+    later one brings them back, whenever it finishes.
     """
     revision = catalog_rows.next_revision(connection, catalog_pk)
     ids = list(external_ids)

@@ -1,4 +1,4 @@
-"""Reindexes: rows, and the exchange of one encoder for another."""
+"""Reindexes: their rows, and the activation of another encoder."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from visearch.store.embeddings import lacking
 from visearch.store.schema import catalogs, images, reindexes
 
 Activate = Literal["auto", "manual", "now"]
-"""When it is ready: if nothing got worse; not by itself; in any case, for somebody said so."""
+"""What happens once a reindex is ready: ``auto`` activates it if nothing got worse, ``manual``
+waits for an operator, ``now`` activates it because an operator has asked for it."""
 RUNNING, READY, ACTIVE, FORMER = "running", "ready", "active", "former"
 SUPERSEDED, CANCELLED, FAILED = "superseded", "cancelled", "failed"
 KEPT_UP = (RUNNING, READY, FORMER)
-"""While a reindex is in one of these, its encoder gets a vector of every new picture, too."""
+"""While a reindex has one of these, new pictures are embedded with its encoder too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reindex:
     """A catalog's way to another encoder, or back to its former one.
 
-    ``done`` of ``total`` live pictures have their embedding. ``comparison`` is what golden
-    queries showed, once it is made.
+    ``done`` of ``total`` live pictures have their embedding. ``comparison`` is the result of
+    the golden queries, once they have run.
     """
 
     pk: int
@@ -66,11 +67,11 @@ def create(
     """
     catalog_rows.lock(connection, catalog.pk)
     if fingerprint == catalog.fingerprint:
-        raise Conflict(f"catalog {catalog.name!r} has the encoder {fingerprint} already")
+        raise Conflict(f"Catalog {catalog.name!r} already has the encoder {fingerprint}.")
     mine = reindexes.c.catalog_pk == catalog.pk
     under_way = sa.select(reindexes.c.id).where(mine, reindexes.c.status.in_((RUNNING, READY)))
     if (other := connection.execute(under_way).scalar_one_or_none()) is not None:
-        raise Conflict(f"reindex {other} is under way; activate or cancel it first")
+        raise Conflict(f"Reindex {other} is under way. Activate or cancel it first.")
     name = new_id()
     row = {"encoder": encoder, "fingerprint": fingerprint, "dimension": dimension}
     _insert(connection, catalog.pk, id=name, activate=activate, status=RUNNING, **row)
@@ -86,7 +87,7 @@ def get(connection: sa.Connection, catalog: Catalog, reindex_id: str) -> Reindex
     """Return one reindex of a catalog; raises NotFound."""
     found = _read(connection, reindexes.c.catalog_pk == catalog.pk, reindexes.c.id == reindex_id)
     if not found:
-        raise NotFound(f"catalog {catalog.name!r} has no reindex {reindex_id!r}")
+        raise NotFound(f"Catalog {catalog.name!r} has no reindex {reindex_id!r}.")
     return found[0]
 
 
@@ -94,7 +95,7 @@ def former(connection: sa.Connection, catalog: Catalog) -> Reindex:
     """Return the way back to the encoder before; raises Conflict if there is none."""
     found = _read(connection, reindexes.c.catalog_pk == catalog.pk, reindexes.c.status == FORMER)
     if not found:
-        raise Conflict(f"catalog {catalog.name!r} has no former encoder to go back to")
+        raise Conflict(f"Catalog {catalog.name!r} has no former encoder to go back to.")
     return found[-1]
 
 
@@ -134,19 +135,7 @@ def change(connection: sa.Connection, reindex: Reindex, **values: Any) -> bool:
     return changed == 1
 
 
-def lease(connection: sa.Connection, reindex: Reindex, seconds: float) -> bool:
-    """Hold other workers off a reindex for so long; False if one of them holds it."""
-    at = time.time()
-    free = reindexes.c.leased_until < at
-    changed = connection.execute(
-        sa.update(reindexes)
-        .where(reindexes.c.pk == reindex.pk, free)
-        .values(leased_until=at + seconds)
-    ).rowcount
-    return changed == 1
-
-
-def swap_generation(connection: sa.Connection, reindex: Reindex, after: str) -> None:
+def publish_generation(connection: sa.Connection, reindex: Reindex, name: str) -> None:
     """Point a reindex that is kept up at another generation, if its pointer is unchanged.
 
     Raises:
@@ -159,19 +148,28 @@ def swap_generation(connection: sa.Connection, reindex: Reindex, after: str) -> 
             reindexes.c.status.in_(KEPT_UP),
             reindexes.c.generation.is_not_distinct_from(reindex.generation),
         )
-        .values(generation=after)
+        .values(generation=name)
     ).rowcount
     if changed != 1:
-        raise Conflict("another index generation was published first")
+        raise Conflict("Another index generation was published first.")
 
 
-def exchange(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> bool:
+def check_ready(reindex: Reindex) -> None:
+    """Raise Conflict if the reindex cannot be activated."""
+    if reindex.status not in (READY, FORMER):
+        raise Conflict(
+            f"Reindex {reindex.id} is {reindex.status}. Only one that is ready can be activated."
+        )
+
+
+def activate(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> bool:
     """Give the catalog the reindex's encoder and generation; what it had becomes the way back.
 
-    False, and nothing is changed, while a picture lacks its embedding.
+    The search workers have to be told of it after the commit. Returns False, and has changed
+    nothing, while a picture lacks its embedding.
 
     Raises:
-        Conflict: the reindex has ended.
+        Conflict: the reindex is not ready.
         NotFound: the catalog was deleted.
     """
     catalog_rows.next_revision(connection, catalog.pk)  # holds off every other writer
@@ -179,8 +177,7 @@ def exchange(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> b
         catalog_rows.get(connection, catalog.name),
         get(connection, catalog, reindex.id),
     )
-    if reindex.status not in (READY, FORMER):
-        raise Conflict(f"reindex {reindex.id} is {reindex.status}; only a ready one can be used")
+    check_ready(reindex)
     if reindex.done < reindex.total:
         return False
     mine = reindexes.c.catalog_pk == catalog.pk
@@ -213,7 +210,7 @@ def exchange(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> b
 
 
 def generations_of(connection: sa.Connection, catalog: Catalog) -> list[str]:
-    """Return the generations that the catalog's kept up encoders point at."""
+    """Return the generations of the encoders that are kept up for a catalog."""
     query = sa.select(reindexes.c.generation).where(
         reindexes.c.catalog_pk == catalog.pk,
         reindexes.c.status.in_(KEPT_UP),
@@ -231,7 +228,7 @@ def kept_fingerprints(connection: sa.Connection, catalog: Catalog) -> list[str]:
 
 
 def end_former(connection: sa.Connection, catalog: Catalog, before: float) -> None:
-    """Give up the way back to an encoder that was left before that time."""
+    """Give up the way back to encoders that were replaced before that time."""
     connection.execute(
         sa.update(reindexes)
         .where(
@@ -249,7 +246,7 @@ def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> lis
 
 
 def _record(connection: sa.Connection, row: sa.RowMapping) -> Reindex:
-    values = {name: value for name, value in row.items() if name != "leased_until"}
+    values = {name: value for name, value in row.items() if not name.startswith("leased_")}
     finished = row["finished_at"]
     values["created_at"] = datetime.fromtimestamp(row["created_at"], UTC)
     values["finished_at"] = datetime.fromtimestamp(finished, UTC) if finished else None

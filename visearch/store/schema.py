@@ -57,9 +57,9 @@ catalogs = sa.Table(
     sa.Column("generation", sa.Text),
     # Recall@10 that the index promises.
     sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
-    # In how many parts the index is held; fixed.
+    # The number of parts in which the index is held; it never changes.
     sa.Column("shards", sa.Integer, nullable=False, server_default="1"),
-    # Up to which revision pictures were compared with all others (see ``duplicates``).
+    # The revision up to which pictures were compared with all others (see ``duplicates``).
     sa.Column("compared", BigInt, nullable=False, server_default="0"),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("deleted_at", Time),
@@ -110,7 +110,7 @@ sa.Index("ix_images_product", images.c.product_pk)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
 
 # A picture's vector from the encoder ``fingerprint``: row ``row`` of the segment blob named
-# ``segment``; null where that encoder has nothing to say about the picture.
+# ``segment``; null where that encoder gave no usable vector.
 embeddings = sa.Table(
     "embeddings",
     metadata,
@@ -137,7 +137,8 @@ reindexes = sa.Table(
     sa.Column("comparison", sa.JSON),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
-    # Until when the worker that embeds for it holds off the others.
+    # Who embeds for it, and until when that holds off the others.
+    sa.Column("leased_by", sa.Text),
     sa.Column("leased_until", Time, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("finished_at", Time),
@@ -185,6 +186,14 @@ imports = sa.Table(
 )
 sa.Index("ix_imports_status", imports.c.status)
 sa.Index("ix_imports_catalog", imports.c.catalog_pk, imports.c.id)
+# Uploaded files among many single products.
+sa.Index(
+    "ix_imports_files",
+    imports.c.catalog_pk,
+    imports.c.id,
+    sqlite_where=sa.text("media != 'blobs'"),
+    postgresql_where=sa.text("media != 'blobs'"),
+)
 
 import_items = sa.Table(
     "import_items",
@@ -218,10 +227,13 @@ chunks = sa.Table(
     sa.Column("chunk", sa.Integer, nullable=False),
     sa.Column("stage", sa.String(16), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
+    # Counts the claims of its whole life: a fence, never the same number twice.
     sa.Column("attempt", sa.Integer, nullable=False),
+    # Counts the tries of its present stage, from 1.
+    sa.Column("tries", sa.Integer, nullable=False, server_default="1"),
     sa.Column("worker", sa.Text),
     sa.Column("pixels", sa.String(64)),
-    # Of the encoder for which the pixels were made.
+    # The encoder for which the pixels were made.
     sa.Column("fingerprint", sa.Text),
     sa.Column("changed_at", Time, nullable=False),
     sa.PrimaryKeyConstraint("import_pk", "chunk"),
@@ -248,10 +260,10 @@ generations = sa.Table(
     sa.Column("count", sa.Integer, nullable=False),
     sa.Column("recall", sa.Float),
     sa.Column("target_recall", sa.Float, nullable=False, server_default="0.98"),
-    # The layout of its files: another one's cannot be opened any more.
+    # The layout of its files: one of another layout can no longer be opened.
     sa.Column("format", sa.Integer, nullable=False, server_default="1"),
     sa.Column("created_at", Time, nullable=False),
-    # When a worker could not open it; null again once the builder has found it sound.
+    # When a worker could not open it; null again once it was found sound in the store.
     sa.Column("refused_at", Time),
 )
 sa.Index("ix_generations_catalog", generations.c.catalog_pk, generations.c.id)

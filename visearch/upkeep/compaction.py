@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
 import structlog
 
 from visearch.backend import Backend
@@ -20,8 +17,9 @@ from visearch.records import Catalog
 from visearch.scratch import scratch
 from visearch.store import catalogs, changes, generations, imports, reindexes
 from visearch.store.blobs import generation_place
+from visearch.store.database import Connection
+from visearch.store.generations import Published
 from visearch.store.reindexes import Reindex
-from visearch.store.schema import generations as generations_table
 from visearch.upkeep.refused import look_again
 
 log = structlog.get_logger(__name__)
@@ -31,10 +29,10 @@ LACKING = 0.01
 
 
 def compact_all(backend: Backend) -> list[str]:
-    """Build a generation for every catalog that is due, of the encoder it has and of those
-    that are kept up for it; returns the names published.
+    """Build each generation that is due: of the catalogs' encoders, and of those kept up.
 
-    A catalog that cannot be built does not keep the others waiting.
+    Returns the names of the catalogs that got one. A catalog that cannot be built does not keep
+    the others waiting.
     """
     look_again(backend)
     published = []
@@ -60,36 +58,36 @@ def _due(backend: Backend) -> list[tuple[Catalog, Reindex | None]]:
         return [pair for pair in every if is_due(backend, connection, pair[0])]
 
 
-def is_due(backend: Backend, connection: sa.Connection, catalog: Catalog) -> bool:
+def is_due(backend: Backend, connection: Connection, catalog: Catalog) -> bool:
     """Tell whether enough has changed since the last build, or what it has cannot be kept.
 
-    After a rollback only what came after the generation that was left counts: it is not built
-    again at once. While an import runs, changes may pile up to what exhaustive search takes in its
-    stride: building again and again would cost more than it saves.
+    After a rollback only the changes since the newest generation count, or that one would be
+    built again at once. While an import runs, changes may pile up to the limit of exhaustive
+    search: building again and again would cost more than it saves.
     """
     settings = backend.settings
-    base = catalogs.generation(connection, catalog)
+    base = generations.current(connection, catalog)
     if not _can_be_kept(catalog, base):
         return True
-    built, size = (generations.last_built(connection, catalog), base.size) if base else (0, 0)
+    built, size = (generations.last_built(connection, catalog), base.count) if base else (0, 0)
     changed = changes.changes_between(connection, catalog, built)
     if changed < settings.compact_min or changed < settings.compact_ratio * size:
         return False
     return changed >= settings.brute_force_limit or not imports.any_active(connection, catalog.pk)
 
 
-def _can_be_kept(catalog: Catalog, base: sa.Row[Any] | None) -> bool:
+def _can_be_kept(catalog: Catalog, base: Published | None) -> bool:
     if base is None:
         return catalog.generation is None
-    kept = (FORMAT, catalog.target_recall, None)
-    return (base.format, base.target_recall, base.refused_at) == kept
+    kept = (FORMAT, catalog.target_recall, False)
+    return (base.format, base.target_recall, base.refused) == kept
 
 
 def compact(backend: Backend, catalog: Catalog, reindex: Reindex | None = None) -> bool:
-    """Build, verify and publish one generation; False if there was nothing to build or
-    another builder was first.
+    """Build, verify and publish one generation.
 
-    With a ``reindex``, ``catalog`` is its prospect, and the generation will be its.
+    With a ``reindex``, ``catalog`` is its prospect, and the generation is published for it.
+    Returns False if there was nothing to build or another builder was first.
     """
     with backend.database.read() as connection:
         if reindex is None:
@@ -112,9 +110,9 @@ def compact(backend: Backend, catalog: Catalog, reindex: Reindex | None = None) 
 def _build(
     backend: Backend, catalog: Catalog, stored: changes.Stored, workbench: Path, place: str
 ) -> Manifest:
-    """Build one shard and put it into its place.
+    """Build one shard and store it at ``place``.
 
-    Its embeddings are gathered in a file; in memory is ScaNN's copy of them, of one shard.
+    Its embeddings are gathered in a file: memory has to hold only ScaNN's copy of one shard.
     """
     folder = workbench / place
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -148,23 +146,18 @@ def _publish(
     recalls = [manifest.recall for manifest in manifests if manifest.recall is not None]
     try:
         with backend.database.write() as connection:
-            connection.execute(
-                sa.insert(generations_table).values(
-                    id=name,
-                    catalog_pk=catalog.pk,
-                    revision=catalog.revision,
-                    fingerprint=catalog.fingerprint,
-                    count=sum(manifest.count for manifest in manifests),
-                    recall=min(recalls),
-                    target_recall=catalog.target_recall,
-                    format=FORMAT,
-                    created_at=time.time(),
-                )
+            generations.add(
+                connection,
+                catalog,
+                name=name,
+                count=sum(manifest.count for manifest in manifests),
+                recall=min(recalls),
+                format=FORMAT,
             )
             if reindex is None:
-                catalogs.swap_generation(connection, catalog, name)
+                catalogs.publish_generation(connection, catalog, name)
             else:
-                reindexes.swap_generation(connection, reindex, name)
+                reindexes.publish_generation(connection, reindex, name)
     except (Conflict, NotFound):
         backend.blobs.delete_folder(f"generations/{name}")
         return False

@@ -1,4 +1,4 @@
-"""Near-duplicates: each new picture is compared with all others, once, in the background."""
+"""Near-duplicates: in the background, each new picture is compared once with all others."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from visearch.store import catalogs, changes, duplicates, imports
 log = structlog.get_logger(__name__)
 
 NEIGHBOURS = 16
-"""Of a picture the nearest ones are looked at: each of twenty twins still has its pairs."""
+"""Nearest pictures examined for each new one: enough for a picture with many twins."""
 
 BATCH = 2_000
 """Pictures compared in one transaction."""
 
 
 REST = 20
-"""A catalog that took a second to compare is left alone for so many: its index is loaded anew."""
+"""Seconds a catalog rests for each second it took: its whole index is loaded for a comparison."""
 
 Resting = dict[int, float]
-"""Until when, on the monotonic clock, a catalog (by key) is left alone."""
+"""Catalog's key → the time, on the monotonic clock, until which it rests."""
 
 
 def compare_all(backend: Backend, resting: Resting) -> None:
-    """Compare what is new in every catalog that no import is changing and that has rested."""
+    """Compare the new pictures of every catalog that has rested and that no import is changing."""
     with backend.database.read() as connection:
         due = [
             catalog
@@ -77,6 +77,6 @@ def _pairs(index: LiveIndex, keys: changes.Keys, vectors: changes.Vectors) -> li
 
 
 def _cosine(index: LiveIndex, score: float) -> float:
-    """Return the cosine of two unit vectors of that score: encoders give no others."""
+    """Return the cosine of two vectors with that score; encoders give unit vectors only."""
     cosine = score if index.metric == "cosine" else 1.0 - score * score / 2.0
     return min(1.0, cosine)

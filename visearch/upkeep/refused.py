@@ -1,4 +1,4 @@
-"""Generations that a worker has refused, looked at once more where they are stored."""
+"""Generations that a worker has refused, checked where they are stored."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ log = structlog.get_logger(__name__)
 
 
 def look_again(backend: Backend) -> None:
-    """Acquit the generations that are sound: only the worker's copy, or its machine, was not.
+    """Acquit refused generations that are sound in the store: the worker's machine is at fault.
 
-    Without this, one broken machine would keep the builder building for ever.
+    Without this, one broken machine would have the same generation built for ever.
     """
     with backend.database.read() as connection:
         suspects = generations.suspects(connection)
@@ -29,7 +29,7 @@ def look_again(backend: Backend) -> None:
 
 
 def _is_sound(blobs: Blobs, suspect: Suspect) -> bool:
-    blobs.forget_copy(f"generations/{suspect.id}")  # what counts is what lies in the store
+    blobs.forget_copy(f"generations/{suspect.id}")  # the stored files count, not a copy
     try:
         for shard in range(suspect.shards):
             place = generation_place(suspect.id, suspect.shards, shard)

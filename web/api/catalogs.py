@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import sqlalchemy as sa
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 
 from visearch import records
-from visearch.encoders.spec import resolve
-from visearch.errors import Conflict, InvalidRequest, NotFound
+from visearch.errors import Conflict, NotFound
 from visearch.importing.progress import remove_catalog
 from visearch.store import catalogs, generations, products
+from visearch.store.database import Connection
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
+from web.api.encoders import offered
 from web.services import services
 
 api = APIBlueprint("catalogs", __name__, url_prefix="/v1/catalogs")
@@ -62,19 +60,14 @@ def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
         return reply(_catalog(connection, catalogs.get(connection, path.catalog)))
 
 
-def _create(connection: sa.Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
-    spec_name = body.encoder or services().settings.encoder
-    if spec_name not in ("bundled", services().settings.encoder):
-        # `file:` specs name the server's own files: the operator's word, not a client's.
-        detail = "use 'bundled', or leave the field out for the server's own encoder"
-        raise InvalidRequest(f"/encoder: {detail}", (("/encoder", detail),))
-    spec = resolve(spec_name)
+def _create(connection: Connection, name: str, body: schemas.CatalogSettings) -> records.Catalog:
+    encoder, spec = offered(body.encoder)
     return catalogs.create(
         connection,
         name,
         title=body.title or name,
         metric=body.metric or "cosine",
-        encoder=spec_name,
+        encoder=encoder,
         fingerprint=spec.fingerprint,
         dimension=spec.dimension,
         target_recall=body.target_recall or records.TARGET_RECALL,
@@ -87,8 +80,8 @@ def _refuse_change(known: records.Catalog, body: schemas.CatalogSettings) -> Non
         wanted, has = getattr(body, field), getattr(known, field)
         if wanted is not None and wanted != has:
             raise Conflict(
-                f"catalog {known.name!r} has {field} {has!r}, which cannot change; "
-                "make another catalog"
+                f"Catalog {known.name!r} has {field} {has!r}, which cannot change. "
+                "Make another catalog."
             )
 
 
@@ -119,13 +112,13 @@ def roll_back_index(path: CatalogPath) -> Response:
     """Search with the index generation before this one; what changed since is replayed."""
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
-        catalogs.swap_generation(connection, catalog, generations.former(connection, catalog))
+        catalogs.publish_generation(connection, catalog, generations.former(connection, catalog))
         shown = _catalog(connection, catalogs.get(connection, path.catalog))
     services().announce(catalog.pk)
     return reply(shown)
 
 
-def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Catalog:
+def _catalog(connection: Connection, catalog: records.Catalog) -> schemas.Catalog:
     n_products, n_images = products.count(connection, catalog.pk)
     return schemas.Catalog(
         name=catalog.name,
@@ -142,14 +135,14 @@ def _catalog(connection: sa.Connection, catalog: records.Catalog) -> schemas.Cat
     )
 
 
-def _generation(connection: sa.Connection, catalog: records.Catalog) -> schemas.Generation | None:
-    row = catalogs.generation(connection, catalog)
-    if row is None:
+def _generation(connection: Connection, catalog: records.Catalog) -> schemas.Generation | None:
+    found = generations.current(connection, catalog)
+    if found is None:
         return None
     return schemas.Generation(
-        id=row.id,
-        count=row.size,
-        recall=row.recall,
-        target_recall=row.target_recall,
-        created_at=datetime.fromtimestamp(row.created_at, UTC),
+        id=found.id,
+        count=found.count,
+        recall=found.recall,
+        target_recall=found.target_recall,
+        created_at=found.created_at,
     )

@@ -19,7 +19,7 @@ api = APIBlueprint("duplicates", __name__, url_prefix="/v1/catalogs/<string:cata
 
 
 class DuplicateQuery(Page):
-    """A page of pairs that are at least so alike."""
+    """A page of the pairs with at least this score."""
 
     min_score: float = Field(0.97, ge=duplicates.LEAST_SCORE, le=1)
 
@@ -30,7 +30,7 @@ class DuplicateQuery(Page):
     responses={200: schemas.DuplicateList, **problems(404, 422)},
 )
 def list_duplicates(path: CatalogPath, query: DuplicateQuery) -> Response:
-    """Return pairs of pictures of different products, the most alike first."""
+    """Return pairs of pictures of different products, best first."""
     after = _checked(decode_cursor(query.cursor))
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)

@@ -13,7 +13,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from visearch.attributes import MAX_COUNT, problem_of
+from visearch import rules
 
 
 def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -25,19 +25,20 @@ def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         raise PydanticCustomError("attribute", detail) from error
 
 
-# PostgreSQL stores no NUL, and JSON no NaN.
-Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Text = Annotated[str, Field(pattern=rules.TEXT_PATTERN)]
+Title = Annotated[Text, Field(max_length=rules.LONGEST_TITLE)]
+Url = Annotated[Text, Field(max_length=rules.LONGEST_URL)]
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 AttributeValue = Annotated[Text | bool | Int64 | Number | list[Text], WrapValidator(_one_error)]
 
 
 def _fit(attributes: dict[str, Any]) -> dict[str, Any]:
-    if problem := problem_of(attributes):
+    if problem := rules.attributes_problem(attributes):
         raise PydanticCustomError("attributes", "{problem}", {"problem": problem})
     return attributes
 
 
 Attributes = Annotated[
-    dict[Text, AttributeValue], Field(max_length=MAX_COUNT), AfterValidator(_fit)
+    dict[Text, AttributeValue], Field(max_length=rules.MAX_COUNT), AfterValidator(_fit)
 ]

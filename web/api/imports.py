@@ -64,6 +64,12 @@ class UploadQuery(schemas.Request):
     mode: Literal["upsert", "replace"] = "upsert"
 
 
+class ImportsQuery(Page):
+    """A page of imports: of uploaded files, or of products that were put one by one."""
+
+    kind: imports.Kind = "file"
+
+
 class ItemsQuery(schemas.Request):
     """Selects rows of the ledger."""
 
@@ -94,12 +100,12 @@ def create_import(path: CatalogPath, query: UploadQuery) -> Response:
 
 
 @api.get("", summary="List imports", responses={200: schemas.ImportList, **problems(404, 422)})
-def list_imports(path: CatalogPath, query: Page) -> Response:
-    """Return the catalog's imports, newest first."""
+def list_imports(path: CatalogPath, query: ImportsQuery) -> Response:
+    """Return the catalog's imports of files, newest first; ``?kind=product`` lists the others."""
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)
         before = decode_cursor(query.cursor)
-        found = imports.page(connection, catalog, before, query.limit + 1)
+        found = imports.page(connection, catalog, query.kind, before, query.limit + 1)
     page, cursor = paged(found, query.limit, lambda i: i.id)
     items = [import_model(record) for record in page]
     return reply(schemas.ImportList(items=items, next_cursor=cursor))
@@ -130,7 +136,7 @@ def cancel_import(path: ImportPath) -> Response:
     """Cancel the import if it is not over; what is already searchable stays."""
     found = _find(path)
     with services().database.write() as connection:
-        cancel(connection, found.pk)
+        cancel(connection, found)
     return reply(import_model(_find(path)))
 
 

@@ -1,4 +1,4 @@
-"""Reindexes: another encoder for a catalog, without downtime, and the way back."""
+"""Reindexes: another encoder for a catalog without downtime, and the way back."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from visearch import records
-from visearch.encoders.spec import resolve
 from visearch.errors import Conflict
-from visearch.reindexing.activate import activate
 from visearch.store import catalogs, reindexes
 from visearch.store.reindexes import FORMER, READY, Reindex
 from web.api import schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import problems, reply
+from web.api.encoders import offered
 from web.services import services
 
 api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catalog>")
@@ -34,14 +33,13 @@ class ReindexPath(CatalogPath):
 )
 def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
     """Embed the catalog's pictures with another encoder in the background."""
-    name = body.encoder or services().settings.encoder
-    spec = resolve(name)
+    encoder, spec = offered(body.encoder)
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
         reindex = reindexes.create(
             connection,
             catalog,
-            encoder=name,
+            encoder=encoder,
             fingerprint=spec.fingerprint,
             dimension=spec.dimension,
             activate=body.activate,
@@ -72,7 +70,7 @@ def delete_reindex(path: ReindexPath) -> Response:
         catalog = catalogs.get(connection, path.catalog)
         reindex = reindexes.get(connection, catalog, path.id)
         if not reindexes.change(connection, reindex, status=reindexes.CANCELLED):
-            raise Conflict(f"reindex {reindex.id} is {reindex.status}; it cannot be cancelled")
+            raise Conflict(f"Reindex {reindex.id} is {reindex.status} and cannot be cancelled.")
     return Response(status=204)
 
 
@@ -86,8 +84,7 @@ def activate_reindex(path: ReindexPath) -> Response:
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)
         reindex = reindexes.get(connection, catalog, path.id)
-    if reindex.status not in (READY, FORMER):
-        raise Conflict(f"reindex {reindex.id} is {reindex.status}; only a ready one can be used")
+    reindexes.check_ready(reindex)
     return _use(catalog, reindex)
 
 
@@ -106,9 +103,12 @@ def rollback(path: CatalogPath) -> Response:
 
 def _use(catalog: records.Catalog, reindex: Reindex) -> Response:
     """Activate at once, or leave it to a worker that first embeds what came in just now."""
-    if not activate(services(), catalog, reindex):
-        with services().database.write() as connection:
+    with services().database.write() as connection:
+        activated = reindexes.activate(connection, catalog, reindex)
+        if not activated:
             reindexes.change(connection, reindex, activate="now")
+    if activated:
+        services().announce(catalog.pk)
     with services().database.read() as connection:
         return _accepted(catalog, reindexes.get(connection, catalog, reindex.id))
 

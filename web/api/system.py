@@ -9,12 +9,12 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import sqlalchemy as sa
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from visearch import records
-from visearch.store import catalogs, products
+from visearch.store import catalogs, generations, products
+from visearch.store.database import Connection
 from visearch.store.redis import presence, queues
 from web.api import schemas
 from web.api.common import problems, reply
@@ -63,19 +63,19 @@ def _worker(name: str, body: Mapping[str, Any]) -> schemas.Worker:
 
 
 def _catalog(
-    connection: sa.Connection, catalog: records.Catalog, workers: Iterable[Mapping[str, Any]]
+    connection: Connection, catalog: records.Catalog, workers: Iterable[Mapping[str, Any]]
 ) -> schemas.CatalogState:
     known = [w["catalogs"][catalog.name] for w in workers if catalog.name in w.get("catalogs", {})]
     served = [each for each in known if each["shards"]]
     held = Counter(shard for each in served for shard in each["shards"])
     n_products, n_images = products.count(connection, catalog.pk)
-    row = catalogs.generation(connection, catalog)
+    index = generations.current(connection, catalog)
     return schemas.CatalogState(
         name=catalog.name,
         products=n_products,
         images=n_images,
         generation=catalog.generation,
-        recall=row.recall if row else None,
+        recall=index.recall if index else None,
         target_recall=catalog.target_recall,
         delta=max((each["delta"] for each in served), default=0),
         fresh_to=min((each["fresh_to"] for each in served), default=None),

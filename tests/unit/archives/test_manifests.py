@@ -86,6 +86,16 @@ def test_rows_that_cannot_be_used_name_their_line() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("title", "url", "word"),
+    [("x" * 2001, "", "title"), ("", "u" * 4001, "URL")],
+)
+def test_texts_that_no_product_can_have_refuse_their_row(title: str, url: str, word: str) -> None:
+    bad, good = csv_items(f"id,image,title,url\n1,p/a.jpg,{title},{url}\n2,p/a.jpg,b,\n")
+    assert (bad.code, good.code) == ("invalid_manifest_row", None)
+    assert bad.detail is not None and bad.detail.startswith(f"Manifest line 2: the {word} h")
+
+
 @pytest.mark.parametrize("path", ["./p/a.jpg", "p\\a.jpg", "/p/a.jpg", "p/x/../a.jpg", " p/a.jpg "])
 def test_paths_are_normalised(path: str) -> None:
     assert csv_items(f"id,image\n1,{path}\n")[0].path == "p/a.jpg"

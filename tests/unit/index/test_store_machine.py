@@ -202,7 +202,9 @@ class AgainstADict(RuleBasedStateMachine):
         with self.database.write() as connection:
             kept = connection.execute(sa.select(generations.c.id)).scalars().all()
             if kept:
-                catalogs.swap_generation(connection, catalog, sorted(kept)[-1 - back % len(kept)])
+                catalogs.publish_generation(
+                    connection, catalog, sorted(kept)[-1 - back % len(kept)]
+                )
 
     def catalog(self):
         with self.database.read() as connection:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visearch.errors import NotFound
+from visearch.errors import DependencyUnavailable, NotFound
 from visearch.store.blobs import Blobs, _RangeReader
 
 
@@ -124,3 +124,24 @@ def test_the_range_reader_reads_like_a_file(data: bytes, steps: list[tuple[int, 
         reader.seek(at)
         assert reader.read(n) == data[at : at + n]
         assert reader.tell() == max(at, min(at + n, len(data))) if at <= len(data) else True
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (PermissionError(), "PermissionError"),
+        (OSError("\nsecond"), "OSError"),
+        (OSError("disk full\nsecond"), "disk full"),
+    ],
+)
+def test_an_error_without_a_message_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
+) -> None:
+    store = Blobs(f"file://{tmp_path / 'blobs'}", tmp_path / "cache")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(DependencyUnavailable, match=f"does not answer: {reason}.$"):
+        store.open("pictures/x")

@@ -124,9 +124,9 @@ def test_a_generation_swap_is_won_once(database: Database) -> None:
     with database.read() as connection:
         catalog = catalogs.get(connection, "shop")
     with database.write() as connection:
-        catalogs.swap_generation(connection, catalog, "g1")
+        catalogs.publish_generation(connection, catalog, "g1")
     with pytest.raises(Exception, match="published first"), database.write() as connection:
-        catalogs.swap_generation(connection, catalog, "g2")
+        catalogs.publish_generation(connection, catalog, "g2")
     with database.read() as connection:
         assert catalogs.get(connection, "shop").generation == "g1"
 

@@ -13,10 +13,11 @@ from web.api.schemas.base import Request
 
 
 class CatalogSettings(Request):
-    """What a merchant decides about a catalog; the metric and encoder stay as created.
+    """What a merchant decides about a catalog; its metric, encoder and shards cannot change.
 
-    ``target_recall`` is the share of the ten nearest that a search must find; more costs time.
-    ``shards`` are the parts of the index, for catalogs larger than a worker's memory.
+    ``target_recall`` is the share of the ten nearest that a search must find; a higher one costs
+    time. ``shards`` is the number of parts of the index, for a catalog larger than a worker's
+    memory.
     """
 
     title: Text | None = Field(None, max_length=200)
@@ -27,7 +28,7 @@ class CatalogSettings(Request):
 
 
 class Generation(BaseModel):
-    """The index as it was built last: ``recall`` is recall@10, measured then."""
+    """The index as it was last built; ``recall`` is recall@10 as measured then."""
 
     id: str
     count: int
@@ -78,7 +79,7 @@ class Duplicate(BaseModel):
 
 
 class DuplicateList(BaseModel):
-    """A page of near-duplicates, and whether newer pictures are still being compared."""
+    """A page of near-duplicates; ``complete`` is false while newer pictures are being compared."""
 
     items: list[Duplicate]
     next_cursor: str | None

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from web.api.fields import Attributes, Text
+from web.api.fields import Attributes, Title, Url
 from web.api.schemas.base import Request
 from web.api.schemas.searches import InlineImage
 
@@ -15,8 +15,8 @@ from web.api.schemas.searches import InlineImage
 class ProductText(Request):
     """A product without its pictures."""
 
-    title: Text | None = Field(None, max_length=2000)
-    url: Text | None = Field(None, max_length=4000)
+    title: Title | None = None
+    url: Url | None = None
     attributes: Attributes = Field(default={})
 
 
@@ -29,8 +29,8 @@ class NewProduct(ProductText):
 class ProductChanges(Request):
     """Changes that need no new embedding; absent fields stay."""
 
-    title: Text | None = Field(None, max_length=2000)
-    url: Text | None = Field(None, max_length=4000)
+    title: Title | None = None
+    url: Url | None = None
     attributes: Attributes | None = None
 
 

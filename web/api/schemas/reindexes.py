@@ -25,23 +25,23 @@ class ReindexCounts(BaseModel):
 
 
 class BeforeAndAfter(BaseModel):
-    """A share, 0 to 1, with the old encoder and the new one; null where it is not known."""
+    """A share, 0 to 1, with the old encoder and with the new one; null where it is unknown."""
 
     old: float | None
     new: float | None
 
 
 class LabelQuality(BeforeAndAfter):
-    """Of the ten nearest, how many have the query's value of an attribute."""
+    """The share of the ten nearest pictures that have the query's value of an attribute."""
 
     field: str
 
 
 class Comparison(BaseModel):
-    """Two encoders on the catalog's own pictures.
+    """Two encoders compared on the catalog's own pictures.
 
-    ``overlap_at_10``: of the ten nearest, how many stay. ``own_first``: how often a picture,
-    edited as a shopper would, finds its own product first.
+    ``overlap_at_10``: the share of the ten nearest pictures that stay. ``own_first``: how often
+    a picture that was edited as a shopper's would be finds its own product first.
     """
 
     queries: int

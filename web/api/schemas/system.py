@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 
 class Queue(BaseModel):
-    """A queue; ``reserved`` messages are in workers' hands."""
+    """A queue; workers hold the ``reserved`` messages."""
 
     depth: int
     reserved: int
@@ -16,8 +16,7 @@ class Queue(BaseModel):
 
 
 class Worker(BaseModel):
-    """A live worker; of those that search, which generation and
-    shards of each catalog they serve."""
+    """A live worker, and the generation and shards of each catalog that it serves, if any."""
 
     name: str
     role: str
@@ -32,9 +31,10 @@ class Worker(BaseModel):
 class CatalogState(BaseModel):
     """A catalog as the search workers serve it.
 
-    ``delta`` is the most changes beside a generation, ``fresh_to`` the oldest state that is
-    served, ``serving`` how many workers hold each shard at least, ``refused`` how many serve
-    without its generation; ``missing_shards`` are served by nobody.
+    ``delta`` is the largest number of changes that a worker holds beside the generation,
+    ``fresh_to`` the time of the oldest state that is served, ``serving`` the least number of
+    workers that hold a shard, and ``refused`` the number of workers that serve without the
+    catalog's generation. No worker serves the ``missing_shards``.
     """
 
     name: str

@@ -1,0 +1,99 @@
+"""Pictures of products: added with their embeddings, replaced, forgotten, sampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from visearch.ids import new_id
+from visearch.records import Attributes, Catalog
+from visearch.store.schema import embeddings, images, products
+
+_NAMED = 1000
+"""Pictures named in one statement."""
+
+
+class NewImage(NamedTuple):
+    """A picture to be added; its embedding is row ``row`` of the chunk's segment."""
+
+    product_pk: int
+    position: int
+    sha256: str | None
+    thumbnail: str | None
+    row: int
+
+
+class Pictured(NamedTuple):
+    """A stored picture, and what its product's attributes are."""
+
+    pk: int
+    sha256: str
+    product_pk: int
+    attributes: Attributes
+
+
+def insert(
+    connection: sa.Connection,
+    catalog_pk: int,
+    revision: int,
+    new: Sequence[NewImage],
+    *,
+    fingerprint: str,
+    segment: str,
+) -> None:
+    """Add pictures at a revision, with embeddings of the encoder ``fingerprint``."""
+    if not new:
+        return
+    rows = [
+        {
+            "id": new_id(),
+            "catalog_pk": catalog_pk,
+            "product_pk": each.product_pk,
+            "position": each.position,
+            "sha256": each.sha256,
+            "thumbnail": each.thumbnail,
+            "added": revision,
+        }
+        for each in new
+    ]
+    known = sa.insert(images).returning(images.c.pk, sort_by_parameter_order=True)
+    keys = connection.execute(known, rows).scalars().all()
+    common = {"fingerprint": fingerprint, "segment": segment}
+    connection.execute(
+        sa.insert(embeddings),
+        [{"image_pk": key, "row": at.row, **common} for key, at in zip(keys, new, strict=True)],
+    )
+
+
+def remove_of(connection: sa.Connection, product_pks: Sequence[int], revision: int) -> None:
+    """Remove all live pictures of these products at a revision."""
+    if product_pks:
+        connection.execute(
+            sa.update(images)
+            .where(images.c.product_pk.in_(product_pks), images.c.removed.is_(None))
+            .values(removed=revision)
+        )
+
+
+def forget_removed(connection: sa.Connection, catalog: Catalog, revision: int) -> None:
+    """Delete the rows of pictures that were removed at ``revision`` or before."""
+    connection.execute(
+        sa.delete(images).where(images.c.catalog_pk == catalog.pk, images.c.removed <= revision)
+    )
+
+
+def pictured(connection: sa.Connection, keys: Sequence[int]) -> list[Pictured]:
+    """Return the pictures with these keys, live or removed, in order of their keys."""
+    out: list[Pictured] = []
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), _NAMED):
+        query = (
+            sa.select(images.c.pk, images.c.sha256, images.c.product_pk, products.c.attributes)
+            .join(products, products.c.pk == images.c.product_pk)
+            .where(images.c.pk.in_(ordered[start : start + _NAMED]))
+            .order_by(images.c.pk)
+        )
+        out.extend(Pictured(*row) for row in connection.execute(query))
+    return out
