@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from bench_backend import ManualSystem
+from manual_system import ManualSystem
 from stock import add, points
 from system import eventually
 

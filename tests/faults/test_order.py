@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from bench_backend import FlatEncoder, ManualSystem
+from manual_system import FlatEncoder, ManualSystem
 from system import archive, picture
 
 from visearch.store import catalogs, products

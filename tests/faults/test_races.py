@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench_backend import ManualSystem
+from manual_system import ManualSystem
 from system import archive, picture
 
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
