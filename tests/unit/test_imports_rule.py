@@ -17,7 +17,7 @@ LONGEST_FILE = 280
 
 LEAVES = {
     "errors", "settings", "records", "contract", "ids", "logs", "attributes", "home_lock",
-    "scratch",
+    "scratch", "background",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
 USE_CASES = {
