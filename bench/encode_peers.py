@@ -13,7 +13,7 @@ try:
     import onnx
     from onnx import numpy_helper
 except ImportError as error:
-    raise SystemExit(f"{error.name} is missing; pip install 'visearch[worker,cpu]'") from error
+    raise SystemExit(f"{error.name} is missing; pip install '.[worker,cpu]'") from error
 
 Run = Callable[[], object]
 PRECISIONS = {"onnxruntime": "float32", "openvino": "bfloat16", "torch": "bfloat16"}

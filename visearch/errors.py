@@ -35,7 +35,7 @@ from __future__ import annotations
 
 
 class VisearchError(Exception):
-    """Base class; ``str(error)`` is one sentence that tells the user what to do."""
+    """Base class; ``str(error)`` says what is wrong and what to do."""
 
     code = "internal_error"
 
@@ -196,3 +196,9 @@ class DependencyUnavailable(VisearchError):
     """The database, Redis or the blob store does not answer."""
 
     code = "dependency_unavailable"
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message; its class's name if it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -68,7 +68,7 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"port": "many"}, "VISEARCH_PORT='many' is not a valid int"),
         ({"prot": "1"}, "unknown setting VISEARCH_PROT"),
         ({"host": "0.0.0.0"}, "VISEARCH_OPEN_ACCESS"),
-        ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is no Redis URL"),
+        ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is not a Redis URL"),
         ({"database_url": "nonsense"}, "VISEARCH_DATABASE_URL"),
         ({"blobs_url": "nonsense"}, "VISEARCH_BLOBS_URL"),
         ({"encoder": "nonsense"}, "unknown encoder 'nonsense'"),

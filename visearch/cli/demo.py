@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,12 +43,7 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
         write_samples(settings.home / "samples")
         client.ensure_catalog(CATALOG, title="Demo (drawn products)")
         record = client.upload(CATALOG, archive)
-    end = time.monotonic() + LIMIT_S
-    while record["status"] in ("received", "running"):
-        if time.monotonic() > end:
-            raise VisearchError("the demo import takes too long; look into the logs")
-        time.sleep(0.2)  # between two polls
-        record = client.read_import(CATALOG, record["id"])
+    record = client.finished_import(record, LIMIT_S)
     if record["status"] != "succeeded":
         raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")
     made = next(c for c in client.catalogs() if c["name"] == CATALOG)

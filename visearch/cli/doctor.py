@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError
 
 from visearch.cli import redis_server
 from visearch.encoders.spec import resolve
-from visearch.errors import SettingsError, VisearchError
+from visearch.errors import SettingsError, VisearchError, first_line
 from visearch.settings import Settings
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
@@ -143,7 +143,9 @@ def _redis(settings: Settings) -> str:
         with answering():
             connect(settings.redis_url).ping()
     except ValueError as error:
-        raise SettingsError(f"VISEARCH_REDIS_URL is no Redis URL: {error}") from error
+        raise SettingsError(
+            f"VISEARCH_REDIS_URL is not a Redis URL: {first_line(error)}"
+        ) from error
     return "answers"
 
 
@@ -154,7 +156,7 @@ def _database(settings: Settings) -> str:
         with Database(settings.database_url).read() as connection:
             connection.execute(sa.text("SELECT 1"))
     except (sa.exc.ArgumentError, ImportError) as error:
-        raise SettingsError(f"VISEARCH_DATABASE_URL is of no use: {error}") from error
+        raise SettingsError(f"VISEARCH_DATABASE_URL cannot be used: {first_line(error)}") from error
     return "answers"
 
 
@@ -164,8 +166,9 @@ def _blobs(settings: Settings) -> str:
     try:
         Blobs(settings.blobs_url, settings.home / "cache").exists("doctor")
     except (ValueError, BaseError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise SettingsError(f"VISEARCH_BLOBS_URL is of no use: {reason}") from error
+        raise SettingsError(
+            f"VISEARCH_BLOBS_URL cannot be used: {first_line(error)}. Correct the address."
+        ) from error
     return "answers"
 
 

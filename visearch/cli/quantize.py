@@ -10,8 +10,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from visearch.cli.common import as_json, one_line_errors, print_json
-from visearch.errors import ImageError, InvalidRequest, VisearchError
+from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json
+from visearch.errors import ImageError, InvalidRequest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -33,12 +33,8 @@ def quantize(encoder: str, out: Path, pictures: Path | None, count: int, as_json
     It is faster and less exact; compare the two with `visearch evaluate`. The first COUNT
     pictures, by name, set the range of every activation.
     """
-    try:
+    with needs_extras("worker,cpu"):
         from visearch.encoders.runtimes.quantize import quantize as make
-    except ImportError as error:
-        raise VisearchError(
-            f"this needs more packages ({error.name}); pip install 'visearch[worker,cpu]'"
-        ) from error
     from visearch.encoders.runtimes.int8 import is_quantized
     from visearch.encoders.spec import resolve
 

@@ -113,7 +113,7 @@ def choose(
         name = "onnx" if quantized or _is_installed("onnx", quantized=False) else "xla"
     if not _is_installed(name, quantized):
         raise SettingsError(
-            f"the runtime {name!r} is not installed; run `pip install 'visearch[{EXTRAS[name]}]'`"
+            f"the runtime {name!r} is not installed; run `pip install '.[{EXTRAS[name]}]'`"
         )
     if quantized and name == "xla":
         raise SettingsError("an int8 encoder runs in onnx or openvino; set VISEARCH_RUNTIME")
