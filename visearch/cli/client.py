@@ -77,7 +77,7 @@ class Client:
             response = self._http.request(method, path, **options)
         except httpx.HTTPError as error:
             raise VisearchError(
-                f"cannot reach {self.base_url} ({error}); is `visearch up` running?",
+                f"Cannot reach {self.base_url} ({error}). Is `visearch up` running?",
                 code="unreachable",
             ) from error
         if response.is_error:
@@ -196,4 +196,4 @@ def _refusal(response: httpx.Response) -> VisearchError:
         problem = response.json()
         return VisearchError(problem["detail"], code=problem["code"])
     except (ValueError, KeyError, TypeError):
-        return VisearchError(f"{response.request.url} answered {response.status_code}")
+        return VisearchError(f"{response.request.url} answered {response.status_code}.")

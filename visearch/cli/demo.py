@@ -22,8 +22,8 @@ LIMIT_S = 300.0
 def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None]) -> None:
     """Import the demo catalog if the store has no catalog at all, or an outdated one.
 
-    A new version's encoder cannot search what the last one's embedded; the demo, unlike a
-    merchant's catalog, can simply be made again, as long as it is the one we made.
+    A new version's encoder cannot search what the last version's encoder embedded. Unlike a
+    merchant's catalog, the demo that we made can simply be made again.
 
     Raises:
         VisearchError: the import did not succeed.
@@ -45,7 +45,7 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
         record = client.upload(CATALOG, archive)
     record = client.finished_import(record, LIMIT_S)
     if record["status"] != "succeeded":
-        raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")
+        raise VisearchError(f"The demo import ended as {record['status']}: {record['counts']}.")
     made = next(c for c in client.catalogs() if c["name"] == CATALOG)
     _mark(settings).write_text(json.dumps({name: made[name] for name in SIGNS}))
     tell(f"demo catalog: {record['counts']['searchable']} pictures searchable")

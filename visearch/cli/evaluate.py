@@ -64,7 +64,9 @@ def evaluate(
     with needs_extras("worker"):
         from visearch.cli import study
     if recipe is not None and (table or labels or group or gallery):
-        raise InvalidRequest("a recipe says which labels and groups; name them, or --recipe")
+        raise InvalidRequest(
+            "A recipe names its own labels and groups. Leave out --recipe or those options."
+        )
     material = (
         study.read_recipe(recipe, data)
         if recipe

@@ -131,12 +131,12 @@ def search(picture: Path, catalog: str, limit: int, server: str | None, as_json:
         Console().print(table)
     else:
         error = record["error"] or {"detail": "it was cancelled"}
-        raise VisearchError(f"the search {record['status']}: {error['detail']}")
+        raise VisearchError(f"The search {record['status']}: {error['detail']}")
 
 
 @main.group()
 def catalog() -> None:
-    """List and delete catalogs; go back to an index before."""
+    """List and delete catalogs; go back to an earlier index."""
 
 
 @catalog.command("ls")
@@ -176,9 +176,9 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
 @as_json
 @one_line_errors
 def catalog_rollback_index(name: str, server: str | None, as_json: bool) -> None:
-    """Search catalog NAME by its index generation before the last one.
+    """Search catalog NAME by the index generation before its last one.
 
-    Nothing else of the catalog goes back: what changed since is replayed.
+    Nothing else of the catalog goes back: the changes made since are replayed.
     """
     found = Client.of(Settings.from_env(), server).call(
         "POST", f"/v1/catalogs/{name}/index/rollback"

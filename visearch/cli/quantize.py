@@ -40,11 +40,13 @@ def quantize(encoder: str, out: Path, pictures: Path | None, count: int, as_json
 
     spec = resolve(encoder)
     if is_quantized(spec):
-        raise InvalidRequest(f"{encoder} is int8 already; quantize the encoder it came from")
+        raise InvalidRequest(f"{encoder} is int8 already. Quantize the encoder it came from.")
     out.parent.mkdir(parents=True, exist_ok=True)
     images = list(islice(_read(pictures) if pictures else _drawn(count), count))
     if len(images) < 16:
-        raise InvalidRequest(f"{len(images)} pictures in {pictures} are too few; give 16 or more")
+        raise InvalidRequest(
+            f"{pictures} holds {len(images)} pictures, which are too few. Give 16 or more."
+        )
     pixels = np.stack([spec.preprocess.pixels(image) for image in images])
     cosine = make(spec, pixels, out)
     result = {

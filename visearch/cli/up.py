@@ -120,7 +120,7 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         """Web first, so that no new work arrives; then the workers; Redis last."""
-        tell("stopping; what runs may take some seconds to end")
+        tell("stopping; running work may take some seconds to end")
         for group in (self._web, self._workers, self._redis):
             for child in group:
                 child.ask_to_stop()
@@ -164,7 +164,7 @@ def _left_over(home: Path) -> list[int]:
 
 
 def _outlive_predecessor(home: Path) -> None:
-    """Let what a killed supervisor left finish (it was told to); kill what does not."""
+    """Wait for the processes that a killed supervisor left to end; kill those that do not."""
 
     def gone() -> bool:  # they are not our children: there is nothing to wait on
         return not _left_over(home)

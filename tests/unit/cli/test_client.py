@@ -66,7 +66,7 @@ def test_a_server_that_is_away_is_named() -> None:
     def away(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
-    with pytest.raises(VisearchError, match="cannot reach http://here") as raised:
+    with pytest.raises(VisearchError, match="Cannot reach http://here") as raised:
         client(away).catalogs()
     assert raised.value.code == "unreachable"
     assert not client(away).ready()
