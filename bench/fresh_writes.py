@@ -172,7 +172,7 @@ class Writers:
         self.errors: list[str] = []
 
     def run(self, rate: float, seconds: float, kept: int) -> float:
-        """Write for so long; returns the seconds until the last change was acknowledged."""
+        """Write for ``seconds``; returns the seconds until the last change was acknowledged."""
         threads = [threading.Thread(target=self._write_pictures)]
         threads += [threading.Thread(target=self._write_text) for _ in range(TEXT_WRITERS)]
         for thread in threads:

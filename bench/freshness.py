@@ -50,7 +50,7 @@ def centres_of(data: list[bytes]) -> np.ndarray:
 
 
 def fill(system: OwnSystem, book: Book, writer: Pictures, count: int) -> None:
-    """Make a catalog of so many products and wait until its generation is served."""
+    """Make a catalog of ``count`` products and wait until its generation is served."""
     rng = random.Random(0)
     for start in range(0, count, FILL_CHUNK):
         many = range(start, min(start + FILL_CHUNK, count))

@@ -37,7 +37,7 @@ CATALOG = "upgrade"
 WHERE = f"/v1/catalogs/{CATALOG}"
 QUERIES = 300
 CHANGES = 200
-"""Products kept back for the shopkeeper to add; and so many that may be deleted."""
+"""Products kept back for the shopkeeper to add, and as many others that may be deleted."""
 
 CHECKED = 100
 TOLERANCE = 0.01
