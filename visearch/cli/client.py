@@ -26,12 +26,12 @@ def until(check: Callable[[], T], seconds: float, what: str, *, every_s: float =
     """Call ``check`` until its result is truthy; returns that result.
 
     Raises:
-        VisearchError: ``what`` did not happen within ``seconds`` (code ``timeout``).
+        VisearchError: ``what`` did not come within ``seconds`` (code ``timeout``).
     """
     end = time.monotonic() + seconds
     while not (value := check()):
         if time.monotonic() > end:
-            raise VisearchError(f"{what} did not happen within {seconds:g} s.", code="timeout")
+            raise VisearchError(f"{what} did not come within {seconds:g} s.", code="timeout")
         time.sleep(every_s)
     return value
 

@@ -93,7 +93,7 @@ class Supervisor:
                 return False
             return True
 
-        until(answers, REDIS_START_S, "An answer of Redis", every_s=0.05)
+        until(answers, REDIS_START_S, "The answer of Redis", every_s=0.05)
 
     def _announce(self) -> None:
         """Say ``ready`` when a search can succeed, after filling an empty store."""

@@ -26,7 +26,7 @@ def test_until_returns_the_first_truthy_result() -> None:
 
 
 def test_until_gives_up() -> None:
-    with pytest.raises(VisearchError, match=r"^The answer did not happen within 0 s\.$") as raised:
+    with pytest.raises(VisearchError, match=r"^The answer did not come within 0 s\.$") as raised:
         until(lambda: False, 0, "The answer", every_s=0)
     assert raised.value.code == "timeout"
 
