@@ -8,7 +8,6 @@ import os
 import platform
 import sys
 import tempfile
-import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 
 import httpx
 import numpy as np
+
+from visearch.cli.client import Client
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -49,16 +50,9 @@ def products(archive: Path) -> dict[str, str]:
 
 def import_archive(client: httpx.Client, catalog: str, path: Path) -> Iterator[dict[str, Any]]:
     """Upload ``path`` into a new catalog; yields the import until it is over."""
-    client.put(f"/v1/catalogs/{catalog}", json={}).raise_for_status()
-    with path.open("rb") as file:
-        answer = client.post(f"/v1/catalogs/{catalog}/imports", content=file, timeout=3600)
-    record = answer.raise_for_status().json()
-    yield record
-    while record["finished_at"] is None:
-        time.sleep(0.2)  # between two polls
-        where = f"/v1/catalogs/{catalog}/imports/{record['id']}"
-        record = client.get(where).raise_for_status().json()
-        yield record
+    api = Client(client)
+    api.ensure_catalog(catalog)
+    yield from api.follow_import(api.upload(catalog, path))
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

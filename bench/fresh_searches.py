@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import httpx
 from fresh_book import Acknowledged, Book, text_of
 from own_system import OwnSystem
 
-TERMINAL = ("succeeded", "failed", "expired", "cancelled")
+from visearch.errors import VisearchError
+
 PAGE = 100
 GIVE_UP_S = 30.0
 EXAMPLES = 5
@@ -95,14 +95,10 @@ class Asker:
 
     def _ask(self, **request: Any) -> dict[str, Any] | None:
         """Search and check the answer; return it, or None if the search failed."""
-        submitted, wait = time.monotonic(), {"Prefer": "wait=10"}
+        submitted = time.monotonic()
         try:
-            answer = self._client.post("/v1/searches", headers=wait, **request)
-            record: dict[str, Any] = answer.raise_for_status().json()
-            while record["status"] not in TERMINAL:
-                answer = self._client.get(f"/v1/searches/{record['id']}", headers=wait)
-                record = answer.raise_for_status().json()
-        except httpx.HTTPError as error:
+            record = self._client.finished_search(**request)
+        except VisearchError as error:
             self._findings.add("failed", repr(error))
             return None
         self._findings.latencies.append(time.monotonic() - submitted)

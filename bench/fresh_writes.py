@@ -209,7 +209,7 @@ class Writers:
             self._note(self._pictures.write(batch))
 
     def _write_text(self) -> None:
-        with self._system.client() as client:
+        with self._system.open_http() as client:
             while (change := self._for_text.get()) is not None:
                 try:
                     self._note([write_text(client, self._catalog, self._book, change)])

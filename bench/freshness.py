@@ -24,8 +24,9 @@ from common import archive_path, machine, percentiles, pictures, show
 from fresh_book import Book
 from fresh_searches import Crowd
 from fresh_writes import Beforehand, Pictures, Writers
-from own_system import OwnSystem, own_system, until
+from own_system import OwnSystem, own_system
 
+from visearch.cli.client import until
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.runtimes.options import RunOptions
 from visearch.images import decode
@@ -54,13 +55,13 @@ def fill(system: OwnSystem, book: Book, writer: Pictures, count: int) -> None:
     for start in range(0, count, FILL_CHUNK):
         many = range(start, min(start + FILL_CHUNK, count))
         writer.write([book.begin("add", 0.0, rng) for _ in many])
-    until(lambda: _served(system), BUILD_S, "a generation of the filled catalog")
+    until(lambda: _served(system), BUILD_S, "A generation of the filled catalog")
 
 
 def _served(system: OwnSystem) -> bool:
     """Tell whether a generation of the whole catalog is published and served by the workers."""
     with system.client() as client:
-        (state,) = client.get("/v1/system").raise_for_status().json()["catalogs"]
+        (state,) = client.call("GET", "/v1/system")["catalogs"]
     return bool(state["generation"] and state["serving"] and not state["refused"])
 
 
@@ -86,7 +87,7 @@ def measure(system: OwnSystem, options: argparse.Namespace, data: list[bytes]) -
     """Fill, change and search; return the figures."""
     book, centres = Book(), centres_of(data)
     with system.client() as client:
-        client.put(f"/v1/catalogs/{CATALOG}", json={}).raise_for_status()
+        client.ensure_catalog(CATALOG)
     writer = Pictures(system, CATALOG, book, Beforehand(centres))
     fill(system, book, writer, options.products)
     crowd = Crowd(system, CATALOG, book, data, kept=len(centres))

@@ -16,9 +16,12 @@ from typing import Any
 
 import httpx
 from common import archive_path, import_archive, machine, percentiles, show
-from serve import make_queries, search
+from serve import make_queries
+
+from visearch.cli.client import Client, until
 
 SEARCH = "search"
+BUILD_S = 3600.0
 
 
 def prepare(client: httpx.Client, archive: Path, shards: int, target_recall: float) -> str:
@@ -29,8 +32,7 @@ def prepare(client: httpx.Client, archive: Path, shards: int, target_recall: flo
     *_, record = import_archive(client, catalog, archive)
     if record["status"] != "succeeded":
         raise SystemExit(f"The import ended as {record['status']}: {record['counts']}")
-    while not whole(client, catalog):
-        time.sleep(1)  # between two looks
+    until(lambda: whole(client, catalog), BUILD_S, "A generation of the whole catalog", every_s=1.0)
     return catalog
 
 
@@ -44,7 +46,8 @@ def whole(client: httpx.Client, catalog: str) -> bool:
 
 def ask(client: httpx.Client, catalog: str, pictures: list[bytes]) -> dict[str, Any]:
     """Return the ten nearest to each picture, and how long the index took."""
-    records = [search(client, catalog, picture, 10) for picture in pictures]
+    api = Client(client)
+    records = [api.search(picture, catalog=catalog, limit=10) for picture in pictures]
     if failed := [record for record in records if record["status"] != "succeeded"]:
         raise SystemExit(f"{len(failed)} searches did not succeed: {failed[0]['error']}")
     return {

@@ -25,10 +25,11 @@ from typing import Any
 
 import numpy as np
 from common import import_archive, machine, percentiles, pictures, products, show
-from own_system import OwnSystem, own_system, until
+from own_system import OwnSystem, own_system
 from serve import make_queries
 from upgrade_load import Answer, Query, Shopkeeper, Shoppers, late
 
+from visearch.cli.client import until
 from visearch.encoders.encoder import Encoder
 from visearch.encoders.runtimes.options import RunOptions
 from visearch.images import decode
@@ -87,18 +88,18 @@ class Upgrade:
 
     def run(self, shoppers: Shoppers) -> None:
         """Rest, reindex, rest, roll back, rest."""
-        self.former = self._client.get(WHERE).raise_for_status().json()["fingerprint"]
+        self.former = self._client.call("GET", WHERE)["fingerprint"]
         self._mark("before")
         time.sleep(self._rest)
         self._mark("during")
-        begun = self._client.post(f"{WHERE}/reindex", json={"encoder": self._encoder})
-        self.reindex = begun.raise_for_status().json()
-        until(self._is_active, REINDEX_S, "the end of the reindex")
+        body = {"encoder": self._encoder}
+        self.reindex = self._client.call("POST", f"{WHERE}/reindex", json=body)
+        until(self._is_active, REINDEX_S, "The end of the reindex")
         self._switched(shoppers, self.reindex["fingerprint"])
         self._mark("after")
         time.sleep(self._rest)
         self._mark("back")
-        self._client.post(f"{WHERE}/rollback").raise_for_status()
+        self._client.call("POST", f"{WHERE}/rollback")
         self._switched(shoppers, self.former)
         time.sleep(self._rest)
         self._mark("end")
@@ -109,7 +110,7 @@ class Upgrade:
     def _is_active(self) -> bool:
         """Read the reindex; activate one that is held back, as an operator might."""
         one = f"{WHERE}/reindex/{self.reindex['id']}"
-        self.reindex = self._client.get(one).raise_for_status().json()
+        self.reindex = self._client.call("GET", one)
         counts = self.reindex["counts"]
         if counts["embedded"] == counts["images"] and not self.embedded_s:
             self.embedded_s = time.monotonic() - self.marks["during"]
@@ -117,12 +118,12 @@ class Upgrade:
             raise SystemExit(f"The reindex failed: {self.reindex['detail']}")
         if self.reindex["code"] == "held" and self.held is None:
             self.held = self.reindex["detail"]
-            self._client.post(f"{one}/activate").raise_for_status()
+            self._client.call("POST", f"{one}/activate")
         return bool(self.reindex["status"] == "active")
 
     def _switched(self, shoppers: Shoppers, encoder: str) -> None:
         """Wait until ``encoder`` answers the searches."""
-        until(lambda: shoppers.answers[-1].encoder == encoder, SWITCH_S, f"an answer of {encoder}")
+        until(lambda: shoppers.answers[-1].encoder == encoder, SWITCH_S, f"An answer of {encoder}")
 
 
 def scores_off(
@@ -163,7 +164,7 @@ def measure(system: OwnSystem, options: argparse.Namespace, folder: Path) -> dic
     """Import, upgrade and roll back under load; return the figures."""
     labels = Path(options.labels) if options.labels else None
     path, spare = cut(Path(options.archive), labels, options.limit, folder)
-    with system.client() as client:
+    with system.open_http() as client:
         *_, record = import_archive(client, CATALOG, path)
     queries = make_queries(path, QUERIES, 0)
     asked = set().union(*(right for right, _ in queries))
@@ -176,7 +177,7 @@ def measure(system: OwnSystem, options: argparse.Namespace, folder: Path) -> dic
     shoppers.start(options.clients)
     keeper.start()
     try:
-        until(lambda: shoppers.answers, SWITCH_S, "the first answer")
+        until(lambda: shoppers.answers, SWITCH_S, "The first answer")
         upgrade.run(shoppers)
     finally:
         keeper.stop()

@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
 from own_system import OwnSystem
-from serve import search
+
+from visearch.cli.client import Client
+from visearch.errors import VisearchError
 
 EVERY_S = 2.0
 """Seconds between two changes by the shopkeeper."""
@@ -73,8 +74,8 @@ class Shoppers:
                 # Bytes after a JPEG's end change its digest, not its pixels: no answer is cached.
                 picture = self._queries[query][1] + f"{number}.{turn}".encode()
                 try:
-                    record = search(client, self._catalog, picture, 10)
-                except httpx.HTTPError as error:
+                    record = client.search(picture, catalog=self._catalog, limit=10)
+                except VisearchError as error:
                     self.failed.append(repr(error))
                     continue
                 if record["status"] != "succeeded":
@@ -114,27 +115,27 @@ class Shopkeeper:
             while self._spare and self._doomed and not self._over.wait(EVERY_S):
                 try:
                     self._change(client)
-                except httpx.HTTPError as error:
+                except VisearchError as error:
                     self.refused.append(repr(error))
 
-    def _change(self, client: httpx.Client) -> None:
+    def _change(self, client: Client) -> None:
         """Add a product, wait until it is searchable, and delete another."""
         where = f"/v1/catalogs/{self._catalog}"
         name, picture = self._spare.pop()
-        answer = client.put(f"{where}/products/{name}", files={"image": ("p.jpg", picture)})
-        record = answer.raise_for_status().json()
-        while record["finished_at"] is None:
-            time.sleep(0.2)  # between two polls
-            record = client.get(f"{where}/imports/{record['id']}").raise_for_status().json()
+        files = {"image": ("p.jpg", picture)}
+        client.finished_import(client.call("PUT", f"{where}/products/{name}", files=files))
         self.added[name] = picture
         gone = self._doomed.pop()
-        client.delete(f"{where}/products/{gone}").raise_for_status()
+        client.call("DELETE", f"{where}/products/{gone}")
         self.deleted[gone] = time.monotonic()
 
     def lost(self) -> list[str]:
         """Return the added products that their own picture does not find."""
         with self._system.client() as client:
-            answers = {n: search(client, self._catalog, p, 20) for n, p in self.added.items()}
+            answers = {
+                name: client.search(picture, catalog=self._catalog, limit=20)
+                for name, picture in self.added.items()
+            }
         return [
             name
             for name, answer in answers.items()

@@ -5,89 +5,47 @@ from __future__ import annotations
 import io
 import os
 import signal
-import socket
 import subprocess
-import sys
-import time
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 from PIL import Image, ImageDraw
 
+from visearch.cli.client import Client, until
+from visearch.cli.own_system import OwnSystem, free_port
+
+__all__ = ["System", "archive", "eventually", "free_port", "picture", "shared_data"]
 T = TypeVar("T")
-START_S = 120.0
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(check: Callable[[], T], *, seconds: float = 30.0, what: str = "condition") -> T:
     """Return the first truthy result of ``check``; fail the test after ``seconds``."""
-    end = time.monotonic() + seconds
-    while True:
-        if value := check():
-            return value
-        assert time.monotonic() < end, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.05)  # between two looks
+    return until(check, seconds, what, every_s=0.05)
 
 
-class System:
-    """`visearch up` in a folder of its own."""
+class System(OwnSystem):
+    """A system of a test's own, and short ways to use it."""
 
     def __init__(self, home: Path, **settings: str) -> None:
-        self.home, self.port = home, free_port()
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("VISEARCH_")}
-        self.env = {
-            **clean,
-            "VISEARCH_HOME": str(home),
-            "VISEARCH_PORT": str(self.port),
-            "VISEARCH_DEMO": "0",
-            **{f"VISEARCH_{name.upper()}": value for name, value in settings.items()},
-        }
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.http = httpx.Client(base_url=self.url, timeout=60)
-        self.process: subprocess.Popen[bytes] | None = None
-        self._out = home.with_suffix(".out")
+        super().__init__(home, **settings)
+        self.http = self.open_http()
 
     def start(self) -> System:
         """Start everything and wait for ``ready``."""
-        with self._out.open("ab") as out:
-            command = [str(Path(sys.executable).parent / "visearch"), "up"]
-            self.process = subprocess.Popen(command, env=self.env, stdout=out, stderr=out)
-        try:
-            eventually(self._is_ready, seconds=START_S, what=f"ready (see {self._out})")
-        except AssertionError:
-            self.stop()
-            raise
+        super().start()
         return self
-
-    def _is_ready(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"`visearch up` ended early:\n{self.output()}"
-        return "\nready http" in self.output()
-
-    def output(self) -> str:
-        """Return what `visearch up` has printed."""
-        return self._out.read_text() if self._out.exists() else ""
-
-    def log(self, role: str) -> str:
-        """Return the log of one process."""
-        return (self.home / "logs" / f"{role}.log").read_text()
 
     def stop(self) -> int:
         """Stop as Ctrl-C does; returns the exit status."""
         self.http.close()
-        if self.process is None:
-            return 0
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        return super().stop()
+
+    @property
+    def api(self) -> Client:
+        """The client of the API over ``http``."""
+        return Client(self.http)
 
     def pids(self) -> dict[str, int]:
         """Return the process ids by role, as the supervisor wrote them."""
@@ -107,70 +65,40 @@ class System:
 
     def cli(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the ``visearch`` command against this system."""
-        command = [str(Path(sys.executable).parent / "visearch"), *arguments]
         return subprocess.run(
-            command, env=self.env, capture_output=True, text=True, timeout=120, check=False
-        )
+            [self.command, *arguments],
+            env=self.env, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
 
     def create_catalog(self, name: str, **settings: Any) -> str:
         """Create a catalog; returns its name."""
-        self.http.put(f"/v1/catalogs/{name}", json=settings).raise_for_status()
+        self.api.ensure_catalog(name, **settings)
         return name
 
     def upload(
         self, catalog: str, archive: bytes, *, mode: str = "upsert", media: str = "application/zip"
     ) -> dict[str, Any]:
         """Upload an archive; returns the accepted import."""
-        answer = self.http.post(
-            f"/v1/catalogs/{catalog}/imports",
-            params={"mode": mode},
-            content=archive,
-            headers={"Content-Type": media},
-        )
-        assert answer.status_code == 202, answer.text
-        return dict(answer.json())
+        return self.api.upload(catalog, archive, mode=mode, media=media)
 
     def read_import(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return an import as it stands."""
-        answer = self.http.get(f"/v1/catalogs/{record['catalog']}/imports/{record['id']}")
-        return dict(answer.raise_for_status().json())
+        return self.api.read_import(record)
 
     def finish(self, record: Mapping[str, Any], *, seconds: float = 120.0) -> dict[str, Any]:
         """Wait for an import's end and check its books; returns it."""
-
-        def ended() -> dict[str, Any] | None:
-            now = self.read_import(record)
-            return now if now["finished_at"] else None
-
-        done = eventually(ended, seconds=seconds, what=f"the end of import {record['id']}")
+        done = self.api.finished_import(record, seconds, every_s=0.05)
         counts = done["counts"]
         assert counts["items"] == counts["searchable"] + counts["failed"], counts
         return done
 
     def items(self, record: Mapping[str, Any], **params: Any) -> list[dict[str, Any]]:
         """Return the ledger of an import (all of it, by pages)."""
-        path, out, cursor = f"/v1/catalogs/{record['catalog']}/imports/{record['id']}/items", [], ""
-        while True:
-            query = {"limit": 500, **params} | ({"cursor": cursor} if cursor else {})
-            page = self.http.get(path, params=query).raise_for_status().json()
-            out += page["items"]
-            if not (cursor := page["next_cursor"]):
-                return out
+        return list(self.api.items(record, **params))
 
     def search(self, picture: bytes, catalog: str, **fields: Any) -> dict[str, Any]:
         """Search by picture and wait for the terminal state."""
-        answer = self.http.post(
-            "/v1/searches",
-            files={"image": ("query.jpg", picture)},
-            data={"catalog": catalog, **fields},
-            headers={"Prefer": "wait=10"},
-        )
-        assert answer.status_code in (200, 202), answer.text
-        record = dict(answer.json())
-        while record["status"] in ("queued", "running"):
-            path = f"/v1/searches/{record['id']}"
-            record = self.http.get(path, headers={"Prefer": "wait=10"}).raise_for_status().json()
-        return record
+        return self.api.search(picture, catalog=catalog, **fields)
 
 
 def picture(seed: int, *, side: int = 160, form: str = "JPEG") -> bytes:

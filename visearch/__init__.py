@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from visearch.catalog import Catalog
     from visearch.encoders.encoder import Encoder
 
-__all__ = ["Catalog", "Encoder"]
+__all__ = ["Catalog", "Encoder", "__version__"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

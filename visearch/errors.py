@@ -57,9 +57,9 @@ class VisearchError(Exception):
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message; its type's name if it has none."""
-    lines = str(error).splitlines()
-    return lines[0] if lines and lines[0].strip() else type(error).__name__
+    """Return the first line of an error's message; its class's name if it has none."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 class SettingsError(VisearchError):

@@ -1,4 +1,4 @@
-"""One process at a time works in a VISEARCH_HOME."""
+"""The lock that lets one process at a time work in a VISEARCH_HOME."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def _lock(home: Path) -> TextIOWrapper:
         file = (home / "up.lock").open("w")
     except OSError as error:
         raise SettingsError(
-            f"cannot write to {home} ({error.strerror}); fix its permissions or set VISEARCH_HOME"
+            f"Cannot write to {home} ({error.strerror}). Fix its permissions or set VISEARCH_HOME."
         ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         file.close()
         raise SettingsError(
-            f"another process runs visearch on {home}; stop it, or set VISEARCH_HOME"
+            f"Another process runs visearch on {home}. Stop it, or set VISEARCH_HOME."
         ) from error
     return file

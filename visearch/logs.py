@@ -14,7 +14,7 @@ _SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 _CHATTY = ("celery.beat", "celery.worker.strategy", "celery.app.trace", "alembic", "httpx")
-"""Libraries that log every step at INFO; what matters of it we log ourselves."""
+"""Libraries that log every step at INFO; we log the steps that matter ourselves."""
 
 
 def configure(log_format: str, level: int = logging.INFO) -> None:

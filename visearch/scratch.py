@@ -1,4 +1,4 @@
-"""Scratch folders that end with their process, even a killed one: the next to come removes them."""
+"""Scratch folders that go with their process; the next process removes what a killed one left."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 @contextmanager
 def scratch(workshop: Path) -> Iterator[Path]:
-    """Yield a new folder inside ``workshop``, which is made if need be; removes it at the end.
+    """Make ``workshop`` if it is missing, yield a new folder in it and remove that at the end.
 
-    First removes what dead processes of this machine left there. A lock tells them from those
-    at work, however long these take: the system gives up a process's locks when it dies.
+    First removes the folders that dead processes of this machine left there. Each folder in use is
+    locked, and the system releases a process's locks when it dies.
     """
     workshop.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        with _locked(workshop):  # nobody looks between a folder's making and its locking
+        with _locked(workshop):  # no other process looks before the new folder is locked
             for left in workshop.iterdir():
                 _remove_abandoned(left)
             folder = Path(tempfile.mkdtemp(dir=workshop))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +16,7 @@ from flask_openapi.utils import get_model_schema
 from flask_openapi_swagger.plugins import RegisterPlugin
 from pydantic import BaseModel
 
+from visearch import __version__
 from visearch.errors import Forbidden
 from visearch.ids import new_id
 from visearch.settings import Settings
@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> OpenAPI:
     """Make the WSGI app for these settings."""
     app = OpenAPI(
         __name__,
-        info=Info(title="visearch", version=version("visearch")),
+        info=Info(title="visearch", version=__version__),
         validation_error_status=422,
         validation_error_model=schemas.Problem,
         validation_error_callback=problems.validation_problem,

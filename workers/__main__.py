@@ -20,7 +20,9 @@ def main() -> None:
     try:
         settings = Settings.from_env()
         if name == "shard" and not settings.held_shards:
-            raise SettingsError("a shard worker needs VISEARCH_SHARDS, the numbers of its shards")
+            raise SettingsError(
+                "A shard worker needs the numbers of its shards. Set VISEARCH_SHARDS, as in 0,2."
+            )
     except SettingsError as error:
         raise SystemExit(f"visearch: {error.detail}") from error
     settings.home.mkdir(parents=True, exist_ok=True)

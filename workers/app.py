@@ -6,19 +6,23 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from celery import Celery, signals
 from kombu.transport import redis
 
-from visearch import contract, logs
+from visearch import background, contract, logs
+from visearch.background import Loop
 from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
 from visearch.store.redis import broker, presence
 from workers.context import Context
 from workers.roles import ROLES
 
+P = ParamSpec("P")
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 settings = Settings.from_env()
 role = ROLES[os.environ.get("VISEARCH_ROLE", "maintain")]
@@ -56,26 +60,47 @@ app.conf.update(
     },
 )
 context = Context(app, settings, role.name)
-_stopping = threading.Event()
 _details: Callable[[], dict[str, Any]] = dict
 
 
-def at_start(prepare: Callable[[], None]) -> Callable[[], None]:
-    """Run ``prepare`` before the worker takes its first task; if it fails, the process ends.
+def at_start(make: Callable[[], T]) -> Callable[[], T]:
+    """Run ``make`` once, before the worker takes its first task; its name then gives the result.
 
-    Celery only logs what a signal's handler raises, and would go on half made.
+    If ``make`` fails, the process ends: Celery only logs what a signal's handler raises, and
+    would go on without it.
     """
+    made: list[T] = []
 
     def run(**_: Any) -> None:
         logs.configure(settings.log_format)  # Celery does so later
         try:
-            prepare()
+            made.append(make())
         except Exception as error:
             log.exception("start_failed", role=role.name)
             raise SystemExit(1) from error
 
+    @wraps(make)
+    def result() -> T:
+        assert made, f"{make.__name__} is made when a worker of its role starts"
+        return made[0]
+
     signals.worker_init.connect(run, weak=False)
-    return prepare
+    return result
+
+
+def one_at_a_time(work: Callable[P, None]) -> Callable[P, None]:
+    """Make ``work`` return at once, without doing anything, while another thread does it."""
+    busy = threading.Lock()
+
+    @wraps(work)
+    def unless_busy(*args: P.args, **kwargs: P.kwargs) -> None:
+        if busy.acquire(blocking=False):
+            try:
+                work(*args, **kwargs)
+            finally:
+                busy.release()
+
+    return unless_busy
 
 
 @signals.setup_logging.connect
@@ -106,7 +131,7 @@ def _unbind(task: Any, state: str, **_: Any) -> None:
 
 @signals.worker_ready.connect
 def _ready(**_: Any) -> None:
-    threading.Thread(target=_keep_beating, daemon=True, name="heartbeat").start()
+    _heartbeat.start()
     log.info("worker_ready", worker=context.name, role=role.name)
 
 
@@ -116,20 +141,18 @@ def tell(details: Callable[[], dict[str, Any]]) -> None:
     _details = details
 
 
-def _keep_beating() -> None:
-    queues = role.queues(settings)
-    while not _stopping.is_set():
-        try:
-            presence.beat(context.redis, context.name, role.name, queues=queues, **_details())
-        except DependencyUnavailable as error:
-            log.warning("heartbeat_failed", error=error.detail)
-        _stopping.wait(presence.BEAT_S)
+def _beat() -> None:
+    health = {"queues": role.queues(settings), "troubles": background.troubles()}
+    presence.beat(context.redis, context.name, role.name, **health, **_details())
+
+
+_heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
 
 
 # At the very end: until then the worker finishes, and vouches for, what it holds.
 @signals.worker_shutdown.connect
 def _leave(**_: Any) -> None:
-    _stopping.set()
+    _heartbeat.stop()
     try:
         presence.leave(context.redis, context.name)
     except DependencyUnavailable as error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
 import numpy as np
 import numpy.typing as npt
 
-from visearch.errors import SearchExpired
+from visearch.background import Loop
+from visearch.errors import EncoderError, SearchExpired
 
 Pixels = npt.NDArray[np.uint8]
 Vectors = npt.NDArray[np.float32]
@@ -26,7 +26,7 @@ class Batcher:
     def __init__(self, encode: Callable[[Pixels], Vectors], limit: int) -> None:
         self._encode, self._limit = encode, limit
         self._waiting: queue.SimpleQueue[tuple[Pixels, Future[Vectors]]] = queue.SimpleQueue()
-        threading.Thread(target=self._serve, daemon=True, name="batcher").start()
+        Loop("batcher", self._serve).start()
 
     def embed(self, pixels: Pixels, timeout_s: float) -> Vectors:
         """Embed one picture uint8 [size, size, 3] → float32 [d].
@@ -43,18 +43,20 @@ class Batcher:
             raise SearchExpired("the encoder did not answer before the deadline") from error
 
     def _serve(self) -> None:
-        while True:
-            batch = [b for b in self._gather() if b[1].set_running_or_notify_cancel()]
-            if not batch:
-                continue
-            try:
-                vectors = self._encode(np.stack([pixels for pixels, _ in batch]))
-            except Exception as error:  # noqa: BLE001  (every caller gets it)
-                for _, future in batch:
-                    future.set_exception(error)
-                continue
-            for (_, future), vector in zip(batch, vectors, strict=True):
-                future.set_result(vector)
+        """Wait for the next batch and encode it."""
+        batch = [b for b in self._gather() if b[1].set_running_or_notify_cancel()]
+        if not batch:
+            return
+        try:
+            vectors = self._encode(np.stack([pixels for pixels, _ in batch]))
+            if len(vectors) != len(batch):
+                raise EncoderError(f"{len(vectors)} vectors came back for {len(batch)} pictures")
+        except Exception as error:
+            for _, future in batch:
+                future.set_exception(error)
+            raise
+        for (_, future), vector in zip(batch, vectors, strict=True):
+            future.set_result(vector)
 
     def _gather(self) -> list[tuple[Pixels, Future[Vectors]]]:
         batch = [self._waiting.get()]

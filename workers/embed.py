@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import threading
-
 from visearch.contract import EMBED, EMBED_CHUNK, REINDEX, ChunkPayload
 from visearch.importing.embed import embed_chunk
 from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
 from visearch.store.redis.client import answering
-from workers.app import app, at_start, context
+from workers.app import app, at_start, context, one_at_a_time
 from workers.claims import giving_back, take
 from workers.encoders import Encoders
 
 BUCKETS = (1, 8, 64)
-_encoders: list[Encoders] = []
-_reindexing = threading.Lock()
 
 
 @at_start
-def _initialise() -> None:
-    """Compile the default encoder before the worker takes its first chunk."""
-    encoders = Encoders(context.settings, BUCKETS)
-    encoders.get(context.settings.encoder)
-    _encoders.append(encoders)
+def encoders() -> Encoders:
+    """The role's encoders; the default one is compiled."""
+    made = Encoders(context.settings, BUCKETS)
+    made.get(context.settings.encoder)
+    return made
 
 
 @app.task(name=EMBED_CHUNK)
@@ -32,17 +28,14 @@ def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     message = ChunkPayload(import_id=import_id, chunk=chunk, attempt=attempt, request_id=request_id)
     if claim := take(chunks.EMBED, message):
         with giving_back(claim):
-            embed_chunk(context, _encoders[0].get, claim)
+            embed_chunk(context, encoders().get, claim)
 
 
 @app.task(name=REINDEX)
+@one_at_a_time
 def reindex() -> None:
     """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
-    if _reindexing.acquire(blocking=False):
-        try:
-            take_turn(context, _encoders[0].get, _busy, context.name)
-        finally:
-            _reindexing.release()
+    take_turn(context, encoders().get, _busy, context.name)
 
 
 def _busy() -> bool:

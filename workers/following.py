@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 
 from visearch.searching.indexes import Indexes, keep_fresh
@@ -12,9 +11,5 @@ from workers.app import context
 
 def follow(indexes: Indexes) -> None:
     """Keep the indexes fresh in the background: announced changes at once, else twice a second."""
-    threading.Thread(target=_follow, args=(indexes,), daemon=True, name="indexes").start()
-
-
-def _follow(indexes: Indexes) -> None:
     events = context.redis.pubsub(ignore_subscribe_messages=True)
-    keep_fresh(indexes, partial(await_change, events), threading.Event())
+    keep_fresh(indexes, partial(await_change, events))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import structlog
 
 from visearch.contract import COMPACT, COMPARE, PURGE, RECONCILE
@@ -13,15 +11,21 @@ from visearch.store.redis.client import answering
 from visearch.upkeep.compaction import compact_all
 from visearch.upkeep.duplicates import Resting, compare_all
 from visearch.upkeep.purge import purge as purge_store
-from workers.app import app, context
+from workers.app import app, at_start, context, one_at_a_time
 
 log = structlog.get_logger(__name__)
-_building = threading.Lock()
-_reconciling = threading.Lock()
-_comparing = threading.Lock()
-_resting: Resting = {}
-_purging = threading.Lock()
-_watch = presence.Watch()
+
+
+@at_start
+def watch() -> presence.Watch:
+    """Who was alive when the reconciler looked last."""
+    return presence.Watch()
+
+
+@at_start
+def resting() -> Resting:
+    """The catalogs that the search for duplicates leaves alone for now."""
+    return {}
 
 
 def _queue_depth(queue: str) -> int:
@@ -30,41 +34,29 @@ def _queue_depth(queue: str) -> int:
 
 
 @app.task(name=RECONCILE)
+@one_at_a_time
 def reconcile() -> None:
     """Repair what the queue lost or a dead worker held."""
-    if _reconciling.acquire(blocking=False):
-        try:
-            reconcile_work(context, _watch.look(context.redis), _queue_depth)
-        finally:
-            _reconciling.release()
+    reconcile_work(context, watch().look(context.redis), _queue_depth)
 
 
 @app.task(name=COMPACT)
+@one_at_a_time
 def compact() -> None:
-    """Build the index generations that are due, one builder at a time."""
-    if _building.acquire(blocking=False):
-        try:
-            for name in compact_all(context):
-                log.info("generation_published", catalog=name)
-        finally:
-            _building.release()
+    """Build the index generations that are due."""
+    for name in compact_all(context):
+        log.info("generation_published", catalog=name)
 
 
 @app.task(name=COMPARE)
+@one_at_a_time
 def compare() -> None:
     """Find the pictures of different products that look the same."""
-    if _comparing.acquire(blocking=False):
-        try:
-            compare_all(context, _resting)
-        finally:
-            _comparing.release()
+    compare_all(context, resting())
 
 
 @app.task(name=PURGE)
+@one_at_a_time
 def purge() -> None:
     """Remove what nobody can need any more."""
-    if _purging.acquire(blocking=False):
-        try:
-            purge_store(context)
-        finally:
-            _purging.release()
+    purge_store(context)

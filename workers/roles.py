@@ -1,4 +1,4 @@
-"""The worker roles: queue, pool, concurrency, and what each may do without."""
+"""The worker roles: queues, pool, concurrency and modules of each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visearch.settings import Settings
 
 @dataclass(frozen=True)
 class Role:
-    """How one kind of worker runs. ``modules`` are imported by that role alone."""
+    """How one kind of worker runs; no other role imports its ``modules``."""
 
     name: str
     queues: Callable[[Settings], tuple[str, ...]]

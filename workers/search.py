@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import structlog
 
+from visearch.background import Loop
 from visearch.contract import RUN_SEARCH
 from visearch.errors import (
     DependencyUnavailable,
@@ -59,42 +62,34 @@ class Searching:
         return batcher.embed(pixels, within_s)
 
 
-_searching: Searching | None = None
-
-
-def searching() -> Searching:
-    """Return the role's state; ``worker_init`` has made it."""
-    assert _searching is not None, "the search role was not initialised"
-    return _searching
-
-
 @at_start
-def _initialise() -> None:
-    """Compile the encoder and load every index before the worker takes its first search."""
-    global _searching
-    _searching = Searching()
-    fingerprint = _searching.encoders.get(context.settings.encoder).fingerprint
-    _searching.indexes.refresh()
-    tell(lambda: {"encoder": fingerprint, "catalogs": searching().indexes.described()})
-    follow(_searching.indexes)
-    threading.Thread(target=_look_ahead, daemon=True, name="encoders").start()
+def searching() -> Searching:
+    """The role's state: the default encoder is compiled, every index loaded and kept fresh."""
+    made = Searching()
+    fingerprint = made.encoders.get(context.settings.encoder).fingerprint
+    made.indexes.refresh()
+    tell(lambda: {"encoder": fingerprint, "catalogs": made.indexes.described()})
+    follow(made.indexes)
+    look = partial(look_ahead, made.encoders.get, set())
+    Loop("encoders", look, every_s=LOOK_AHEAD_S, rest_first=True).start()
+    return made
 
 
-def _look_ahead() -> None:
-    """Open the encoders that catalogs are on their way to: no search shall wait for that."""
-    refused: set[str] = set()
-    while True:
-        time.sleep(LOOK_AHEAD_S)
+def look_ahead(open_encoder: Callable[[str], object], refused: set[str]) -> None:
+    """Open the encoders that catalogs are being reindexed to, so that no search waits for it.
+
+    One that cannot be opened joins ``refused`` and is not tried again.
+    """
+    with context.database.read() as connection:
+        coming = {reindex.encoder for _, reindex in reindexes.kept_up(connection)}
+    for spec in sorted(coming - refused):
         try:
-            with context.database.read() as connection:
-                coming = {reindex.encoder for _, reindex in reindexes.kept_up(connection)}
-            for spec in coming - refused:
-                searching().encoders.get(spec)
-        except DependencyUnavailable as error:
-            log.warning("encoders_not_looked_up", error=error.detail)
-        except VisearchError as error:
+            open_encoder(spec)
+        except DependencyUnavailable:
+            raise
+        except Exception:  # whatever is wrong with one encoder, the others are opened
             refused.add(spec)
-            log.error("encoder_refused", encoder=spec, code=error.code, detail=error.detail)
+            log.exception("encoder_refused", encoder=spec)
 
 
 @app.task(name=RUN_SEARCH)

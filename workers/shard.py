@@ -8,24 +8,15 @@ from visearch.searching.remote_shard import answer
 from workers.app import app, at_start, context, tell
 from workers.following import follow
 
-_indexes: Indexes | None = None
-
-
-def indexes() -> Indexes:
-    """Return the role's indexes; ``worker_init`` has loaded them."""
-    assert _indexes is not None, "the shard role was not initialised"
-    return _indexes
-
 
 @at_start
-def _initialise() -> None:
-    """Load the shards before the worker takes its first search."""
-    global _indexes
-    held = context.settings.held_shards
-    _indexes = Indexes(context.database, context.blobs, held=held)
-    _indexes.refresh()
-    tell(lambda: {"catalogs": indexes().described()})
-    follow(_indexes)
+def indexes() -> Indexes:
+    """The indexes of the shards that this worker holds, loaded and kept fresh."""
+    made = Indexes(context.database, context.blobs, held=context.settings.held_shards)
+    made.refresh()
+    tell(lambda: {"catalogs": made.described()})
+    follow(made)
+    return made
 
 
 @app.task(name=SEARCH_SHARD)

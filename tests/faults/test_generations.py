@@ -81,11 +81,7 @@ class Attacked:
         self._asked += 1
         body = {"catalog": name, "product": {"id": product}, "limit": 5}
         body["min_score"] = -1 + self._asked / 1e6
-        answer = self.system.http.post("/v1/searches", json=body, headers={"Prefer": "wait=10"})
-        record: dict[str, Any] = answer.raise_for_status().json()
-        while record["status"] in ("queued", "running"):
-            path = f"/v1/searches/{record['id']}"
-            record = self.system.http.get(path, headers={"Prefer": "wait=10"}).json()
+        record = self.system.api.finished_search(json=body)
         assert record["status"] == "succeeded" and not record["cached"], record
         return record
 

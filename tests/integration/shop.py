@@ -56,12 +56,9 @@ def post_search(
 
 def find(system: System, catalog: str, data: bytes, **fields: Any) -> dict[str, Any]:
     """Search by picture; returns the finished search, which must succeed."""
-    answer = post_search(system, {"catalog": catalog, "image": b64(data), **fields})
-    record: dict[str, Any] = answer.json()
-    while record.get("status") in ("queued", "running"):
-        path = f"/v1/searches/{record['id']}"
-        record = system.http.get(path, headers={"Prefer": "wait=10"}).json()
-    assert record.get("status") == "succeeded", record
+    body = {"catalog": catalog, "image": b64(data), **fields}
+    record = system.api.finished_search(json=body)
+    assert record["status"] == "succeeded", record
     return record
 
 

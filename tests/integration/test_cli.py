@@ -45,7 +45,7 @@ def test_search_as_json_has_the_contract_s_fields(system: System, tmp_path: Path
         (["search", "{file}", "--catalog", "Bad Name"], "/catalog"),
         (["catalog", "rm", "nowhere", "--yes"], "There is no catalog 'nowhere'. GET /v1/catalogs"),
         (["catalog", "rollback-index", "nowhere"], "There is no catalog 'nowhere'"),
-        (["catalog", "ls", "--server", "http://127.0.0.1:9"], "is `visearch up` running?"),
+        (["catalog", "ls", "--server", "http://127.0.0.1:9"], "Is `visearch up` running?"),
         (["import", "{file}", "--catalog", "cli-none"], "not an archive that visearch can read"),
     ],
 )

@@ -142,7 +142,7 @@ def test_a_folder_serves_one_process_at_a_time(tmp_path: Path) -> None:
             [sys.executable, "-c", program, str(tmp_path)],
             capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
-        assert "another process runs visearch" in done.stderr
+        assert "Another process runs visearch" in done.stderr
     assert (
         subprocess.run([sys.executable, "-c", program, str(tmp_path)], timeout=60).returncode == 0
     )

@@ -80,7 +80,13 @@ def test_without_a_search_worker_every_search_still_has_an_end(strict: System) -
 
         eventually(lambda: strict.http.get("/readyz").status_code == 503, what="not ready")
         missing = strict.http.get("/readyz").json()
-        assert missing == {"ready": False, "database": True, "redis": True, "search_workers": 0}
+        assert missing == {
+            "ready": False,
+            "database": True,
+            "redis": True,
+            "search_workers": 0,
+            "troubles": [],
+        }
         assert strict.http.get("/healthz").status_code == 200
 
     eventually(lambda: strict.http.get("/readyz").status_code == 200, what="ready again")

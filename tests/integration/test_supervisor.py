@@ -64,11 +64,11 @@ def _nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"port": "70000"}, "there is no port 70000"),
+        ({"port": "70000"}, "There is no port 70000"),
         ({"port": "many"}, "VISEARCH_PORT is 'many'. Use a whole number above 0."),
         ({"prot": "1"}, "VISEARCH_PROT: no such setting"),
         ({"host": "0.0.0.0"}, "VISEARCH_OPEN_ACCESS"),
-        ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is not the URL of a Redis"),
+        ({"redis_url": "carrier-pigeon://"}, "VISEARCH_REDIS_URL is not a Redis URL"),
         ({"database_url": "nonsense"}, "VISEARCH_DATABASE_URL"),
         ({"blobs_url": "nonsense"}, "VISEARCH_BLOBS_URL"),
         ({"encoder": "nonsense"}, "There is no encoder 'nonsense'"),
@@ -83,7 +83,7 @@ def test_a_bad_setting_is_refused_in_one_line(
 @pytest.mark.usefixtures("_nothing_starts")
 def test_a_home_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    assert "cannot write to" in refusal(tmp_path / "file" / "deep" / "home")
+    assert "Cannot write to" in refusal(tmp_path / "file" / "deep" / "home")
 
 
 @pytest.mark.usefixtures("_nothing_starts")
@@ -93,7 +93,7 @@ def test_a_taken_port_is_refused(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         said = refusal(tmp_path / "home", port=str(port))
-    assert f"cannot listen on 127.0.0.1:{port}" in said
+    assert f"Cannot listen on 127.0.0.1:{port}" in said
 
 
 def test_the_doctor_names_every_trouble(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_import_survives_a_stop_and_a_killed_supervisor(stopped: System) -> N
     stopped.start()
     second = stopped.cli("up")
     assert (second.returncode, second.stdout) == (1, "")
-    assert second.stderr.startswith("Error: another process runs visearch on"), second.stderr
+    assert second.stderr.startswith("Error: Another process runs visearch on"), second.stderr
     assert len(second.stderr.splitlines()) == 1
     record = upload(stopped, "stopped")
     wait_for_items(stopped, record, 16)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from importlib.metadata import version
 from typing import Any
 
 from system import System, archive, eventually, picture
+
+import visearch
 
 
 def view(system: System) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def test_roles_catalogs_and_versions_are_seen(system: System) -> None:
     assert set(roles) == {"search", "ingest", "embed", "maintain"}
     assert roles["search"]["queues"] == ["search"] and roles["search"]["encoder"]
     assert roles["search"]["index_generation"]["seen"] is None
-    assert view(system)["versions"]["visearch"] == version("visearch")
+    assert view(system)["versions"]["visearch"] == visearch.__version__
 
 
 def test_a_queue_that_nobody_serves_grows_old(system: System) -> None:

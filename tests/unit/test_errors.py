@@ -7,7 +7,7 @@ import re
 import pytest
 
 from visearch import errors
-from visearch.errors import Unit, VisearchError, amount, excess
+from visearch.errors import Unit, VisearchError, amount, excess, first_line
 
 DRAWN = re.compile(r"^ {4}((?:│   |    )*)[├└]── (\w+)", re.MULTILINE)
 
@@ -54,3 +54,16 @@ def test_an_excess_never_reads_like_its_limit() -> None:
     assert excess(21 << 20, 20 << 20, "bytes") == "21 MB; the limit is 20 MB"
     close = excess(64_000_001, 64_000_000, "pixels")
     assert close == "64,000,001 pixels; the limit is 64,000,000"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("odd\nand more"), "odd"),
+        (ValueError("\n odd"), "odd"),
+        (ValueError(""), "ValueError"),
+        (OSError(), "OSError"),
+    ],
+)
+def test_every_error_has_a_first_line(error: Exception, line: str) -> None:
+    assert first_line(error) == line

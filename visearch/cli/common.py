@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -31,6 +32,18 @@ def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
             raise click.ClickException(error.detail) from error
 
     return wrapped
+
+
+@contextmanager
+def needs_extras(extras: str) -> Iterator[None]:
+    """Turn an ImportError of the block into a VisearchError that says how to get ``extras``."""
+    try:
+        yield
+    except ImportError as error:
+        raise VisearchError(
+            f"This command needs more packages ({error.name} is missing). "
+            f"Run `pip install -c constraints.txt '.[{extras}]'` in visearch's source folder."
+        ) from error
 
 
 def progress(hidden: bool) -> Progress:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,8 +22,8 @@ LIMIT_S = 300.0
 def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None]) -> None:
     """Import the demo catalog if the store has no catalog at all, or an outdated one.
 
-    A new version's encoder cannot search what the last one's embedded; the demo, unlike a
-    merchant's catalog, can simply be made again, as long as it is the one we made.
+    A new version's encoder cannot search what the last version's encoder embedded. Unlike a
+    merchant's catalog, the demo that we made can simply be made again.
 
     Raises:
         VisearchError: the import did not succeed.
@@ -44,14 +43,9 @@ def fill_if_empty(client: Client, settings: Settings, tell: Callable[[str], None
         write_samples(settings.home / "samples")
         client.ensure_catalog(CATALOG, title="Demo (drawn products)")
         record = client.upload(CATALOG, archive)
-    end = time.monotonic() + LIMIT_S
-    while record["status"] in ("received", "running"):
-        if time.monotonic() > end:
-            raise VisearchError("the demo import takes too long; look into the logs")
-        time.sleep(0.2)  # between two polls
-        record = client.read_import(CATALOG, record["id"])
+    record = client.finished_import(record, LIMIT_S)
     if record["status"] != "succeeded":
-        raise VisearchError(f"the demo import ended as {record['status']}: {record['counts']}")
+        raise VisearchError(f"The demo import ended as {record['status']}: {record['counts']}.")
     made = next(c for c in client.catalogs() if c["name"] == CATALOG)
     _mark(settings).write_text(json.dumps({name: made[name] for name in SIGNS}))
     tell(f"demo catalog: {record['counts']['searchable']} pictures searchable")

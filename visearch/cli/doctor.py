@@ -68,7 +68,9 @@ def require(settings: Settings) -> None:
 def _python(_: Settings) -> str:
     version = sys.version_info
     if not (3, 11) <= version[:2] <= (3, 13):
-        raise SettingsError(f"Python {platform.python_version()} is not 3.11 to 3.13; install one")
+        raise SettingsError(
+            f"Python {platform.python_version()} is not supported. Install Python 3.11 to 3.13."
+        )
     return platform.python_version()
 
 
@@ -76,7 +78,8 @@ def _packages(_: Settings) -> str:
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise SettingsError(
-            f"missing {', '.join(missing)}; run `pip install -c constraints.txt '.[all]'`"
+            f"The packages {', '.join(missing)} are missing. "
+            "Run `pip install -c constraints.txt '.[all]'` in visearch's source folder."
         )
     return f"{len(PACKAGES)} found"
 
@@ -84,11 +87,11 @@ def _packages(_: Settings) -> str:
 def _cpu(_: Settings) -> str:
     machine = platform.machine()
     if machine not in ("x86_64", "AMD64"):
-        raise SettingsError(f"ScaNN has no build for {machine}; use an x86-64 machine")
+        raise SettingsError(f"ScaNN has no build for {machine}. Use an x86-64 machine.")
     cpuinfo = Path("/proc/cpuinfo")
     flags = cpuinfo.read_text().split() if cpuinfo.is_file() else ["avx2", "fma"]
     if not {"avx2", "fma"} <= set(flags):
-        raise SettingsError("this CPU lacks AVX2 or FMA, which the index needs; use a newer one")
+        raise SettingsError("This CPU lacks AVX2 or FMA, which the index needs. Use a newer one.")
     return f"{machine}, {os.cpu_count()} cores"
 
 
@@ -101,7 +104,7 @@ def _home(settings: Settings) -> str:
         probe.unlink()
     except OSError as error:
         raise SettingsError(
-            f"cannot write to {home} ({error.strerror}); fix its permissions or set VISEARCH_HOME"
+            f"Cannot write to {home} ({error.strerror}). Fix its permissions or set VISEARCH_HOME."
         ) from error
     return str(home)
 
@@ -111,7 +114,9 @@ def _disk(settings: Settings) -> str:
     existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
     if free < MIN_DISK_BYTES:
-        raise SettingsError(f"only {free >> 20} MiB free for {home}; make room for 1 GiB at least")
+        raise SettingsError(
+            f"Only {free >> 20} MiB are free for {home}. Make room for 1 GiB at least."
+        )
     return f"{free >> 30} GiB free"
 
 
@@ -123,14 +128,16 @@ def _port(settings: Settings) -> str:
             probe.bind((settings.host, settings.port))
         except PermissionError as error:
             raise SettingsError(
-                f"port {settings.port} needs more rights; set VISEARCH_PORT above 1023"
+                f"Port {settings.port} needs more rights. Set VISEARCH_PORT above 1023."
             ) from error
         except OverflowError as error:
-            raise SettingsError(f"there is no port {settings.port}; set VISEARCH_PORT") from error
+            raise SettingsError(
+                f"There is no port {settings.port}. Set VISEARCH_PORT to 65535 or less."
+            ) from error
         except OSError as error:
             raise SettingsError(
-                f"cannot listen on {settings.host}:{settings.port} ({error.strerror}); "
-                "stop what uses it or set VISEARCH_PORT"
+                f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). "
+                "Stop what uses it or set VISEARCH_PORT."
             ) from error
     return f"{settings.host}:{settings.port} is free"
 
@@ -142,7 +149,9 @@ def _redis(settings: Settings) -> str:
         with answering():
             connect(settings.redis_url).ping()
     except ValueError as error:
-        raise SettingsError(f"VISEARCH_REDIS_URL is not the URL of a Redis: {error}.") from error
+        raise SettingsError(
+            f"VISEARCH_REDIS_URL is not a Redis URL: {first_line(error)}. Correct it."
+        ) from error
     return "answers"
 
 

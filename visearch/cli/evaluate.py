@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from visearch.cli.common import as_json, one_line_errors, print_json, progress
-from visearch.errors import InvalidRequest, VisearchError
+from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json, progress
+from visearch.errors import InvalidRequest
 from visearch.records import Metric
 
 
@@ -61,14 +61,12 @@ def evaluate(
     visearch evaluate bundled --data clothing.zip --label label --group sender
     visearch evaluate bundled file:mine.safetensors --recipe mine.toml --data FOLDER
     """
-    try:
+    with needs_extras("worker"):
         from visearch.cli import study
-    except ImportError as error:
-        raise VisearchError(
-            f"evaluation needs more packages ({error.name}); pip install 'visearch[worker]'"
-        ) from error
     if recipe is not None and (table or labels or group or gallery):
-        raise InvalidRequest("a recipe says which labels and groups; name them, or --recipe")
+        raise InvalidRequest(
+            "A recipe names its own labels and groups. Leave out --recipe or those options."
+        )
     material = (
         study.read_recipe(recipe, data)
         if recipe

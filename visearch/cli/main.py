@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-import time
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from visearch import __version__
 from visearch.archives import sniff
-from visearch.cli.client import Client
-from visearch.cli.common import as_json, one_line_errors, print_json, progress
+from visearch.cli.client import Client, Record
+from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json, progress
 from visearch.cli.evaluate import evaluate
 from visearch.cli.quantize import quantize
 from visearch.cli.weights import weights
@@ -25,7 +25,7 @@ server = click.option("--server", metavar="URL", help="The server [default: HOST
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="visearch")
+@click.version_option(__version__)
 def main() -> None:
     """Visual product search that a company can own."""
 
@@ -80,23 +80,21 @@ def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json
     """
     with file.open("rb") as source:
         sniff(source.read(accept.SNIFF_BYTES))  # before anything is made or sent
-    client = Client(Settings.from_env(), server)
+    client = Client.of(Settings.from_env(), server)
     client.ensure_catalog(catalog)
     with progress(as_json) as bars:
         upload = bars.add_task("uploading", total=file.stat().st_size)
         record = client.upload(catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n))
         work = bars.add_task("searchable", total=None)
-        while record["finished_at"] is None:
-            time.sleep(0.3)  # between two polls
-            record = client.read_import(catalog, record["id"])
-            counts = record["counts"]
+        for now in client.follow_import(record):
+            counts = now["counts"]
             done = counts["searchable"] + counts["failed"]
             bars.update(work, total=counts["items"], completed=done)
-    _report_import(client, catalog, record, as_json)
+    _report_import(client, now, as_json)
 
 
-def _report_import(client: Client, catalog: str, record: dict[str, Any], as_json: bool) -> None:
-    failures = client.failures(catalog, record["id"]) if record["counts"]["failed"] else []
+def _report_import(client: Client, record: Record, as_json: bool) -> None:
+    failures = list(islice(client.items(record, status="failed", limit=20), 20))
     if as_json:
         print_json({**record, "failures": failures})
     else:
@@ -121,7 +119,7 @@ def _report_import(client: Client, catalog: str, record: dict[str, Any], as_json
 @one_line_errors
 def search(picture: Path, catalog: str, limit: int, server: str | None, as_json: bool) -> None:
     """Search a catalog by a picture."""
-    client = Client(Settings.from_env(), server)
+    client = Client.of(Settings.from_env(), server)
     record = client.search(picture, catalog=catalog, limit=limit, group="true")
     if as_json:
         print_json(record)
@@ -133,12 +131,12 @@ def search(picture: Path, catalog: str, limit: int, server: str | None, as_json:
         Console().print(table)
     else:
         error = record["error"] or {"detail": "it was cancelled"}
-        raise VisearchError(f"the search {record['status']}: {error['detail']}")
+        raise VisearchError(f"The search {record['status']}: {error['detail']}")
 
 
 @main.group()
 def catalog() -> None:
-    """List and delete catalogs; go back to an index before."""
+    """List and delete catalogs; go back to an earlier index."""
 
 
 @catalog.command("ls")
@@ -147,7 +145,7 @@ def catalog() -> None:
 @one_line_errors
 def catalog_ls(server: str | None, as_json: bool) -> None:
     """List the catalogs."""
-    found = Client(Settings.from_env(), server).catalogs()
+    found = Client.of(Settings.from_env(), server).catalogs()
     if as_json:
         print_json(found)
         return
@@ -168,7 +166,7 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
     """Delete a catalog with all its products."""
     if not yes:
         click.confirm(f"Delete catalog {name} with all its products?", abort=True)
-    Client(Settings.from_env(), server).call("DELETE", f"/v1/catalogs/{name}")
+    Client.of(Settings.from_env(), server).call("DELETE", f"/v1/catalogs/{name}")
     click.echo(f"deleted {name}")
 
 
@@ -178,11 +176,13 @@ def catalog_rm(name: str, yes: bool, server: str | None) -> None:
 @as_json
 @one_line_errors
 def catalog_rollback_index(name: str, server: str | None, as_json: bool) -> None:
-    """Search catalog NAME by its index generation before the last one.
+    """Search catalog NAME by the index generation before its last one.
 
-    Nothing else of the catalog goes back: what changed since is replayed.
+    Nothing else of the catalog goes back: the changes made since are replayed.
     """
-    found = Client(Settings.from_env(), server).call("POST", f"/v1/catalogs/{name}/index/rollback")
+    found = Client.of(Settings.from_env(), server).call(
+        "POST", f"/v1/catalogs/{name}/index/rollback"
+    )
     if as_json:
         print_json(found)
     else:
@@ -232,12 +232,8 @@ def train(
 
     A run that was killed goes on where it was last saved (OUT.state).
     """
-    try:
+    with needs_extras("worker,train"):
         from visearch.cli.train import run
-    except ImportError as error:
-        raise VisearchError(
-            f"training needs more packages ({error.name}); pip install 'visearch[worker,train]'"
-        ) from error
     with progress(as_json) as bars:
         report = run(recipe, data, out, start, branch, board, processes, bars)
     if as_json:

@@ -10,8 +10,8 @@ import click
 import numpy as np
 from PIL import Image
 
-from visearch.cli.common import as_json, one_line_errors, print_json
-from visearch.errors import ImageError, InvalidRequest, VisearchError
+from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json
+from visearch.errors import ImageError, InvalidRequest
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 
@@ -33,22 +33,20 @@ def quantize(encoder: str, out: Path, pictures: Path | None, count: int, as_json
     It is faster and less exact; compare the two with `visearch evaluate`. The first COUNT
     pictures, by name, set the range of every activation.
     """
-    try:
+    with needs_extras("worker,cpu"):
         from visearch.encoders.runtimes.quantize import quantize as make
-    except ImportError as error:
-        raise VisearchError(
-            f"this needs more packages ({error.name}); pip install 'visearch[worker,cpu]'"
-        ) from error
     from visearch.encoders.checkpoints.int8 import is_quantized
     from visearch.encoders.spec import resolve
 
     spec = resolve(encoder)
     if is_quantized(spec):
-        raise InvalidRequest(f"{encoder} is int8 already; quantize the encoder it came from")
+        raise InvalidRequest(f"{encoder} is int8 already. Quantize the encoder it came from.")
     out.parent.mkdir(parents=True, exist_ok=True)
     images = list(islice(_read(pictures) if pictures else _drawn(count), count))
     if len(images) < 16:
-        raise InvalidRequest(f"{len(images)} pictures in {pictures} are too few; give 16 or more")
+        raise InvalidRequest(
+            f"{pictures} holds {len(images)} pictures, which are too few. Give 16 or more."
+        )
     pixels = np.stack([spec.preprocess.pixels(image) for image in images])
     cosine = make(spec, pixels, out)
     result = {

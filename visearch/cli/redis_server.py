@@ -24,14 +24,14 @@ def find_binary() -> Path:
         if bundled.is_file():
             return bundled
     raise SettingsError(
-        "no Redis: install redis-server (Debian's package), or set VISEARCH_REDIS_URL"
+        "There is no redis-server. Install the package redis-server, or set VISEARCH_REDIS_URL."
     )
 
 
 def command(settings: Settings) -> list[str]:
     """Return the command line of the embedded server; makes its folder.
 
-    It listens on a Unix socket only this user can open, and logs every write to its
+    It listens on a Unix socket that only this user can open, and logs every write to its
     append-only file, synced once a second.
     """
     folder = settings.home.resolve() / "redis"

@@ -25,10 +25,12 @@ def read_recipe(recipe: Path, data: Path) -> Material:
     """Return what training by ``recipe`` on the folder ``data`` keeps aside.
 
     Raises:
-        InvalidRequest: the recipe is not valid, a file is missing, nothing is to be found.
+        InvalidRequest: the recipe is not valid, a file is missing, or nothing is found.
     """
     if not data.is_dir():
-        raise InvalidRequest(f"{data} is no folder; with --recipe, --data is that of its sources")
+        raise InvalidRequest(
+            f"{data} is not a folder. With --recipe, give --data the folder of its sources."
+        )
     return kept_aside(recipe, data)
 
 
@@ -47,10 +49,14 @@ def read_source(
         ArchiveCorrupt: the archive cannot be read, or the table lacks a column.
     """
     if not labels:
-        raise InvalidRequest("say by --label which column of the table tells what is alike")
+        raise InvalidRequest(
+            "No label is given. Name with --label the column that tells what is alike."
+        )
     column, equals, value = (gallery or "").partition("=")
     if gallery is not None and not (column and equals and value):
-        raise InvalidRequest(f"--gallery is COLUMN=VALUE, not {gallery!r}")
+        raise InvalidRequest(
+            f"--gallery {gallery!r} is not of the form COLUMN=VALUE. Give a column and its value."
+        )
     whole = pictures.resolve()
     beside = whole.with_name(f"{whole.name.split('.')[0]}.csv")
     levels = tuple(tuple(label.split(",")) for label in labels)
@@ -73,7 +79,9 @@ def run(
         InvalidRequest: no query has anything to find, or the report has no folder.
     """
     if report is not None and not report.parent.is_dir():
-        raise InvalidRequest(f"{report.parent} is no folder to write the report to")
+        raise InvalidRequest(
+            f"The report cannot be written: {report.parent} is not a folder. Create it first."
+        )
     encoders = [(name, Encoder.open(spec)) for name, spec in zip(_names(specs), specs, strict=True)]
     bar = bars.add_task("embedding", total=workload(material, len(encoders)))
     result, sheets = study(encoders, material, similarity, lambda n: bars.advance(bar, n))

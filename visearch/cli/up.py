@@ -16,7 +16,7 @@ import httpx
 
 from visearch import home_lock
 from visearch.cli import demo, doctor, redis_server
-from visearch.cli.client import Client
+from visearch.cli.client import Client, until
 from visearch.cli.process import Child
 from visearch.contract import MAX_SHARDS
 from visearch.errors import DependencyUnavailable, VisearchError
@@ -83,20 +83,21 @@ class Supervisor:
             part.replace(path)
 
     def _wait_for_redis(self) -> None:
-        client, end = connect(self._settings.redis), time.monotonic() + REDIS_START_S
-        while True:
+        client = connect(self._settings.redis)
+
+        def answers() -> bool:
             try:
                 with answering():
                     client.ping()
-                return
             except DependencyUnavailable:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.05)  # the server needs a moment; nothing to wait on yet
+                return False
+            return True
+
+        until(answers, REDIS_START_S, "The answer of Redis", every_s=0.05)
 
     def _announce(self) -> None:
         """Say ``ready`` when a search can succeed, after filling an empty store."""
-        client = Client(self._settings)
+        client = Client.of(self._settings)
         try:
             if not self._ready(client):
                 return
@@ -119,7 +120,7 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         """Web first, so that no new work arrives; then the workers; Redis last."""
-        tell("stopping; what runs may take some seconds to end")
+        tell("stopping; running work may take some seconds to end")
         for group in (self._web, self._workers, self._redis):
             for child in group:
                 child.ask_to_stop()
@@ -163,14 +164,18 @@ def _left_over(home: Path) -> list[int]:
 
 
 def _outlive_predecessor(home: Path) -> None:
-    """Let what a killed supervisor left finish (it was told to); kill what does not."""
-    end = time.monotonic() + STOP_S
-    while left := _left_over(home):
-        if time.monotonic() > end:
-            for pid in left:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
-        time.sleep(0.1)  # nothing to wait on: they are not our children
+    """Wait for the processes that a killed supervisor left to end; kill those that do not."""
+
+    def gone() -> bool:  # they are not our children: there is nothing to wait on
+        return not _left_over(home)
+
+    try:
+        until(gone, STOP_S, "The end of the former processes")
+    except VisearchError:
+        for pid in _left_over(home):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        until(gone, STOP_S, "The end of the killed processes")
 
 
 def up(settings: Settings) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from visearch.cli.common import as_json, one_line_errors, print_json
+from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json
 from visearch.encoders.checkpoints.hub import HubSource, note_path
 from visearch.encoders.spec import EncoderSpec, resolve, weights_folder
 from visearch.errors import VisearchError
@@ -60,7 +59,7 @@ def pull(source: str, architecture: str | None, sha256: str | None, as_json: boo
     A branch or tag is resolved to its commit, which is kept; pull it again to follow it.
     """
     hub_source = HubSource.parse(source)
-    with _extra("worker,hub"):
+    with needs_extras("worker,hub"):
         from visearch.encoders.checkpoints.pull import pull as run
     home = Settings.from_env().home
     run(hub_source, weights_folder(), home / "cache" / "hf-hub", architecture, sha256)
@@ -93,7 +92,7 @@ def convert(
 
     CLASSES is the number of classes that the checkpoint tells apart, 0 for none.
     """
-    with _extra("worker"):
+    with needs_extras("worker"):
         from visearch.encoders.checkpoints.convert import Conversion
         from visearch.encoders.checkpoints.convert import convert as run
     try:
@@ -118,19 +117,19 @@ def cut(spec: str, dimension: int, out: Path, as_json: bool) -> None:
 
     Shorter vectors take less memory and find a little less (docs/benchmarks.md).
     """
-    with _extra("worker"):
+    with needs_extras("worker"):
         from visearch.encoders.checkpoints.convert import cut as run
     run(resolve(spec), dimension, out)
     _report(f"file:{out}", as_json)
 
 
-@weights.command()
+@weights.command("check")
 @click.argument("spec")
 @as_json
 @one_line_errors
-def check(spec: str, as_json: bool) -> None:
+def check_encoder(spec: str, as_json: bool) -> None:
     """Check an encoder: its keys and shapes, that it is finite, that it embeds."""
-    with _extra("worker"):
+    with needs_extras("worker"):
         from visearch.encoders.encoder import verify_encoder as run
     run(resolve(spec))
     _report(spec, as_json)
@@ -178,13 +177,3 @@ def _note(weights: Path) -> dict[str, Any]:
     except (OSError, ValueError):  # there is none, or a killed pull left half of one
         return {}
     return note
-
-
-@contextmanager
-def _extra(extras: str) -> Iterator[None]:
-    try:
-        yield
-    except ImportError as error:
-        raise VisearchError(
-            f"this needs more packages ({error.name}); pip install 'visearch[{extras}]'"
-        ) from error

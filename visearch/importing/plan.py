@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 
 from visearch import archives
 from visearch.backend import Backend
+from visearch.background import Loop
 from visearch.contract import PlanPayload
-from visearch.errors import ArchiveCorrupt, ArchiveError, DependencyUnavailable, NotFound
+from visearch.errors import ArchiveCorrupt, ArchiveError, NotFound
 from visearch.importing import progress
 from visearch.records import ACTIVE, Import, PlannedItem
 from visearch.store import chunks, imports, ledger
@@ -51,23 +51,17 @@ def plan(backend: Backend, message: PlanPayload) -> None:
 @contextmanager
 def _sign_of_life(backend: Backend, record: Import) -> Iterator[None]:
     """Touch the import's row every few seconds: the reconciler restarts silent planners."""
-    stop = threading.Event()
 
-    def pulse() -> None:
-        while not stop.wait(PULSE_S):
-            try:
-                with backend.database.write() as connection:
-                    imports.touch(connection, record)
-            except DependencyUnavailable:
-                continue  # the planner itself will fail on it
+    def touch() -> None:
+        with backend.database.write() as connection:
+            imports.touch(connection, record)
 
-    thread = threading.Thread(target=pulse, daemon=True, name="planning")
-    thread.start()
+    pulse = Loop("planning", touch, every_s=PULSE_S, rest_first=True).start()
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
+        pulse.stop()
+        pulse.join()
 
 
 def _list_items(backend: Backend, record: Import) -> int | None:

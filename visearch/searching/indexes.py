@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from visearch.background import Loop
 from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound
 from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
@@ -26,6 +27,7 @@ from visearch.store.database import Database
 
 log = structlog.get_logger(__name__)
 
+REFRESH_S = 0.5
 PATIENCE_S = 0.25
 """So long a refresh waits for new generations to open; what takes longer comes with a later one."""
 
@@ -237,17 +239,14 @@ def _catch_up(
     return index.apply(added.keys, vectors, removed, catalog.revision)
 
 
-def keep_fresh(
-    indexes: Indexes, wait: Callable[[float], None], stop: threading.Event, every_s: float = 0.5
-) -> None:
-    """Refresh until ``stop`` is set: at once when ``wait`` returns, else every ``every_s``.
+def keep_fresh(indexes: Indexes, wait: Callable[[float], None], every_s: float = REFRESH_S) -> Loop:
+    """Refresh in the background: at once when ``wait`` returns, else every ``every_s``.
 
     ``wait(seconds)`` returns early when a change was announced.
     """
-    while not stop.is_set():
-        try:
-            indexes.refresh()
-            wait(every_s)
-        except Exception:  # a thread that ended would leave the indexes to grow old unseen
-            log.exception("index_refresh_failed")
-            stop.wait(every_s)
+
+    def step() -> None:
+        indexes.refresh()
+        wait(every_s)
+
+    return Loop("indexes", step, retry_s=every_s).start()

@@ -16,12 +16,16 @@ api = APIBlueprint("health", __name__)
 
 
 class Ready(BaseModel):
-    """What the server needs to answer searches, and whether it has it."""
+    """What the server needs in order to answer searches.
+
+    ``search_workers`` counts those that work; ``troubles`` says what is wrong with the others.
+    """
 
     ready: bool
     database: bool
     redis: bool
     search_workers: int
+    troubles: list[str]
 
 
 class Alive(BaseModel):
@@ -42,17 +46,29 @@ def healthz() -> Response:
     responses={200: Ready, 503: Ready},
 )
 def readyz() -> Response:
-    """Check the database, Redis and that a search worker is alive; 503 says what is missing."""
+    """Check the database, Redis and that a search worker works; 503 says what is missing."""
     try:
         services().database.ping()
         database = True
     except DependencyUnavailable:
         database = False
     try:
-        workers = presence.alive(services().redis).values()
-        redis, count = True, sum(worker["role"] == SEARCH for worker in workers)
+        workers = presence.alive(services().redis)
+        redis = True
     except DependencyUnavailable:
-        redis, count = False, 0
+        redis, workers = False, {}
+    health = {
+        name: worker.get("troubles", [])
+        for name, worker in sorted(workers.items())
+        if worker["role"] == SEARCH
+    }
+    count = sum(not troubles for troubles in health.values())
     ready = database and redis and count > 0
-    body = Ready(ready=ready, database=database, redis=redis, search_workers=count)
+    body = Ready(
+        ready=ready,
+        database=database,
+        redis=redis,
+        search_workers=count,
+        troubles=[f"{name}: {each}" for name, troubles in health.items() for each in troubles],
+    )
     return reply(body, 200 if ready else 503)

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
-from visearch import records
+from visearch import __version__, records
 from visearch.store import catalogs, generations, products
 from visearch.store.database import Connection
 from visearch.store.redis import presence, queues
@@ -22,7 +22,7 @@ from web.services import services
 
 api = APIBlueprint("system", __name__, url_prefix="/v1/system")
 
-_PACKAGES = ("visearch", "celery", "flask", "redis", "numpy", "jax", "flax", "scann", "onnxruntime")
+_PACKAGES = ("celery", "flask", "redis", "numpy", "jax", "flax", "scann", "onnxruntime")
 
 
 @api.get("", summary="See the whole system", responses={200: schemas.System, **problems()})
@@ -87,7 +87,7 @@ def _catalog(
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    found = {"visearch": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

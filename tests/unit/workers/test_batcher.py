@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from visearch.errors import SearchExpired
+from visearch.errors import EncoderError, SearchExpired
 from workers.batcher import Batcher, Pixels, Vectors
 
 
@@ -75,3 +75,12 @@ def test_a_caller_that_gives_up_is_not_encoded() -> None:
     blocker.join()
     assert batcher.embed(picture(3), 10)[0] == 3
     assert sum(encode.sizes) == 2
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_wrong_number_of_vectors_reaches_every_caller_and_the_next_one_works() -> None:
+    answers = [np.zeros((0, 1), np.float32), np.ones((1, 1), np.float32)]
+    batcher = Batcher(lambda _: answers.pop(0), limit=8)
+    with pytest.raises(EncoderError, match="0 vectors came back for 1 pictures"):
+        batcher.embed(picture(1), 10)
+    assert batcher.embed(picture(1), 10)[0] == 1

@@ -118,7 +118,7 @@ def choose(
         name = "onnx" if quantized or _is_installed("onnx", quantized=False) else "xla"
     if not _is_installed(name, quantized):
         raise SettingsError(
-            f"The runtime {name!r} is not installed. Run `pip install 'visearch[{EXTRAS[name]}]'`."
+            f"The runtime {name!r} is not installed. Run `pip install '.[{EXTRAS[name]}]'`."
         )
     if quantized and name == "xla":
         raise SettingsError(

@@ -123,10 +123,10 @@ def test_photos_query_one_gallery_picture_each(shop: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        ([], "say by --label"),
+        ([], "Name with --label"),
         (["--label", "price"], "has no column price"),
         (["--label", "kind", "--group", "sender"], "has no column sender"),
-        (["--label", "kind", "--gallery", "view"], "is COLUMN=VALUE"),
+        (["--label", "kind", "--gallery", "view"], "COLUMN=VALUE"),
         (["--label", "kind", "--gallery", "view=z"], "no picture has 'z'"),
         (["--label", "image"], "No query has an answer at label 'image'"),
         (["--label", "kind", "--report", "/no/such/folder/x.html"], "no folder"),
@@ -145,9 +145,9 @@ def test_a_recipe_brings_its_own_labels_and_a_folder(shop: Path, tmp_path: Path)
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[[source]]\narchive = "shop.zip"\ntable = "shop.csv"\nlevels = [["kind"]]\n')
     both = evaluate("bundled", "--recipe", recipe, "--data", shop, "--label", "kind")
-    assert both.exit_code == 1 and "a recipe says" in both.stderr
+    assert both.exit_code == 1 and "A recipe names its own" in both.stderr
     file = evaluate("bundled", "--recipe", recipe, "--data", shop / "shop.zip")
-    assert file.exit_code == 1 and "is no folder" in file.stderr
+    assert file.exit_code == 1 and "is not a folder" in file.stderr
 
 
 def test_an_unknown_encoder_is_refused_before_the_work(shop: Path) -> None:
