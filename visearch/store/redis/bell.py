@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-import structlog
-from redis.exceptions import RedisError
+from redis.client import PubSub
 
-from visearch.store.redis.client import Client
-
-log = structlog.get_logger(__name__)
+from visearch.background import Loop
+from visearch.errors import DependencyUnavailable
+from visearch.store.redis.client import Client, answering
 
 START_S = 1.0
 RETRY_S = 0.5
@@ -29,8 +29,9 @@ class Bell:
         self._redis, self._channel = client, channel
         self._waiting: dict[str, list[threading.Event]] = {}
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._loop: Loop | None = None
         self._subscribed = threading.Event()
+        self._events: PubSub | None = None
 
     @contextmanager
     def listen(self, name: str) -> Iterator[threading.Event]:
@@ -38,9 +39,8 @@ class Bell:
         rung = threading.Event()
         with self._lock:
             self._waiting.setdefault(name, []).append(rung)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, daemon=True, name="bell")
-                self._thread.start()
+            if self._loop is None:
+                self._loop = Loop("bell", self._listen, retry_s=RETRY_S).start()
         self._subscribed.wait(START_S)
         try:
             yield rung
@@ -52,28 +52,30 @@ class Bell:
                 else:
                     del self._waiting[name]
 
-    def _run(self) -> None:
-        while True:
-            try:
-                self._ring()
-            except RedisError as error:
-                log.warning("bell_interrupted", error=str(error))
-            except Exception:  # a thread that ended would leave everyone to poll
-                log.exception("bell_interrupted")
-            self._subscribed.clear()
-            threading.Event().wait(RETRY_S)
+    def close(self) -> None:
+        """Stop listening; who waits now is not woken any more."""
+        if self._loop is not None:
+            self._loop.stop()
 
-    def _ring(self) -> None:
-        with self._redis.pubsub() as events:
-            events.subscribe(self._channel)
-            while True:
-                message = events.get_message(timeout=LOOK_S)  # pings a connection that is idle
-                if message is None:
-                    continue
-                if message["type"] == "subscribe":
-                    self._subscribed.set()
-                elif message["type"] == "message":
-                    name = message["data"].decode()
-                    with self._lock:
-                        for rung in self._waiting.get(name, ()):
-                            rung.set()
+    def _listen(self) -> None:
+        """Take one message, or wait ``LOOK_S`` for it; a lost connection is made anew."""
+        try:
+            with answering():
+                if self._events is None:
+                    self._events = self._redis.pubsub()
+                    self._events.subscribe(self._channel)
+                self._hear(self._events.get_message(timeout=LOOK_S))  # pings an idle connection
+        except DependencyUnavailable:
+            self._subscribed.clear()
+            self._events = None
+            raise
+
+    def _hear(self, message: dict[str, Any] | None) -> None:
+        if message is None:
+            return
+        if message["type"] == "subscribe":
+            self._subscribed.set()
+        elif message["type"] == "message":
+            with self._lock:
+                for rung in self._waiting.get(message["data"].decode(), ()):
+                    rung.set()
