@@ -129,7 +129,7 @@ def test_photos_query_one_gallery_picture_each(shop: Path) -> None:
         (["--label", "kind", "--gallery", "view"], "COLUMN=VALUE"),
         (["--label", "kind", "--gallery", "view=z"], "no picture has 'z'"),
         (["--label", "image"], "No query has an answer at label 'image'"),
-        (["--label", "kind", "--report", "/no/such/folder/x.html"], "no folder"),
+        (["--label", "kind", "--report", "/no/such/folder/x.html"], "is not a folder"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(

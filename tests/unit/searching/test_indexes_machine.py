@@ -227,7 +227,7 @@ class AgainstADict(RuleBasedStateMachine):
             with self.database.read() as connection:
                 hits = products.hydrate(connection, snapshot.catalog, found)
             assert len(hits) == len(found), "a hit without its product"
-            for _, hit in hits:
+            for hit in hits:
                 expected = oracle(
                     point(seed)[None], self.model[int(hit.product_id)][None], 1, "cosine"
                 )
