@@ -10,7 +10,7 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class EncoderSpec:
     dimension: int
     preprocess: Preprocess
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """The architecture's name and 16 hex digits of weights digest and preprocessing.
 
