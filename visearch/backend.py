@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Self, TypeVar, overload
 
 import structlog
 
@@ -21,6 +22,22 @@ from visearch.store.redis.client import Client, connect
 from visearch.store.redis.jobs import SearchJobs
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+
+class _once(cached_property[T]):  # noqa: N801  (used as a decorator)
+    """A cached property that several threads may ask for first; Python's is not from 3.12 on."""
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        """Return the value, made once."""
+        if instance is None:
+            return self
+        with instance._opening:
+            return super().__get__(instance, owner)
 
 
 class Backend:
@@ -29,23 +46,24 @@ class Backend:
     def __init__(self, settings: Settings, send: Send) -> None:
         self.settings, self.send = settings, send
         self._inherited: list[object] = []
+        self._opening = threading.RLock()
 
-    @cached_property
+    @_once
     def database(self) -> Database:
         """The database."""
         return Database(self.settings.database)
 
-    @cached_property
+    @_once
     def blobs(self) -> Blobs:
         """The blob store."""
         return Blobs(self.settings.blobs, self.settings.home / "cache")
 
-    @cached_property
+    @_once
     def redis(self) -> Client:
         """Redis."""
         return connect(self.settings.redis)
 
-    @cached_property
+    @_once
     def jobs(self) -> SearchJobs:
         """The search jobs."""
         return SearchJobs(self.redis, self.settings)
@@ -71,6 +89,7 @@ class Backend:
         Forgotten, not closed: closing would speak to Redis and the database on the parent's
         behalf.
         """
+        self._opening = threading.RLock()  # the parent may have held it
         for name in ("database", "blobs", "redis", "jobs"):
             if name in self.__dict__:
                 self._inherited.append(self.__dict__.pop(name))
@@ -83,8 +102,13 @@ class LoneBackend(Backend):
         """Do nothing: the only index there is looks for itself."""
 
 
-def celery_sender(send_task: Callable[..., object], unreachable: type[Exception]) -> Send:
-    """Return a ``Send`` by Celery's ``send_task``, which raises ``unreachable``."""
+def celery_sender(
+    send_task: Callable[..., object], unreachable: type[Exception], *, retry: bool
+) -> Send:
+    """Return a ``Send`` by Celery's ``send_task``, which raises ``unreachable``.
+
+    With ``retry`` it tries a few times before it does.
+    """
 
     def send(task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
         try:
@@ -96,7 +120,7 @@ def celery_sender(send_task: Callable[..., object], unreachable: type[Exception]
                 # For nobody to read; making it costs a fifth of sending.
                 argsrepr="",
                 kwargsrepr="",
-                retry=False,
+                retry=retry,
             )
         except unreachable as error:
             raise DependencyUnavailable(f"The queue does not answer: {error}") from error

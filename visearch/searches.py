@@ -1,8 +1,9 @@
 """One search as every part of the system speaks of it: the query and its answer.
 
 The web reads a ``SearchQuery`` from a request, a worker turns it into an ``Answer``, and
-``visearch.Catalog`` does both in one process. A field of a query or of an answer is spelled here
-and nowhere else: forms, the OpenAPI document and messages are derived.
+``visearch.Catalog`` does both in one process. A field of a query or of an answer is declared here:
+the form, the JSON, the OpenAPI document, the messages and the cache's names are derived. Only
+``Catalog.search`` names again those that embedded users may give.
 """
 
 from __future__ import annotations
@@ -92,12 +93,12 @@ class FacetValue(BaseModel):
 class Timings(BaseModel):
     """Milliseconds of each part of a search."""
 
-    queue: float = 0.0
-    decode: float = 0.0
-    encode: float = 0.0
-    search: float = 0.0
-    hydrate: float = 0.0
-    total: float = 0.0
+    queue: float
+    decode: float
+    encode: float
+    search: float
+    hydrate: float
+    total: float
 
 
 class IndexState(BaseModel):

@@ -25,7 +25,9 @@ class Services(Backend):
         broker.mend(redis.Transport)
         celery = Celery("visearch-web", broker=settings.broker, set_as_current=False)
         celery.conf.update(contract.celery_config())
-        super().__init__(settings, celery_sender(celery.send_task, OperationalError))
+        # A request answers 503 at once rather than wait for the queue.
+        send = celery_sender(celery.send_task, OperationalError, retry=False)
+        super().__init__(settings, send)
         # Requests that may wait at once (``Prefer: wait``); the other threads serve.
         self.waiting = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
 

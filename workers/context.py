@@ -17,7 +17,7 @@ class Context(Backend):
     """The backend of one worker process."""
 
     def __init__(self, app: Celery, settings: Settings, role: str) -> None:
-        super().__init__(settings, celery_sender(app.send_task, OperationalError))
+        super().__init__(settings, celery_sender(app.send_task, OperationalError, retry=True))
         self.role = role
         # In a container every start has the same host and pid: without the token a worker
         # would vouch for what its dead predecessor held. A fork keeps its parent's name.

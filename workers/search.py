@@ -78,7 +78,7 @@ def searching() -> Searching:
 def look_ahead(open_encoder: Callable[[str], object], refused: set[str]) -> None:
     """Open the encoders that catalogs are being reindexed to, so that no search waits for it.
 
-    One that cannot be opened joins ``refused`` and is not tried again.
+    One that can never be opened joins ``refused`` and is not tried again.
     """
     with context.database.read() as connection:
         coming = {reindex.encoder for _, reindex in reindexes.kept_up(connection)}
@@ -87,9 +87,11 @@ def look_ahead(open_encoder: Callable[[str], object], refused: set[str]) -> None
             open_encoder(spec)
         except DependencyUnavailable:
             raise
-        except Exception:  # whatever is wrong with one encoder, the others are opened
+        except VisearchError as error:
             refused.add(spec)
-            log.exception("encoder_refused", encoder=spec)
+            log.error("encoder_refused", encoder=spec, code=error.code, detail=error.detail)
+        except Exception:  # whatever is wrong with one encoder, the others are opened
+            log.exception("encoder_not_opened", encoder=spec)
 
 
 @app.task(name=RUN_SEARCH)

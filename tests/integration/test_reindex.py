@@ -205,6 +205,7 @@ def test_a_client_names_only_encoders_that_are_offered(
         pulled,
         "x",
         "hf-hub:",
+        f"hf-hub:a/b@r/{'/'.join(['x' * 200] * 40)}",
     )
     answers = [
         system.http.request(method, path, json={"encoder": spec})

@@ -42,4 +42,4 @@ class Clock:
         """Return what each part has taken until now, in milliseconds."""
         total = self._queued_ms + (time.monotonic() - self._begin) * 1e3
         spent = {**self._spent, "queue": self._queued_ms, "total": total}
-        return Timings(**{name: round(ms, 3) for name, ms in spent.items()})
+        return Timings(**{name: round(spent.get(name, 0.0), 3) for name in Timings.model_fields})

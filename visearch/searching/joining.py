@@ -23,7 +23,8 @@ class Joined:
     def further(self, k: int, least: float | None) -> tuple[list[Neighbour], bool]:
         """Return those of the ``k`` nearest not returned before, and whether there may be more.
 
-        ``least`` is the lowest score that counts.
+        ``least`` is the lowest score that counts. ``answers`` are those of this call: a shard that
+        answered an earlier call alone keeps its hits, but the result is not complete.
 
         Raises:
             DependencyUnavailable: no shard answered.

@@ -55,14 +55,12 @@ class RemoteShard:
         return lambda: self._gather(gather_id, end)
 
     def _gather(self, gather_id: str, end: float) -> ShardAnswer | None:
-        left = end - time.time()
-        if left <= 0:
-            return self._missing()
+        key, left = _key(gather_id), end - time.time()
         with answering():
-            got = self.backend.redis.blpop([_key(gather_id)], timeout=left)
-        if got is None:
-            return self._missing()
-        return ShardAnswer.from_json(cast("tuple[bytes, bytes]", got)[1])
+            got = self.backend.redis.blpop([key], timeout=left) if left > 0 else None
+            # Waiting for another shard may have used up the time in which this one answered.
+            text = cast("tuple[bytes, bytes]", got)[1] if got else self.backend.redis.lpop(key)
+        return ShardAnswer.from_json(cast(bytes, text)) if text else self._missing()
 
     def _missing(self) -> ShardAnswer | None:
         log.warning("shard_missing", shard=self.number)

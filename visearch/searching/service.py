@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from visearch.backend import Backend
 from visearch.records import Catalog
-from visearch.searches import Answer, Hit, IndexState, SearchQuery, Shards
+from visearch.searches import Answer, FacetValue, Hit, IndexState, SearchQuery, Shards
 from visearch.searching.clock import Clock
 from visearch.searching.embedding import Embed, QueryEmbedder
 from visearch.searching.indexes import Indexes, Snapshot
@@ -14,7 +14,6 @@ from visearch.searching.joining import Joined
 from visearch.searching.remote_shard import RemoteShard
 from visearch.searching.shard import LocalShard, Question, Shard
 from visearch.store import changes, facets, products
-from visearch.store.database import Connection
 
 GROUP_OVERFETCH = 4
 """Pictures looked at for each product wanted, at first."""
@@ -51,18 +50,13 @@ class SearchService:
         catalog = snapshot.catalog
         query.check_scores(catalog.metric)
         vector = self._embedder.vector(query, picture, catalog, clock)
-        with self._backend.database.read() as connection:
-            allowed = None
-            if query.filter:
-                with clock.part("search"):
-                    allowed = changes.filtered(connection, catalog, query.filter)
-            question = Question(
-                catalog=catalog, vector=vector, filter=query.filter, allowed=allowed
-            )
-            ranking = Joined(self._shards(snapshot), question)
-            hits = _page(connection, catalog, ranking, query, clock)
-            with clock.part("hydrate"):
-                counted = facets.count_values(connection, catalog, query.facets, query.filter or {})
+        allowed = None
+        if query.filter:
+            with clock.part("search"), self._backend.database.read() as connection:
+                allowed = changes.filtered(connection, catalog, query.filter)
+        question = Question(catalog=catalog, vector=vector, filter=query.filter, allowed=allowed)
+        ranking = Joined(self._shards(snapshot), question)
+        hits, counted = self._page(catalog, ranking, query, clock)
         answers = ranking.answers
         answer = Answer(
             results=hits,
@@ -86,23 +80,28 @@ class SearchService:
             n: LocalShard(n, index, snapshot.fresh_to) for n, index in sorted(held.items())
         }
 
+    def _page(
+        self, catalog: Catalog, ranking: Joined, query: SearchQuery, clock: Clock
+    ) -> tuple[list[Hit], dict[str, list[FacetValue]]]:
+        """Return the hits of the page, and the facets; goes down the ranking until it is full.
 
-def _page(
-    connection: Connection, catalog: Catalog, ranking: Joined, query: SearchQuery, clock: Clock
-) -> list[Hit]:
-    """Return the hits of the page, reaching further down the ranking until it is full."""
-    wanted = query.offset + query.limit
-    reach = wanted * (GROUP_OVERFETCH if query.group else 1)
-    best: dict[str, Hit] = {}
-    more = True
-    while more and len(best) < wanted:
-        with clock.part("search"):
-            neighbours, more = ranking.further(reach, query.min_score)
-        with clock.part("hydrate"):
-            for hit in products.hydrate(connection, catalog, neighbours):
-                best.setdefault(hit.product_id if query.group else hit.image_id, hit)
-        reach *= 2
-    page = list(best.values())[query.offset : wanted]
-    for rank, hit in enumerate(page, query.offset + 1):
-        hit.rank = rank
-    return page
+        No connection is held while shards are asked: one held elsewhere may take a second.
+        """
+        wanted = query.offset + query.limit
+        reach = wanted * (GROUP_OVERFETCH if query.group else 1)
+        best: dict[str, Hit] = {}
+        while True:
+            with clock.part("search"):
+                neighbours, more = ranking.further(reach, query.min_score)
+            with clock.part("hydrate"), self._backend.database.read() as connection:
+                for hit in products.hydrate(connection, catalog, neighbours):
+                    best.setdefault(hit.product_id if query.group else hit.image_id, hit)
+                if len(best) >= wanted or not more:
+                    where = query.filter or {}
+                    counted = facets.count_values(connection, catalog, query.facets, where)
+                    break
+            reach *= 2
+        page = list(best.values())[query.offset : wanted]
+        for rank, hit in enumerate(page, query.offset + 1):
+            hit.rank = rank
+        return page, counted

@@ -78,6 +78,9 @@ class Database:
                     yield connection
         except IntegrityError as error:
             raise Conflict("Someone else wrote the same at the same time. Try again.") from error
+        except sa.exc.TimeoutError as error:
+            detail = "Every connection to the database is in use. Try again."
+            raise DependencyUnavailable(detail) from error
         except (OperationalError, InterfaceError) as error:
             raise DependencyUnavailable(
                 f"The database does not answer: {first_line(error.orig or error)}."

@@ -27,7 +27,7 @@ def offered(encoder: str | None) -> tuple[str, EncoderSpec]:
     try:
         if name.startswith(HUB):
             return name, resolve(name)
-    except UnknownEncoder as error:
+    except (UnknownEncoder, OSError) as error:  # OSError: a name too long for a file, say
         raise _refused() from error
     raise _refused()
 

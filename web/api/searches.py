@@ -65,19 +65,23 @@ def create_search() -> Response:
     record = services().jobs.accept(new_id(), catalog.name, picture, name)
     if record.terminal:
         return _reply(record, 200)
-    with services().jobs.watch(record.id) as wait:
+    if preferred_wait():
+        # Listening before it is queued, so that the end of the search cannot be missed.
+        with services().jobs.watch(record.id) as wait:
+            _enqueue(record, query, digest)
+            record = _awaited(record, wait)
+    else:
         _enqueue(record, query, digest)
-        record = _awaited(record, wait)
     return _reply(record, 200 if record.terminal else 202)
 
 
 def _awaited(record: SearchRecord, wait: Callable[[float], SearchRecord]) -> SearchRecord:
     """Wait as the client prefers, unless so many do already that nobody else would be served."""
-    seconds, slots = preferred_wait(), services().waiting
-    if not seconds or not slots.acquire(blocking=False):
+    slots = services().waiting
+    if record.terminal or not slots.acquire(blocking=False):
         return record
     try:
-        return wait(seconds)
+        return wait(preferred_wait())
     finally:
         slots.release()
 
@@ -168,9 +172,9 @@ def read_search(path: SearchPath) -> Response:
     """Return the search as it is, or as soon as it is finished with ``Prefer: wait=N``."""
     jobs = services().jobs
     record = jobs.read(path.search_id)
-    if not record.terminal:
+    if not record.terminal and preferred_wait():
         with jobs.watch(record.id) as wait:
-            record = _awaited(record, wait)
+            record = _awaited(jobs.read(record.id), wait)
     response = _reply(record, 200)
     response.add_etag()
     response.make_conditional(request)

@@ -10,7 +10,6 @@ from typing import Any
 from redis.client import PubSub
 
 from visearch.background import Loop
-from visearch.errors import DependencyUnavailable
 from visearch.store.redis.client import Client, answering
 
 START_S = 1.0
@@ -38,11 +37,11 @@ class Bell:
         """Yield an event that is set when ``name`` is published."""
         rung = threading.Event()
         with self._lock:
-            self._waiting.setdefault(name, []).append(rung)
             if self._loop is None:
                 self._loop = Loop("bell", self._listen, retry_s=RETRY_S).start()
-        self._subscribed.wait(START_S)
+            self._waiting.setdefault(name, []).append(rung)
         try:
+            self._subscribed.wait(START_S)
             yield rung
         finally:
             with self._lock:
@@ -65,7 +64,7 @@ class Bell:
                     self._events = self._redis.pubsub()
                     self._events.subscribe(self._channel)
                 self._hear(self._events.get_message(timeout=LOOK_S))  # pings an idle connection
-        except DependencyUnavailable:
+        except Exception:
             self._subscribed.clear()
             self._events = None
             raise

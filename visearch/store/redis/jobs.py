@@ -1,6 +1,6 @@
 """Search jobs in Redis: a record per search that reaches exactly one terminal state.
 
-Keys, all expiring: ``visearch:search:<id>`` (a hash), ``…:picture`` (the query's bytes, until a
+Keys, all expiring: ``visearch:search:2:<id>`` (a hash), ``…:picture`` (the query's bytes, until a
 worker takes them or the deadline passes), ``visearch:seen:<id>`` (outlives the record, so that
 "expired" can be told from "never existed"), ``visearch:answer:<digest>`` (cache).
 
@@ -245,7 +245,8 @@ def answer_name(
 
 
 def _key(search_id: str) -> str:
-    return f"visearch:search:{search_id}"
+    # The number is that of the record's form: one that was written before is not read.
+    return f"visearch:search:2:{search_id}"
 
 
 def _seen(search_id: str) -> str:

@@ -64,7 +64,10 @@ def _as_text(schema: dict[str, Any]) -> dict[str, Any]:
             plain = option
     if plain["type"] in ("array", "object"):
         return {"type": "string", "description": f"JSON {plain['type']}"}
-    return {key: value for key, value in (plain | schema).items() if key not in ("anyOf", "title")}
+    shown = plain | schema
+    if shown.get("default", 0) is None:
+        del shown["default"]  # a form leaves the field out
+    return {key: value for key, value in shown.items() if key not in ("anyOf", "title")}
 
 
 def json_fields() -> tuple[str, ...]:
