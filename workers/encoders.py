@@ -22,6 +22,8 @@ class Encoders:
     def get(self, spec: str) -> Encoder:
         """Return the encoder of ``spec``; raises what ``Encoder.open`` raises."""
         fingerprint = resolve(spec).fingerprint
+        if (known := self._open.get(fingerprint)) is not None:
+            return known  # not behind the opening of another one, which takes seconds
         with self._opening:
             if fingerprint not in self._open:
                 encoder = Encoder.open(spec, self._buckets, self._options)
