@@ -18,7 +18,7 @@ def test_a_file_that_is_no_picture_is_explained(page: Page, shelf: str, tmp_path
     page.set_input_files("#file", text)
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("not a picture we can read")
-    expect(alert).to_contain_text("convert it")
+    expect(alert).to_contain_text("Convert it")
     page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": picture(2)})
     expect_found(page, "p2", "Thing 2")
     expect(alert).to_be_empty()

@@ -17,6 +17,7 @@ from visearch.errors import InvalidRequest
 MAX_PARTS = 64
 MAX_TEXT_BYTES = 500_000
 PIECE_BYTES = 1 << 20
+DRAINED_PIECES = 8
 
 
 @dataclass
@@ -91,5 +92,9 @@ def _events(read: Callable[[int], bytes]) -> Iterator[MultipartSegment | bytes |
             while not parser.closed:
                 yield from parser.parse(read(PIECE_BYTES))
     except MultipartError as error:
+        # A client that is still sending when we answer may see a reset instead of the answer.
+        for _ in range(DRAINED_PIECES):
+            if not read(PIECE_BYTES):
+                break
         detail = f"The form is cut off or malformed ({error}). Send it again."
         raise InvalidRequest(detail) from error
