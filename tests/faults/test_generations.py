@@ -22,9 +22,10 @@ from visearch.backend import Backend
 from visearch.index.generation import open_generation
 from visearch.records import Catalog
 from visearch.settings import Settings
-from visearch.store import catalogs, generations
+from visearch.store import catalogs
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+from visearch.store.generations import current
 from visearch.store.schema import generations
 from visearch.upkeep import purge as purging
 
@@ -103,7 +104,7 @@ class Attacked:
     def _built(self, name: str) -> str | None:
         catalog = self.catalog(name)
         with self.database.read() as connection:
-            row = generations.current(connection, catalog)
+            row = current(connection, catalog)
         state = self.state(name)
         whole = row is not None and row.revision == catalog.revision and row.refused_at is None
         return (
