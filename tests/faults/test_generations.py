@@ -106,7 +106,7 @@ class Attacked:
         with self.database.read() as connection:
             row = current(connection, catalog)
         state = self.state(name)
-        whole = row is not None and row.revision == catalog.revision and row.refused_at is None
+        whole = row is not None and row.revision == catalog.revision and not row.refused
         return (
             catalog.generation if whole and (state["serving"], state["refused"]) == (1, 0) else None
         )
