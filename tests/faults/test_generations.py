@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from stock import Vector, add, nearest, points
 from system import System, eventually
 
-from visearch.backend import Backend
+from visearch.backend import LoneBackend
 from visearch.index.generation import open_generation
 from visearch.records import Catalog
 from visearch.settings import Settings
@@ -168,8 +168,9 @@ def test_a_killed_builder_harms_nothing(
     assert not list(workshop.iterdir()), "the next builder removes what a killed one left"
     print(f"a build takes {length:.2f} s; {KILLS} kills hit it {dict(outcomes)}")
     monkeypatch.setattr(purging, "BUILDING_S", -1)
-    nothing = (lambda *_: None, lambda _: None)
-    purging.purge(Backend(attacked.database, attacked.blobs, attacked.settings, *nothing))
+    backend = LoneBackend(attacked.settings, lambda *_: None)
+    purging.purge(backend)
+    backend.database.close()
     with attacked.database.read() as connection:
         published = {*connection.execute(sa.select(generations.c.id)).scalars()}
     assert attacked.blobs.folders("generations") == published
