@@ -90,12 +90,7 @@ def test_a_rotten_generation_is_refused(system: System) -> None:
     path.write_bytes(data)
     old = system.kill("search")
     system.wait_restarted("search", old)
-    refused = f"generation={name}"
-    eventually(
-        lambda: "generation_refused" in system.log("search") and refused in system.log("search"),
-        seconds=90,
-        what="the refusal",
-    )
+    eventually(lambda: refused(system, name), seconds=90, what="the refusal")
     eventually(lambda: is_fresh(system, "built", 500), seconds=60, what="an answer")
     for seed in (0, 123, 499):
         found = system.search(picture(seed, side=96), "built", limit=1)
@@ -120,6 +115,14 @@ def test_a_picture_of_64_megapixels(system: System) -> None:
     assert {found[name] for name in big} <= {None, "image_too_large"}
     assert {found[name] for name, _ in files} == {None}
     assert all(child.is_running() for child in children)
+
+
+def refused(system: System, generation: str) -> bool:
+    """Tell whether a worker has refused it: of search, or of maintain if that looked first."""
+    lines = (system.log("search") + system.log("maintain")).splitlines()
+    return any(
+        "generation_refused" in line and f"generation={generation}" in line for line in lines
+    )
 
 
 def last_generation(system: System, pictures: int) -> str:
