@@ -123,6 +123,6 @@ def celery_sender(
                 retry=retry,
             )
         except unreachable as error:
-            raise DependencyUnavailable(f"The queue does not answer: {error}") from error
+            raise DependencyUnavailable(f"The queue does not answer: {error}", "queue") from error
 
     return send

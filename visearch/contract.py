@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
-SEARCH, INGEST, EMBED, MAINTAIN = "search", "ingest", "embed", "maintain"
-QUEUES = (SEARCH, INGEST, EMBED, MAINTAIN)
+SEARCH, PLAN, INGEST, EMBED, MAINTAIN = "search", "plan", "ingest", "embed", "maintain"
+QUEUES = (SEARCH, PLAN, INGEST, EMBED, MAINTAIN)
 MAX_SHARDS = 64
 """Most shards a catalog may have."""
 
@@ -25,7 +25,7 @@ REINDEX = "visearch.reindex"
 
 QUEUE_OF = {
     RUN_SEARCH: SEARCH,
-    PLAN_IMPORT: INGEST,
+    PLAN_IMPORT: PLAN,
     DECODE_CHUNK: INGEST,
     EMBED_CHUNK: EMBED,
     RECONCILE: MAINTAIN,
@@ -57,6 +57,16 @@ class ChunkPayload(TypedDict):
     chunk: int
     attempt: int
     request_id: str
+
+
+def plan_name(import_id: str, attempt: int) -> str:
+    """Return the name by which a worker says that it is planning an import."""
+    return f"{import_id}-plan-{attempt}"
+
+
+def chunk_name(import_id: str, chunk: int, attempt: int) -> str:
+    """Return the name by which a worker says that it holds a chunk; no other claim has it."""
+    return f"{import_id}-{chunk}-{attempt}"
 
 
 class ShardQuery(TypedDict):

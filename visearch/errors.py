@@ -11,6 +11,7 @@
     │   ├── UnsupportedImage     not one of the accepted formats
     │   ├── ImageTooLarge        bytes, pixels or a side above the limit
     │   └── ImageCorrupt         truncated or broken
+    ├── ReplaceIncomplete        a file that replaces a catalog does not say all that is to stay
     ├── ArchiveError             an uploaded file cannot be read as a catalog
     │   ├── UnsupportedArchive   not a zip or an uncompressed tar
     │   ├── ArchiveCorrupt       truncated, or the manifest is broken
@@ -23,9 +24,11 @@
     │   ├── TrainingFailed       training cannot go on
     │   └── EncoderMismatch      vectors of two encoders would be compared
     ├── GenerationCorrupt        an index generation fails its checks
+    ├── BlobDamaged              a blob is not what its name says
     ├── SearchExpired            no answer before the deadline
     ├── Overloaded               too much is waiting; retry later
-    └── DependencyUnavailable    database, Redis or blob store does not answer
+    ├── DependencyUnavailable    database, Redis or blob store does not answer now
+    └── DependencyBroken         one of them cannot be used until its operator repairs it
 
 ``code`` is part of the HTTP contract: stable, snake_case, one per class unless the
 constructor is given a more specific one (``MemberError``). ``web/problems.py`` maps
@@ -104,6 +107,12 @@ class Conflict(VisearchError):
     """The state of the resource forbids the change."""
 
     code = "conflict"
+
+
+class ReplaceIncomplete(VisearchError):
+    """A file that was to replace a catalog has rows without a readable id: nothing is removed."""
+
+    code = "replace_incomplete"
 
 
 class ImageError(VisearchError):
@@ -196,6 +205,12 @@ class GenerationCorrupt(VisearchError):
     code = "generation_corrupt"
 
 
+class BlobDamaged(VisearchError):
+    """A blob's content does not have the digest that is its name."""
+
+    code = "blob_damaged"
+
+
 class SearchExpired(VisearchError):
     """A search was not answered before its deadline."""
 
@@ -209,9 +224,22 @@ class Overloaded(VisearchError):
 
 
 class DependencyUnavailable(VisearchError):
-    """The database, Redis or the blob store does not answer."""
+    """The database, Redis or the blob store does not answer; the same may succeed later.
+
+    ``dependency`` says which, for people to read.
+    """
 
     code = "dependency_unavailable"
+
+    def __init__(self, detail: str, dependency: str = "a dependency") -> None:
+        super().__init__(detail)
+        self.dependency = dependency
+
+
+class DependencyBroken(VisearchError):
+    """The database or the blob store cannot be used: waiting does not help, its operator can."""
+
+    code = "dependency_broken"
 
 
 def amount(count: int, unit: Unit) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, cast
@@ -15,7 +14,7 @@ from visearch.errors import VisearchError
 from visearch.importing import progress
 from visearch.importing.decode import decode_chunk
 from visearch.importing.embed import embed_chunk
-from visearch.importing.plan import plan
+from visearch.importing.planning import plan
 from visearch.importing.reconcile import WORKER_LOST
 from visearch.settings import Settings
 from visearch.store import chunks, claims, imports
@@ -45,18 +44,17 @@ class InlineWorker:
 
     def recover(self) -> None:
         """Go on with the imports that a process which was killed here left behind."""
-        now = time.time()
         with self.backend.database.read() as connection:
-            held = claims.taken_before(connection, now)
-            sent = chunks.sent_before(connection, now)
-            unplanned = imports.unplanned_since(connection, now)
+            held = claims.running(connection)
+            sent = chunks.sent(connection)
+            unplanned = imports.unplanned(connection)
         for claim in held:
             progress.give_back(self.backend, claim, **WORKER_LOST)
         with self.backend.database.write() as connection:
             for chunk in sent:
                 chunks.send_again(connection, chunk)
             for record in unplanned:
-                imports.send_plan(connection, record)
+                imports.plan_again(connection, record)
         self.work()
 
     def _send(self, task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
@@ -64,7 +62,7 @@ class InlineWorker:
 
     def _run(self, task: str, payload: Mapping[str, Any]) -> None:
         if task == contract.PLAN_IMPORT:
-            plan(self.backend, cast(PlanPayload, payload))
+            plan(self.backend, cast(PlanPayload, payload), WORKER)
             return
         stage = chunks.DECODE if task == contract.DECODE_CHUNK else chunks.EMBED
         with self.backend.database.write() as connection:

@@ -81,7 +81,9 @@ class Counts:
 class Import:
     """One accepted change to a catalog: a file, or a single product.
 
-    ``planned`` says whether its file was read to the end; ``attempt`` counts the readings.
+    ``planned`` says whether its file was read to the end; ``attempt`` counts the readings, and
+    ``tries`` those that failed by themselves, from 1. ``planner`` is the worker that reads it now.
+    ``waiting_for`` names the dependency that keeps it waiting, if one does.
     """
 
     pk: int
@@ -99,6 +101,10 @@ class Import:
     error_detail: str | None
     request_id: str
     attempt: int
+    tries: int
+    planner: str | None
+    waiting_for: str | None
+    waiting_since: datetime | None
     created_at: datetime
     finished_at: datetime | None
 

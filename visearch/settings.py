@@ -89,6 +89,9 @@ class Settings:
     chunk_items: int = _setting(64, "Pictures in one ingest or embed task.")
     import_window: int = _setting(12, "Most chunks of one import in flight at a time.")
     max_attempts: int = _setting(3, "Attempts before a piece of work fails for good.")
+    outage_limit_s: float = _setting(
+        86_400.0, "Seconds for which an import waits for a dependency before it fails."
+    )
     ingest_memory_bytes: int = _setting(
         2048 * _MIB, "Address space of one ingest process, in bytes."
     )

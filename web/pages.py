@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
+import structlog
 from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 
-from visearch.errors import NotFound
+from visearch.errors import BlobDamaged, NotFound
 from visearch.fields import CATALOG_NAME
 from visearch.store import products
 from web.services import services
 
+log = structlog.get_logger(__name__)
 pages = Blueprint("pages", __name__)
 DIGEST = re.compile(r"[0-9a-f]{64}")
 FOREVER = "public, max-age=31536000, immutable"
@@ -64,7 +66,11 @@ def thumbnail(digest: str) -> Response:
     with services().database.read() as connection:
         if not products.has_thumbnail(connection, digest):
             raise NotFound("There is no such picture.")
-    response.set_data(services().blobs.get(f"thumbnails/{digest}"))
+    try:
+        response.set_data(services().blobs.get_digest("thumbnails", digest))
+    except BlobDamaged as error:
+        log.error("thumbnail_damaged", error=error.detail)
+        raise NotFound("There is no such picture.") from error
     return response
 
 

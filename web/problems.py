@@ -22,6 +22,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.NotFound: 404,
     errors.Gone: 410,
     errors.Conflict: 409,
+    errors.ReplaceIncomplete: 409,
     errors.UnsupportedImage: 415,
     errors.ImageTooLarge: 413,
     errors.ImageCorrupt: 422,
@@ -32,9 +33,13 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.EncoderMismatch: 409,
     errors.Overloaded: 503,
     errors.DependencyUnavailable: 503,
+    errors.DependencyBroken: 500,
 }
 _INTERNAL = "An unexpected error occurred. It has been logged."
-RETRY_AFTER_S = {errors.Overloaded: 1, errors.DependencyUnavailable: 5}
+RETRY_AFTER_S: dict[type[errors.VisearchError], int] = {
+    errors.Overloaded: 1,
+    errors.DependencyUnavailable: 5,
+}
 
 _HTTP_CODES = {
     400: "bad_request",

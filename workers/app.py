@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import structlog
 from celery import Celery, signals
+from celery.worker import state
 from kombu.transport import redis
 
 from visearch import background, contract, logs
@@ -143,10 +144,29 @@ def tell(details: Callable[[], dict[str, Any]]) -> None:
 
 def _beat() -> None:
     health = {"queues": role.queues(settings), "troubles": background.troubles()}
-    presence.beat(context.redis, context.name, role.name, **health, **_details())
+    work = {"holding": _holding(), "leaving": _leaving.is_set()}
+    presence.beat(context.redis, context.name, role.name, **health, **work, **_details())
 
 
+def _holding() -> list[str]:
+    """Name the chunks and plans that this worker vouches for, its child processes' too."""
+    given = [request.kwargs for request in [*state.active_requests]]
+    chunks = [each for each in given if "chunk" in each]
+    plans = [each for each in given if "import_id" in each and "chunk" not in each]
+    return [
+        *(contract.chunk_name(c["import_id"], c["chunk"], c["attempt"]) for c in chunks),
+        *(contract.plan_name(p["import_id"], p["attempt"]) for p in plans),
+    ]
+
+
+_leaving = threading.Event()
 _heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
+
+
+@signals.worker_shutting_down.connect
+def _begin_to_leave(**_: Any) -> None:
+    """Let the next beats say so: work that is then cut off has not failed by itself."""
+    _leaving.set()
 
 
 # At the very end: until then the worker finishes, and vouches for, what it holds.

@@ -47,8 +47,7 @@ def giving_back(claim: Claim) -> Iterator[None]:
         yield
     except DependencyUnavailable as error:
         log.warning("chunk_postponed", **_named(claim), detail=error.detail)
-        with context.database.write() as connection:
-            claim.postpone(connection)
+        progress.postpone(context, claim, error.dependency)
     except VisearchError as error:
         give_back(claim, error.code, error.detail)
         raise

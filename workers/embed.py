@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from visearch.contract import EMBED, EMBED_CHUNK, REINDEX, ChunkPayload
 from visearch.importing.embed import embed_chunk
+from visearch.reindexing.mend import mend
 from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
 from visearch.store.redis.client import answering
@@ -35,6 +36,7 @@ def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
 @one_at_a_time
 def reindex() -> None:
     """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
+    mend(context, encoders().get, _busy)
     take_turn(context, encoders().get, _busy, context.name)
 
 

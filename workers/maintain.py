@@ -5,7 +5,7 @@ from __future__ import annotations
 import structlog
 
 from visearch.contract import COMPACT, COMPARE, PURGE, RECONCILE
-from visearch.importing.reconcile import reconcile as reconcile_work
+from visearch.importing.reconcile import Reconciler
 from visearch.store.redis import presence
 from visearch.store.redis.client import answering
 from visearch.upkeep.compaction import compact_all
@@ -23,6 +23,12 @@ def watch() -> presence.Watch:
 
 
 @at_start
+def reconciler() -> Reconciler:
+    """What the reconciler has seen so far."""
+    return Reconciler()
+
+
+@at_start
 def resting() -> Resting:
     """The catalogs that the search for duplicates leaves alone for now."""
     return {}
@@ -37,7 +43,7 @@ def _queue_depth(queue: str) -> int:
 @one_at_a_time
 def reconcile() -> None:
     """Repair what the queue lost or a dead worker held."""
-    reconcile_work(context, watch().look(context.redis), _queue_depth)
+    reconciler().look(context, watch().look(context.redis), _queue_depth)
 
 
 @app.task(name=COMPACT)

@@ -55,6 +55,7 @@ ROLES = {
             lambda s: s.ingest_processes,
             ("workers.ingest",),
         ),
+        Role("plan", _only(contract.PLAN), "prefork", lambda _: 2, ("workers.plan",)),
         # Two threads: one chunk is stored while the next is encoded.
         Role("embed", _only(contract.EMBED), "threads", lambda _: 2, ("workers.embed",)),
         # A thread per task: reconciling goes on while a generation is built and old ones purged.

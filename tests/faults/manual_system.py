@@ -17,7 +17,7 @@ from visearch.errors import NotFound
 from visearch.importing.accept import Mode, accept_file, accept_product
 from visearch.importing.decode import decode_chunk
 from visearch.importing.embed import embed_chunk
-from visearch.importing.plan import plan
+from visearch.importing.planning import plan
 from visearch.records import Import, Product
 from visearch.settings import Settings
 from visearch.store import catalogs, chunks, claims, imports, ledger, products
@@ -109,7 +109,7 @@ class ManualSystem:
         """Do what a worker does with one message; its errors come out."""
         task, payload = message
         if task == PLAN_IMPORT:
-            plan(self.backend, payload)
+            plan(self.backend, payload, worker)
             return
         claim = self.claim(message, worker)
         if claim is None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from visearch.ids import new_id
 from visearch.index import exact_search
-from visearch.store import catalogs, changes, duplicates, schema
+from visearch.store import catalogs, duplicates, schema, segments
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -25,7 +25,7 @@ def points(n: int, dimension: int, seed: int) -> npt.NDArray[np.float32]:
 
 def add(database: Database, blobs: Blobs, name: str, products: Mapping[str, Vector]) -> None:
     """Add products of one picture each to a catalog, as its next revision."""
-    segment = changes.put_segment(blobs, np.array(list(products.values())))
+    segment = segments.put(blobs, np.array(list(products.values())))
     with database.write() as connection:
         catalog = catalogs.get(connection, name)
         revision = catalogs.next_revision(connection, catalog.pk)

@@ -60,6 +60,51 @@ def test_a_replace_holds_against_what_was_accepted_before_it(
     assert manual.product("c", "a") is not None
 
 
+def test_a_replace_holds_against_an_earlier_write_of_a_deleted_product(
+    manual: ManualSystem,
+) -> None:
+    manual.put("c", "b", small(1))
+    manual.drain()
+    with manual.database.write() as connection:
+        products.delete(connection, catalogs.get(connection, "c"), "b")
+    earlier = manual.put("c", "b", small(2))
+    late, manual.queue = manual.queue, []
+    manual.accept("c", archive([("a.jpg", small(3))]), "replace")
+    manual.drain()
+    manual.queue = late
+    manual.drain()
+    assert manual.codes(earlier) == ["superseded"]
+    assert manual.product("c", "b") is None
+
+
+@pytest.mark.parametrize(
+    ("row", "stays"),
+    [
+        ('{"id": "b", "image": "1.jpg", "size": {"cm": 3}}', ["a", "b"]),  # a bad attribute
+        ('{"id": "b", "image": 7}', ["a", "b"]),
+        ('{"id": "b", "image": "gone.jpg"}', ["a", "b"]),
+        ('{"id": "b"}', ["a", "b"]),
+        ('{"id": 12.5, "image": "1.jpg"}', ["12.5", "a"]),
+        ('{"id": ["b"], "image": "1.jpg"}', ["12.5", "a", "b"]),  # nobody can tell which one
+        ('{"image": "1.jpg"}', ["12.5", "a", "b"]),
+    ],
+)
+def test_a_replace_removes_nothing_that_its_file_names_in_a_bad_row(
+    manual: ManualSystem, row: str, stays: list[str]
+) -> None:
+    for i, product in enumerate(("12.5", "b")):
+        manual.put("c", product, small(i))
+    manual.drain()
+    rows = '{"id": "a", "image": "1.jpg"}\n' + row
+    files = archive([("manifest.ndjson", rows.encode()), ("1.jpg", small(5))])
+    record = manual.accept("c", files, "replace")
+    manual.drain()
+    assert [p for p in ("12.5", "a", "b") if manual.product("c", p)] == stays
+    done = manual.read(record)
+    assert (done.status, done.counts.failed) == ("partial", 1)
+    assert done.error_code == ("replace_incomplete" if len(stays) == 3 else None)
+
+
 def test_a_patch_keeps_the_other_fields_of_a_write_on_its_way(manual: ManualSystem) -> None:
     manual.put("c", "x", small(1), title="old", url="http://old", attributes={"price": 1})
     manual.drain()

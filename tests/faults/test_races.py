@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,7 @@ from system import archive, picture
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
 from visearch.errors import DependencyUnavailable
 from visearch.ids import new_id
-from visearch.importing import plan as planning
-from visearch.importing import progress
+from visearch.importing import planning, progress
 from visearch.importing.decode import decode_chunk
 from visearch.records import Import
 from visearch.store import catalogs, chunks, claims, ledger, schema
@@ -183,7 +181,7 @@ def test_a_postponed_chunk_is_claimed_by_its_next_message_only(manual: ManualSys
         assert claims.held(connection, message[1]) is None
     assert manual.claim(message) is None
     with manual.database.write() as connection:
-        (lost,) = chunks.sent_before(connection, time.time())
+        (lost,) = chunks.sent(connection)
         chunks.send_again(connection, lost)
     manual.backend.flush()
     again = manual.claim(manual.queue[0])
@@ -269,10 +267,11 @@ def test_a_worker_missed_once_is_not_dead_yet(monkeypatch: pytest.MonkeyPatch) -
     looks = iter([{"a", "b"}, set(), {"a"}, set()])
     monkeypatch.setattr(presence, "alive", lambda _client: {name: {} for name in next(looks)})
     watch, client = presence.Watch(), connect("redis://never.connected.invalid")
-    assert watch.look(client) == {"a", "b"}
-    assert watch.look(client) == {"a", "b"}
-    assert watch.look(client) == {"a"}
-    assert watch.look(client) == {"a"}
+    unheard, gone = {"unheard": True}, {"gone": True}
+    assert watch.look(client) == {"a": {}, "b": {}}
+    assert watch.look(client) == {"a": unheard, "b": unheard}
+    assert watch.look(client) == {"a": {}, "b": gone}
+    assert watch.look(client) == {"a": unheard, "b": gone}
 
 
 def test_deleting_a_catalog_ends_its_imports(manual: ManualSystem) -> None:

@@ -195,9 +195,9 @@ def test_specs_of_every_source_are_resolved_without_loading_weights(tmp_path: Pa
     assert loaded_after(code, WEB_NEVER, tmp_path) == []
 
 
-def test_an_ingest_worker_loads_no_model(tmp_path: Path) -> None:
-    code = "import workers.ingest\n"
+@pytest.mark.parametrize("role", ["ingest", "plan"])
+def test_a_worker_that_forks_loads_no_model(tmp_path: Path, role: str) -> None:
+    code = f"import workers.{role}\n"
     never = ("jax", "flax", "scann", "optax", "flask", "web", "visearch.encoders.encoder")
-    assert loaded_after(code, never, tmp_path, VISEARCH_ROLE="ingest") == []
-    loaded = loaded_after(code, ("PIL", "celery"), tmp_path, VISEARCH_ROLE="ingest")
-    assert loaded == ["PIL", "celery"]
+    assert loaded_after(code, never, tmp_path, VISEARCH_ROLE=role) == []
+    assert loaded_after(code, ("celery",), tmp_path, VISEARCH_ROLE=role) == ["celery"]

@@ -36,7 +36,7 @@ def json_rows(lines: Iterator[tuple[int, str]]) -> Iterator[Row]:
             try:
                 yield _row(line, fields)
             except _Unusable as problem:
-                yield bad_row(line, str(problem))
+                yield bad_row(line, str(problem), _claimed_id(fields))
 
 
 def _fields(line: int, text: str) -> dict[str, Any]:
@@ -68,6 +68,15 @@ def _id(value: Any) -> str:
     if not isinstance(value, str):
         raise _Unusable("the id is neither text nor an integer")
     return value.strip()
+
+
+def _claimed_id(fields: dict[str, Any]) -> str:
+    """Return the id that a bad row means, as well as it can be told; "" if it cannot.
+
+    An import that replaces the catalog must not delete what its file names, however badly.
+    """
+    value = fields.get("id", fields.get("sku", ""))
+    return str(value).strip() if isinstance(value, str | int | float) else ""
 
 
 def _string(fields: dict[str, Any], name: str) -> str | None:

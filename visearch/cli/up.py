@@ -24,7 +24,7 @@ from visearch.settings import Settings
 from visearch.store.database import Database
 from visearch.store.redis.client import answering, connect
 
-ROLES = ("search", "embed", "ingest", "maintain", "beat")
+ROLES = ("search", "embed", "plan", "ingest", "maintain", "beat")
 STOP_S = 20.0
 REDIS_START_S = 30.0
 SLOW_START_S = 90.0

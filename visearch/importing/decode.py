@@ -17,7 +17,7 @@ import numpy.typing as npt
 from visearch import archives
 from visearch.backend import Backend
 from visearch.encoders.spec import resolve
-from visearch.errors import ImageError, ImageTooLarge, NotFound, VisearchError
+from visearch.errors import BlobDamaged, ImageError, ImageTooLarge, NotFound, VisearchError
 from visearch.images import Limits, Preprocess, decode, thumbnail
 from visearch.importing import progress
 from visearch.store import catalogs, imports, ledger
@@ -60,9 +60,11 @@ def _fetch_blob(backend: Backend, digest: str, limit: int) -> bytes | VisearchEr
             return ImageTooLarge(
                 f"The picture file has more than {limit} bytes. Send a smaller copy."
             )
-        return backend.blobs.get(f"pictures/{digest}")
+        return backend.blobs.get_digest("pictures", digest)
     except NotFound as error:
         return error
+    except BlobDamaged:
+        return BlobDamaged("What was stored of this picture is damaged. Send it again.")
 
 
 def _use(
@@ -76,8 +78,8 @@ def _use(
     except ImageError as error:
         return error
     return _Decoded(
-        sha256=backend.blobs.put_digest("pictures", data),
-        thumbnail=backend.blobs.put_digest("thumbnails", thumbnail(image)),
+        sha256=backend.blobs.put_digest("pictures", data, sync=False),
+        thumbnail=backend.blobs.put_digest("thumbnails", thumbnail(image), sync=False),
         pixels=preprocess.pixels(image),
     )
 
@@ -85,11 +87,15 @@ def _use(
 def _commit(
     backend: Backend, claim: Claim, results: Sequence[_Decoded | VisearchError], fingerprint: str
 ) -> None:
-    good = [r.pixels for r in results if isinstance(r, _Decoded)]
+    good = [r for r in results if isinstance(r, _Decoded)]
     # Not under a digest: equal pictures of two imports must not share what is deleted once.
     pixels = claim.name if good else None
     if pixels:
-        backend.blobs.put(f"pixels/{pixels}", np.stack(good).tobytes())
+        stack = np.stack([r.pixels for r in good])
+        backend.blobs.put(f"pixels/{pixels}", stack.tobytes(), sync=False)
+        # All at once, at the end: the disk then writes them together.
+        names = {f"pictures/{r.sha256}" for r in good} | {f"thumbnails/{r.thumbnail}" for r in good}
+        backend.blobs.sync({*names, f"pixels/{pixels}"})
     if not _settle(backend, claim, results, pixels, fingerprint) and pixels:
         backend.blobs.delete(f"pixels/{pixels}")
 

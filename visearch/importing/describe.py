@@ -47,12 +47,14 @@ def describe(
     out = {}
     for product_id, text in wanted.items():
         old = found.get(product_id)
-        if old is None and not outdated:
+        if outdated and (old is None or old.deleted):
+            continue  # a later import replaced the catalog, and this product was not in it
+        if old is None:
             pk = descriptions.insert(
                 connection, record.catalog_pk, product_id, text._asdict(), record.accepted
             )
             out[product_id] = Existing(pk, record.accepted)
-        elif old is not None and old.images_version <= record.accepted:
+        elif old.images_version <= record.accepted:
             _update(connection, record, text, old)
             out[product_id] = Existing(old.pk, old.images_version)
     return out

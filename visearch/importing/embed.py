@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder
 from visearch.encoders.spec import require_same_encoder
+from visearch.errors import BlobDamaged, NotFound
 from visearch.importing import progress
 from visearch.importing.describe import describe, replace_older
 from visearch.index.scoring import are_unit
 from visearch.records import ACTIVE
-from visearch.store import catalogs, changes, images, imports, ledger
+from visearch.store import catalogs, images, imports, ledger, segments
 from visearch.store.claims import Claim
 from visearch.store.database import Connection
 from visearch.store.images import NewImage
+
+log = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS = 10
+"""A store that damages every chunk's pixels must not keep an import going for ever."""
 
 SEARCHABLE = {"status": "searchable"}
 SUPERSEDED = {
@@ -35,7 +43,8 @@ NO_EMBEDDING = {
 def embed_chunk(backend: Backend, open_encoder: OpenEncoder, claim: Claim) -> None:
     """Embed a decoded chunk and make its pictures searchable in one transaction.
 
-    If the catalog has another encoder by now, the chunk is decoded again for that one.
+    If the catalog has another encoder by now, the chunk is decoded again for that one; so it is
+    where the decoded pictures were lost.
 
     Raises:
         EncoderMismatch: the encoder at hand is not the one the catalog was made with.
@@ -47,10 +56,16 @@ def embed_chunk(backend: Backend, open_encoder: OpenEncoder, claim: Claim) -> No
         return
     encoder = open_encoder(catalog.encoder)
     require_same_encoder(catalog, encoder.fingerprint)
-    data = np.frombuffer(backend.blobs.get(f"pixels/{claim.pixels}"), np.uint8)
-    vectors = encoder.embed_pixels(data.reshape(len(claim.items), encoder.size, encoder.size, 3))
+    shape = (len(claim.items), encoder.size, encoder.size, 3)
+    pixels = _pixels(backend, claim, shape)
+    if pixels is None:
+        if claim.attempt > MOST_ATTEMPTS:
+            raise BlobDamaged("What was stored of this picture is damaged. Send it again.")
+        _start_over(backend, claim)
+        return
+    vectors = encoder.embed_pixels(pixels)
     usable = are_unit(vectors)
-    segment = changes.put_segment(backend.blobs, vectors)
+    segment = segments.put(backend.blobs, vectors)
     with backend.database.write() as connection:
         vectors_at = _Vectors(encoder.fingerprint, segment, usable)
         ended = _commit(backend, connection, claim, vectors_at)
@@ -63,8 +78,20 @@ def embed_chunk(backend: Backend, open_encoder: OpenEncoder, claim: Claim) -> No
     # A claim that was lost leaves the pixels to the one that has the chunk now.
 
 
+def _pixels(backend: Backend, claim: Claim, shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:
+    """Return the chunk's decoded pictures; None if they are damaged or gone."""
+    try:
+        data = np.frombuffer(backend.blobs.get(f"pixels/{claim.pixels}"), np.uint8)
+    except NotFound:
+        data = np.empty(0, np.uint8)
+    if data.size != math.prod(shape):
+        log.warning("pixels_damaged", chunk=claim.name)
+        return None
+    return data.reshape(shape)
+
+
 def _start_over(backend: Backend, claim: Claim) -> None:
-    """Send a chunk back to be decoded for the encoder that its catalog has now."""
+    """Send a chunk back to be decoded again, for the encoder that its catalog has now."""
     with backend.database.write() as connection:
         progress.take_locks(connection, claim.record)
         if not claim.start_over(connection):
@@ -93,9 +120,10 @@ def _commit(
     revision = catalogs.next_revision(connection, record.catalog_pk)
     if catalogs.get(connection, record.catalog).fingerprint != vectors.fingerprint:
         return "other encoder"
+    active = imports.lock(connection, record.pk).status in ACTIVE
     if not claim.done(connection):
         return "lost"
-    if imports.lock(connection, record.pk).status not in ACTIVE:
+    if not active:
         return "done"
     good = [(row, item) for row, item in enumerate(claim.items) if vectors.usable[row]]
     existing = describe(connection, record, [item for _, item in good])

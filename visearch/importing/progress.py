@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from visearch.backend import Backend
+from visearch.errors import ReplaceIncomplete
 from visearch.records import ACTIVE, Import
 from visearch.settings import Settings
 from visearch.store import catalogs, chunks, imports, ledger, products
@@ -24,33 +25,40 @@ def advance(connection: Connection, import_pk: int, settings: Settings) -> None:
     if not record.planned or counts.searchable + counts.failed < (counts.items or 0):
         chunks.top_up(connection, import_pk, settings.import_window)
         return
-    if record.mode == "replace" and counts.searchable:
-        _remove_absent(connection, record)
     status = "succeeded" if not counts.failed else "partial" if counts.searchable else "failed"
-    imports.end(connection, import_pk, status)
+    kept = _replace(connection, record) if record.mode == "replace" and counts.searchable else {}
+    imports.end(connection, import_pk, status, **kept)
     chunks.close_all(connection, import_pk)
 
 
-def take_locks(connection: Connection, record: Import) -> None:
-    """Lock what ending this import may write, in the order that every writer keeps.
+def take_locks(connection: Connection, record: Import) -> Import:
+    """Lock what going on with this import may write; returns the import as it is now.
 
-    Embedding locks the catalog, then the chunk, then the import. Ending a ``replace`` import
-    removes products, so a transaction that may end it has to begin with the catalog, too;
-    otherwise two transactions of PostgreSQL could wait for each other.
+    The order is the one that every writer keeps (``visearch.store.schema``). The end of a
+    ``replace`` import removes products, which begins with the catalog.
     """
     if record.mode == "replace":
         catalogs.lock(connection, record.catalog_pk)
+    return imports.lock(connection, record.pk)
 
 
-def _remove_absent(connection: Connection, record: Import) -> None:
-    """``mode=replace``: remove the products that the file does not name.
+def _replace(connection: Connection, record: Import) -> dict[str, str]:
+    """Remove the products that the file does not name; returns why it removed none.
 
-    Writes that were accepted before it and are not finished are older than the file, and will
-    find its number with the catalog.
+    A row without a readable id may mean any product, so then all of them stay. Writes that were
+    accepted before it and are not finished are older than the file, and will find its number with
+    the catalog.
     """
+    if nameless := ledger.count_nameless(connection, record.pk):
+        detail = (
+            f"No product was removed: {nameless} of the file's items have no readable id and may "
+            "mean any product. Give every row an id and upload the file again."
+        )
+        return {"code": ReplaceIncomplete.code, "detail": detail}
     if absent := ledger.unnamed_products(connection, record):
         products.remove(connection, record.catalog_pk, absent, record.accepted)
     catalogs.note_replaced(connection, record.catalog_pk, record.accepted)
+    return {}
 
 
 def fail_import(backend: Backend, record: Import, code: str, detail: str) -> None:
@@ -66,15 +74,13 @@ def cancel(connection: Connection, record: Import) -> None:
 
 
 def _end_early(connection: Connection, record: Import, status: str, code: str, detail: str) -> None:
-    # Chunks before the import, as everyone who ends a claim locks them.
-    chunks.close_all(connection, record.pk)
     if imports.lock(connection, record.pk).status not in ACTIVE:
         return
+    chunks.close_all(connection, record.pk)
     ledger.fail_pending(connection, record.pk, code, detail)
     imports.start(connection, record.pk, ledger.planned_items(connection, record.pk))
     reason = {"code": code, "detail": detail} if status == "failed" else {}
     imports.end(connection, record.pk, status, **reason)
-    chunks.close_all(connection, record.pk)  # those planned in between
 
 
 def remove_catalog(backend: Backend, name: str) -> None:
@@ -87,11 +93,27 @@ def remove_catalog(backend: Backend, name: str) -> None:
     backend.announce(catalog.pk)
 
 
-def give_back(backend: Backend, claim: Claim, *, code: str, detail: str) -> None:
-    """End a claim whose try failed, for another try or for good; see ``Claim.give_back``."""
+def give_back(
+    backend: Backend, claim: Claim, *, code: str, detail: str, limit: int | None = None
+) -> None:
+    """End a claim whose try failed, for another try or for good; see ``Claim.give_back``.
+
+    It is for good after ``limit`` tries, by default ``max_attempts``.
+    """
+    limit = backend.settings.max_attempts if limit is None else limit
     with backend.database.write() as connection:
         take_locks(connection, claim.record)
-        limit = backend.settings.max_attempts
         if claim.give_back(connection, max_attempts=limit, code=code, detail=detail):
             advance(connection, claim.record.pk, backend.settings)
     backend.flush()
+
+
+def postpone(backend: Backend, claim: Claim, dependency: str | None = None) -> None:
+    """End a claim that could not be tried, because ``dependency`` was away or its worker stopped.
+
+    The reconciler sends it again.
+    """
+    with backend.database.write() as connection:
+        take_locks(connection, claim.record)
+        if claim.postpone(connection) and dependency:
+            imports.note_waiting(connection, claim.record.pk, dependency)

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder, PixelEncoder
 from visearch.encoders.spec import resolve
-from visearch.errors import EncoderMismatch, UnknownEncoder
+from visearch.errors import DependencyUnavailable, EncoderMismatch, UnknownEncoder
 from visearch.images import Limits, decode
 from visearch.images.edit import edit
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
-from visearch.store import changes, images
+from visearch.store import changes, images, segments
 from visearch.store.images import Pictured
 
 GALLERY = 20_000
@@ -98,7 +98,11 @@ def _vectors(backend: Backend, catalog: Catalog, keys: Rows) -> changes.Vectors:
     with backend.database.read() as connection:
         stored = changes.live_at(connection, catalog, catalog.revision)
     chosen = stored.at(np.flatnonzero(np.isin(stored.keys, keys)))
-    return changes.load_vectors(backend.blobs, chosen, catalog.dimension)
+    kept, vectors = segments.load(backend.database, backend.blobs, chosen, catalog.dimension)
+    if len(kept.keys) < len(chosen.keys):
+        detail = "Some embeddings are damaged and are made again."
+        raise DependencyUnavailable(detail, "blob store")  # the next turn does without them
+    return vectors
 
 
 def _neighbours(
@@ -149,7 +153,7 @@ def picture_pixels(
     With ``edits``, the picture is first edited at random, as a shopper's photo would be.
     """
     preprocess = resolve(encoder).preprocess
-    limits, data = Limits.of(backend.settings), backend.blobs.get(f"pictures/{sha256}")
+    limits, data = Limits.of(backend.settings), backend.blobs.get_digest("pictures", sha256)
     if edits is not None:
         data = edit(decode(data, limits), edits)
     return preprocess.pixels(decode(data, limits, at_least=preprocess.at_least))

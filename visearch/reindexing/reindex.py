@@ -22,7 +22,7 @@ from visearch.errors import DependencyUnavailable, EncoderMismatch, VisearchErro
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.reindexing.compare import compare, picture_pixels, what_is_worse
-from visearch.store import catalogs, changes, embeddings, leases, reindexes
+from visearch.store import catalogs, embeddings, leases, reindexes, segments
 from visearch.store.database import Connection
 from visearch.store.leases import Lease, LeaseLost
 from visearch.store.reindexes import READY, RUNNING, Reindex
@@ -178,7 +178,7 @@ def _embed_some(turn: _Turn) -> int:
         np.stack([picture_pixels(backend, reindex.encoder, each.sha256) for each in missing])
     )
     usable = are_unit(vectors)
-    segment = changes.put_segment(backend.blobs, vectors)
+    segment = segments.put(backend.blobs, vectors)
     rows = {each.pk: row if usable[row] else None for row, each in enumerate(missing)}
     with turn.writing() as connection:
         embeddings.note(connection, reindex.fingerprint, segment, rows)

@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from visearch.backend import Backend
 from visearch.encoders.spec import require_same_encoder, resolve
-from visearch.errors import InvalidRequest, SearchExpired
+from visearch.errors import DependencyUnavailable, InvalidRequest, SearchExpired
 from visearch.images import Limits, crop_box, decode
 from visearch.images.denoise import denoised
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.searches import SearchQuery
 from visearch.searching.clock import Clock
-from visearch.store import changes
+from visearch.store import changes, segments
 
 Vector = npt.NDArray[np.float32]
 
@@ -65,7 +65,12 @@ class QueryEmbedder:
         with clock.part("encode"):
             with self._backend.database.read() as connection:
                 stored = changes.first_picture(connection, catalog, product)
-            vectors = changes.load_vectors(self._backend.blobs, stored, catalog.dimension)
+            kept, vectors = segments.load(
+                self._backend.database, self._backend.blobs, stored, catalog.dimension
+            )
+            if not len(kept.keys):
+                detail = f"The embedding of product {product!r} is damaged and is made again."
+                raise DependencyUnavailable(detail, "blob store")
             return np.asarray(vectors[0])
 
     def _encoded(

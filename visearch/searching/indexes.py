@@ -21,7 +21,7 @@ from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound
 from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog, now
-from visearch.store import catalogs, changes, generations
+from visearch.store import catalogs, changes, generations, segments
 from visearch.store.blobs import Blobs, generation_place
 from visearch.store.database import Database
 
@@ -235,7 +235,7 @@ def _catch_up(
     with database.read() as connection:
         added = changes.added_since(connection, catalog, index.revision, shard)
         removed = changes.removed_since(connection, catalog, index.revision, shard)
-    vectors = changes.load_vectors(blobs, added, catalog.dimension)
+    added, vectors = segments.load(database, blobs, added, catalog.dimension)
     return index.apply(added.keys, vectors, removed, catalog.revision)
 
 

@@ -6,6 +6,8 @@
     pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
     generations/<id>/…     index generations, a folder for each shard if there are several
+    damaged/<name>         what no longer was what its name says, set aside for the operator
+    partial/<id>           local files that are still being written
 
 Content under a digest is immutable, so writing it twice is harmless.
 """
@@ -13,22 +15,17 @@ Content under a digest is immutable, so writing it twice is harmless.
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
-import obstore
-from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
-
-from visearch.errors import DependencyUnavailable, NotFound, first_line
+from visearch.errors import BlobDamaged, NotFound
 from visearch.scratch import scratch
-
-READ_AHEAD = 1 << 20
+from visearch.store.local_files import READ_AHEAD, LocalFiles
+from visearch.store.object_files import ObjectFiles
 
 
 def generation_place(generation: str, shards: int, shard: int) -> str:
@@ -37,51 +34,93 @@ def generation_place(generation: str, shards: int, shard: int) -> str:
 
 
 class Blobs:
-    """One object store; every method raises DependencyUnavailable when it does not answer."""
+    """One store of blobs.
+
+    Every method raises DependencyUnavailable when the store does not answer, and DependencyBroken
+    when it cannot be used until its operator repairs it.
+    """
 
     def __init__(self, url: str, cache: Path) -> None:
         """Open the store at ``url``; ``cache`` is a local folder for copies of remote files."""
         self._root: Path | None = None
         self._cache = cache
-        self._store: ObjectStore
+        self._files: LocalFiles | ObjectFiles
         if url.startswith("file://"):
             self._root = Path(unquote(urlsplit(url).path))
-            self._root.mkdir(parents=True, exist_ok=True)
-            self._store = LocalStore(self._root)
+            self._files = LocalFiles(self._root)
         else:
-            self._store = from_url(url)
+            self._files = ObjectFiles(url)
 
-    def put(self, name: str, data: bytes | Iterable[bytes]) -> None:
-        """Store ``data``; an iterable is streamed and never held whole in memory."""
-        with _answering():
-            obstore.put(self._store, name, data)
+    def put(self, name: str, data: bytes | Iterable[bytes], *, sync: bool = True) -> None:
+        """Store ``data``; an iterable is streamed and never held whole in memory.
 
-    def put_digest(self, folder: str, data: bytes) -> str:
-        """Store ``data`` as ``folder/<sha256>``; returns the digest (64 hex digits)."""
+        It is durable at once, or without ``sync`` when ``sync`` has returned.
+        """
+        self._files.put(name, data, sync=sync)
+
+    def put_digest(self, folder: str, data: bytes, *, sync: bool = True) -> str:
+        """Store ``data`` as ``folder/<sha256>``; returns the digest (64 hex digits).
+
+        A blob of that name that holds something else is replaced.
+        """
         digest = hashlib.sha256(data).hexdigest()
-        if not self.exists(f"{folder}/{digest}"):
-            self.put(f"{folder}/{digest}", data)
+        name = f"{folder}/{digest}"
+        if not self._holds(name, data):
+            self.put(name, data, sync=sync)
+        elif sync:
+            self.sync([name])  # another writer may not have come so far
         return digest
+
+    def _holds(self, name: str, data: bytes) -> bool:
+        try:
+            if self.size(name) != len(data):
+                return False
+            # A remote store keeps checksums of its own.
+            return self._root is None or self.get(name) == data
+        except NotFound:
+            return False
+
+    def sync(self, names: Iterable[str]) -> None:
+        """Return when these blobs are durable; raises NotFound if one is missing."""
+        self._files.sync(names)
 
     def get(self, name: str) -> bytes:
         """Return all bytes of a blob; raises NotFound."""
-        with _answering(name):
-            return bytes(obstore.get(self._store, name).bytes())
+        return self._files.get(name)
+
+    def get_digest(self, folder: str, digest: str) -> bytes:
+        """Return the bytes of ``folder/<digest>``.
+
+        Raises:
+            NotFound: there is no such blob.
+            BlobDamaged: it holds something else.
+        """
+        data = self.get(f"{folder}/{digest}")
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise BlobDamaged(f"The blob {folder}/{digest} is not what its name says.")
+        return data
+
+    def set_aside(self, name: str) -> None:
+        """Move a damaged blob to ``damaged/``, where its operator finds it; a missing one is fine.
+
+        The next ``put_digest`` of what it should hold writes it anew.
+        """
+        try:
+            self.put(f"damaged/{name}", self.get(name))
+        except NotFound:
+            return
+        self.delete(name)
 
     def get_range(self, name: str, start: int, end: int) -> bytes:
-        """Return bytes [start, end) of a blob; raises NotFound."""
-        with _answering(name):
-            return bytes(obstore.get_range(self._store, name, start=start, end=end))
+        """Return bytes [start, end) of a blob, fewer where it is shorter; raises NotFound."""
+        return self._files.get_range(name, start, end)
 
     def size(self, name: str) -> int:
         """Return the length of a blob in bytes; raises NotFound."""
-        with _answering(name):
-            return obstore.head(self._store, name)["size"]
+        return self._files.size(name)
 
     def exists(self, name: str) -> bool:
         """Tell whether a blob exists."""
-        if self._root is not None:
-            return (self._root / name).is_file()
         try:
             self.size(name)
         except NotFound:
@@ -90,31 +129,19 @@ class Blobs:
 
     def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable binary file that reads ahead; raises NotFound."""
-        if self._root is not None:
-            with _answering(name):
-                return (self._root / name).open("rb", buffering=READ_AHEAD)
-        return io.BufferedReader(_RangeReader(self, name), READ_AHEAD)
+        return self._files.open(name)
 
     def delete(self, name: str) -> None:
         """Delete a blob; a missing one is fine."""
-        try:
-            with _answering(name):
-                obstore.delete(self._store, name)
-        except NotFound:
-            pass
+        self._files.delete(name)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the names below ``prefix/``."""
-        with _answering():
-            for batch in obstore.list(self._store, f"{prefix}/"):
-                for entry in batch:
-                    yield entry["path"]
+        return self._files.list(prefix)
 
     def folders(self, prefix: str) -> set[str]:
         """Return the names of the folders below ``prefix/``, empty and half-written ones too."""
-        with _answering():
-            found = obstore.list_with_delimiter(self._store, f"{prefix}/")["common_prefixes"]
-        return {PurePosixPath(path).name for path in found}
+        return self._files.folders(prefix)
 
     def put_folder(self, prefix: str, folder: Path) -> None:
         """Store every file below ``folder`` under ``prefix/``; ``manifest.json`` last.
@@ -123,8 +150,9 @@ class Blobs:
         """
         files = [p for p in sorted(folder.rglob("*")) if p.is_file()]
         for path in sorted(files, key=lambda p: p.name == "manifest.json"):
-            with _answering(), path.open("rb") as file:
-                obstore.put(self._store, f"{prefix}/{path.relative_to(folder).as_posix()}", file)
+            with path.open("rb") as file:
+                pieces = iter(partial(file.read, READ_AHEAD), b"")
+                self.put(f"{prefix}/{path.relative_to(folder).as_posix()}", pieces)
 
     def local_folder(self, prefix: str) -> Path:
         """Return a local folder with the files below ``prefix``; copies remote ones once.
@@ -175,52 +203,5 @@ class Blobs:
 
     def delete_folder(self, prefix: str) -> None:
         """Delete every blob below ``prefix/``, and its local copy."""
-        for name in list(self.list(prefix)):
-            self.delete(name)
+        self._files.delete_folder(prefix)
         shutil.rmtree(self._cache / prefix, ignore_errors=True)
-        if self._root is not None:
-            shutil.rmtree(self._root / prefix, ignore_errors=True)
-
-
-class _RangeReader(io.RawIOBase):
-    def __init__(self, blobs: Blobs, name: str) -> None:
-        self._blobs, self._name, self._at = blobs, name, 0
-        self._size = blobs.size(name)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if base + offset < 0:
-            raise ValueError("The seek position is negative.")
-        self._at = base + offset
-        return self._at
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer)).cast("B")
-        end = min(self._at + len(view), self._size)
-        if end <= self._at:
-            return 0
-        data = self._blobs.get_range(self._name, self._at, end)
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
-@contextmanager
-def _answering(name: str = "") -> Iterator[None]:
-    """Translate the store's errors into ours."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise NotFound(f"The blob store has no {name!r}.") from error
-    except (BaseError, OSError) as error:
-        reason = first_line(error)
-        raise DependencyUnavailable(f"The blob store does not answer: {reason}.") from error

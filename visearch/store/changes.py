@@ -6,7 +6,7 @@ shard, or of all shards where none is given.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,6 @@ import sqlalchemy as sa
 
 from visearch.errors import NotFound
 from visearch.records import Catalog
-from visearch.store.blobs import Blobs
 from visearch.store.filters import attribute_conditions
 from visearch.store.schema import embeddings, images, products
 
@@ -153,27 +152,3 @@ def _stored(
         [row.segment for row in rows],
         np.asarray([row.row for row in rows], np.int64),
     )
-
-
-def put_segment(blobs: Blobs, vectors: Vectors) -> str:
-    """Store embeddings float32 [n, d]; returns the segment's name."""
-    return blobs.put_digest("segments", np.ascontiguousarray(vectors, "<f4").tobytes())
-
-
-def load_vectors(
-    blobs: Blobs, stored: Stored, dimension: int, out: Vectors | None = None
-) -> Vectors:
-    """Gather embeddings float32 [n, dimension], into ``out`` if given; reads each segment once."""
-    if out is None:
-        out = np.empty((len(stored.keys), dimension), np.float32)
-    for segment, places in _by_segment(stored):
-        data = np.frombuffer(blobs.get(f"segments/{segment}"), "<f4").reshape(-1, dimension)
-        out[places] = data[stored.rows[places]]
-    return out
-
-
-def _by_segment(stored: Stored) -> Iterator[tuple[str, list[int]]]:
-    places: dict[str, list[int]] = {}
-    for i, segment in enumerate(stored.segments):
-        places.setdefault(segment, []).append(i)
-    yield from places.items()

@@ -90,11 +90,11 @@ def send_again(connection: sa.Connection, lost: SentChunk) -> None:
         send(connection, lost.import_pk, [lost.number])
 
 
-def sent_before(connection: sa.Connection, before: float) -> list[SentChunk]:
-    """Return the chunks that were sent at ``before`` or earlier and that nobody has claimed."""
+def sent(connection: sa.Connection) -> list[SentChunk]:
+    """Return the chunks that were sent and that nobody has claimed, oldest first."""
     found = connection.execute(
         sa.select(chunks.c.import_pk, chunks.c.chunk, chunks.c.stage, chunks.c.changed_at)
-        .where(chunks.c.state == "sent", chunks.c.changed_at <= before)
+        .where(chunks.c.state == "sent")
         .order_by(chunks.c.changed_at)
     )
     return [SentChunk(*row) for row in found]

@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from visearch.contract import ChunkPayload
+from visearch.contract import ChunkPayload, chunk_name
 from visearch.records import ACTIVE, Import
 from visearch.store import chunks, imports, ledger
 from visearch.store.chunks import DECODE, EMBED
@@ -28,8 +28,7 @@ class Claim:
     ``tries`` counts the claims of this stage, from 1; ``attempt`` those of the chunk's life.
     ``items`` are the chunk's pictures that have no fate yet, in file order: nobody else settles
     them while the claim holds. ``pixels`` names the decoded pictures, made for the encoder
-    ``fingerprint``, where the stage is ``embed``. ``since`` is when the chunk was claimed, in
-    seconds since the epoch.
+    ``fingerprint``, where the stage is ``embed``.
 
     Every method that ends the claim returns False, and has written nothing, if it was lost.
     """
@@ -40,7 +39,6 @@ class Claim:
     attempt: int
     tries: int
     worker: str | None
-    since: float
     pixels: str | None
     fingerprint: str | None
     items: tuple[PendingItem, ...]
@@ -48,7 +46,7 @@ class Claim:
     @property
     def name(self) -> str:
         """A name for what this claim makes; no other claim has it."""
-        return f"{self.record.id}-{self.number}-{self.attempt}"
+        return chunk_name(self.record.id, self.number, self.attempt)
 
     def hand_on(self, connection: sa.Connection, *, pixels: str, fingerprint: str) -> bool:
         """Send the decoded chunk to an embed worker."""
@@ -69,10 +67,10 @@ class Claim:
         )
 
     def postpone(self, connection: sa.Connection) -> bool:
-        """Put the chunk back because a dependency was away; that is no try of its own.
+        """Put the chunk back because its worker could not try it; that is no try of its own.
 
         Nothing is sent: the reconciler does so when it finds the message missing, and so gives
-        the dependency some seconds to come back.
+        what was missing some seconds to come back.
         """
         return self._end(connection, state="sent", **self._next(tries=self.tries))
 
@@ -158,12 +156,10 @@ def held(connection: sa.Connection, message: ChunkPayload) -> Claim | None:
     return None if row is None else _claim(connection, record, row)
 
 
-def taken_before(connection: sa.Connection, before: float) -> list[Claim]:
-    """Return the claims that hold since ``before`` (seconds since the epoch) or longer."""
+def running(connection: sa.Connection) -> list[Claim]:
+    """Return the claims that hold, oldest first."""
     found = connection.execute(
-        sa.select(rows)
-        .where(rows.c.state == "running", rows.c.changed_at <= before)
-        .order_by(rows.c.changed_at)
+        sa.select(rows).where(rows.c.state == "running").order_by(rows.c.changed_at)
     ).all()
     return [_claim(connection, imports.by_pk(connection, row.import_pk), row) for row in found]
 
@@ -185,7 +181,6 @@ def _claim(connection: sa.Connection, record: Import, row: sa.Row[Any]) -> Claim
         attempt=row.attempt,
         tries=row.tries,
         worker=row.worker,
-        since=row.changed_at,
         pixels=row.pixels,
         fingerprint=row.fingerprint,
         items=tuple(ledger.pending(connection, record.pk, row.chunk)),

@@ -13,18 +13,50 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    IntegrityError,
-    InterfaceError,
-    OperationalError,
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
+
+from visearch.errors import (
+    Conflict,
+    DependencyBroken,
+    DependencyUnavailable,
+    SettingsError,
+    VisearchError,
+    first_line,
 )
 
-from visearch.errors import Conflict, DependencyUnavailable, SettingsError, first_line
-
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT_MS = 15_000
+POOL_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 60_000
+"""Longer than any statement of ours should take, and short enough to notice a database that hangs.
+A migration has no limit."""
+
+_MIGRATING = 0x76697365
+"""The key of PostgreSQL's advisory lock for migrations; nothing else of ours takes one."""
+
+_POSTGRESQL_OPTIONS = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={BUSY_TIMEOUT_MS}",
+    # A server that is gone without a word is noticed within some 15 seconds.
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+_SQLITE_BROKEN = frozenset(
+    {
+        sqlite3.SQLITE_AUTH,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+_POSTGRESQL_PASSING = ("08", "40", "53", "55", "57", "58")
+"""Classes of SQLSTATE that may be gone the next time: connection, rollback, resources, locks,
+operator intervention, the server's system."""
 
 Connection = sa.Connection
 """A transaction of ``Database.read`` or ``write``, for signatures outside the store too."""
@@ -42,8 +74,12 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
-        options: dict[str, Any] = {} if self.is_sqlite else {"pool_pre_ping": True}
-        self._engine = sa.create_engine(self.url, pool_size=20, max_overflow=20, **options)
+        options: dict[str, Any] = {}
+        if not self.is_sqlite:
+            options = {"pool_pre_ping": True, "connect_args": dict(_POSTGRESQL_OPTIONS)}
+        self._engine = sa.create_engine(
+            self.url, pool_size=20, max_overflow=20, pool_timeout=POOL_TIMEOUT_S, **options
+        )
         if self.is_sqlite:
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -54,6 +90,7 @@ class Database:
 
         Raises:
             DependencyUnavailable: the database does not answer.
+            DependencyBroken: it cannot be used until its operator repairs it.
         """
         with self._connect(writes=False) as connection:
             yield connection
@@ -65,6 +102,7 @@ class Database:
         Raises:
             Conflict: another transaction wrote the same key first.
             DependencyUnavailable: the database does not answer, or stays locked.
+            DependencyBroken: it cannot be used until its operator repairs it.
         """
         with self._connect(writes=True) as connection:
             yield connection
@@ -80,11 +118,11 @@ class Database:
             raise Conflict("Someone else wrote the same at the same time. Try again.") from error
         except sa.exc.TimeoutError as error:
             detail = "Every connection to the database is in use. Try again."
-            raise DependencyUnavailable(detail) from error
-        except (OperationalError, InterfaceError) as error:
-            raise DependencyUnavailable(
-                f"The database does not answer: {first_line(error.orig or error)}."
-            ) from error
+            raise DependencyUnavailable(detail, "database") from error
+        except DBAPIError as error:
+            if (translated := _fault(error)) is None:
+                raise  # a statement of ours is wrong
+            raise translated from error
 
     def migrate(self) -> None:
         """Bring the schema to the newest version (Alembic ``upgrade head``)."""
@@ -92,16 +130,24 @@ class Database:
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("sqlalchemy.url", "set-by-connection")
         with self.write() as connection:
+            self._migrate_alone(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def _migrate_alone(self, connection: sa.Connection) -> None:
+        """Hold off another process that migrates; SQLite does so by itself."""
+        if not self.is_sqlite:
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+
     def ping(self) -> None:
-        """Run the smallest query; raises DependencyUnavailable if it fails."""
+        """Run the smallest query; raises DependencyUnavailable or DependencyBroken if it fails."""
         try:
             with self.read() as connection:
                 connection.execute(sa.text("SELECT 1 FROM catalogs LIMIT 1"))
         except DBAPIError as error:
-            raise DependencyUnavailable(
+            raise DependencyBroken(
                 f"The database has no schema: {first_line(error.orig or error)}. "
                 "Run `visearch migrate`."
             ) from error
@@ -129,6 +175,24 @@ def check_url(url: str) -> None:
         ) from error
 
 
+def _fault(error: DBAPIError) -> VisearchError | None:
+    """Return what an error of the driver says about the database; None if nothing.
+
+    A fault that is not known to last is taken for one that passes.
+    """
+    reason, code = first_line(error.orig or error), getattr(error.orig, "sqlite_errorcode", None)
+    state = getattr(error.orig, "sqlstate", None)
+    if code is not None and code & 0xFF in _SQLITE_BROKEN:
+        return DependencyBroken(f"The database cannot be used: {reason}.")
+    if not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError):
+        return None
+    if code == sqlite3.SQLITE_ERROR:
+        return None
+    if state is not None and not state.startswith(_POSTGRESQL_PASSING):
+        return DependencyBroken(f"The database cannot be used: {reason}.")
+    return DependencyUnavailable(f"The database does not answer: {reason}.", "database")
+
+
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     # We begin transactions ourselves: sqlite3's own rule (before the first write) lets
     # two readers deadlock when both turn into writers.
@@ -136,7 +200,7 @@ def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     for pragma in (
         f"busy_timeout = {BUSY_TIMEOUT_MS}",
         "journal_mode = WAL",
-        "synchronous = NORMAL",
+        "synchronous = FULL",  # what was acknowledged survives a power cut
         "foreign_keys = ON",
         "temp_store = MEMORY",
         "cache_size = -65536",

@@ -26,6 +26,7 @@ class Described(NamedTuple):
     field_versions: dict[str, int]
     meta_version: int
     images_version: int
+    deleted: bool
 
 
 def known(

@@ -23,13 +23,14 @@ PRODUCTS: Final = "blobs"
 """The media of the imports of single products."""
 
 _COUNTERS = ("fetched", "decoded", "embedded", "searchable", "failed")
+_GOES_ON = {"waiting_for": None, "waiting_since": None}
 _JOINED = sa.select(imports, catalogs.c.name.label("catalog")).join(
     catalogs, catalogs.c.pk == imports.c.catalog_pk
 )
 
 
 def _record(row: sa.Row[Any]) -> Import:
-    finished = row.finished_at
+    finished, waiting = row.finished_at, row.waiting_since
     return Import(
         pk=row.pk,
         id=row.id,
@@ -46,6 +47,10 @@ def _record(row: sa.Row[Any]) -> Import:
         error_detail=row.error_detail,
         request_id=row.request_id,
         attempt=row.attempt,
+        tries=row.tries,
+        planner=row.planner,
+        waiting_for=row.waiting_for,
+        waiting_since=datetime.fromtimestamp(waiting, UTC) if waiting else None,
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         finished_at=datetime.fromtimestamp(finished, UTC) if finished else None,
     )
@@ -135,21 +140,14 @@ def active_of(connection: sa.Connection, catalog: Catalog) -> list[Import]:
     return _read(connection, *mine)
 
 
-def unplanned_since(connection: sa.Connection, before: float) -> list[Import]:
-    """Return the active imports whose file was not read to its end.
-
-    Only those whose planner has given no sign of life since ``before``, in seconds since the
-    epoch.
-    """
-    return _read(connection, *_unplanned(before))
+def unplanned(connection: sa.Connection) -> list[Import]:
+    """Return the active imports whose file was not read to its end."""
+    return _read(connection, imports.c.status.in_(ACTIVE), imports.c.planned.is_(sa.false()))
 
 
-def _unplanned(before: float) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        imports.c.status.in_(ACTIVE),
-        imports.c.planned.is_(sa.false()),
-        imports.c.changed_at <= before,
-    )
+def waiting_since(connection: sa.Connection, before: float) -> list[Import]:
+    """Return the active imports that wait for a dependency since ``before`` or longer."""
+    return _read(connection, imports.c.status.in_(ACTIVE), imports.c.waiting_since <= before)
 
 
 def with_uploads(connection: sa.Connection, ended_before: float) -> list[Import]:
@@ -181,12 +179,13 @@ def lock(connection: sa.Connection, import_pk: int) -> Import:
 
 
 def count(connection: sa.Connection, import_pk: int, **changes: int) -> None:
-    """Add to the counters named in ``changes``."""
+    """Add to the counters named in ``changes``: the import goes on, and waits for nothing."""
     connection.execute(
         sa.update(imports)
         .where(imports.c.pk == import_pk)
         .values(
             changed_at=time.time(),
+            **_GOES_ON,
             **{name: imports.c[name] + delta for name, delta in changes.items()},
         )
     )
@@ -205,6 +204,8 @@ def end(
             error_detail=detail or None,
             finished_at=time.time(),
             changed_at=time.time(),
+            planner=None,
+            **_GOES_ON,
         )
     ).rowcount
     return changed == 1
@@ -215,17 +216,48 @@ def start(connection: sa.Connection, import_pk: int, n_items: int) -> None:
     connection.execute(
         sa.update(imports)
         .where(imports.c.pk == import_pk, imports.c.status.in_(ACTIVE))
-        .values(items=n_items, planned=True, status="running", changed_at=time.time())
+        .values(
+            items=n_items,
+            planned=True,
+            planner=None,
+            status="running",
+            changed_at=time.time(),
+            **_GOES_ON,
+        )
     )
 
 
-def touch(connection: sa.Connection, record: Import) -> None:
-    """Note that planning goes on, if no later attempt has begun."""
+def note_waiting(connection: sa.Connection, import_pk: int, dependency: str) -> None:
+    """Note that an import cannot go on because ``dependency`` does not answer."""
+    since = sa.func.coalesce(imports.c.waiting_since, time.time())
     connection.execute(
         sa.update(imports)
-        .where(imports.c.pk == record.pk, imports.c.attempt == record.attempt)
-        .values(changed_at=time.time())
+        .where(imports.c.pk == import_pk)
+        .values(waiting_for=dependency, waiting_since=since)
     )
+
+
+def take_plan(
+    connection: sa.Connection, import_id: str, attempt: int, worker: str
+) -> Import | None:
+    """Begin to read an import's file for the message of this attempt; None if it is out of date.
+
+    Raises:
+        NotFound: there is no such import.
+    """
+    by_id(connection, import_id)
+    changed = connection.execute(
+        sa.update(imports)
+        .where(
+            imports.c.id == import_id,
+            imports.c.attempt == attempt,
+            imports.c.planner.is_(None),
+            imports.c.planned.is_(sa.false()),
+            imports.c.status.in_(ACTIVE),
+        )
+        .values(planner=worker, changed_at=time.time())
+    ).rowcount
+    return by_id(connection, import_id) if changed else None
 
 
 def send_plan(connection: sa.Connection, record: Import) -> None:
@@ -234,12 +266,28 @@ def send_plan(connection: sa.Connection, record: Import) -> None:
     outbox.add(connection, PLAN_IMPORT, payload)
 
 
-def plan_again(connection: sa.Connection, record: Import, before: float) -> None:
-    """Begin another attempt at planning, if this one gave no sign of life since ``before``."""
+def plan_again(
+    connection: sa.Connection, record: Import, *, tries: int | None = None, send: bool = True
+) -> bool:
+    """Begin another attempt at planning in place of this one; False if it is over already.
+
+    Without ``send`` the reconciler sends the message when it finds it missing.
+    """
     changed = connection.execute(
         sa.update(imports)
-        .where(imports.c.pk == record.pk, imports.c.attempt == record.attempt, *_unplanned(before))
-        .values(attempt=record.attempt + 1, changed_at=time.time())
+        .where(
+            imports.c.pk == record.pk,
+            imports.c.attempt == record.attempt,
+            imports.c.planned.is_(sa.false()),
+            imports.c.status.in_(ACTIVE),
+        )
+        .values(
+            attempt=record.attempt + 1,
+            tries=record.tries if tries is None else tries,
+            planner=None,
+            changed_at=time.time(),
+        )
     ).rowcount
-    if changed:
+    if changed and send:
         send_plan(connection, by_pk(connection, record.pk))
+    return changed == 1

@@ -141,6 +141,14 @@ def items(
     ]
 
 
+def count_nameless(connection: sa.Connection, import_pk: int) -> int:
+    """Count the items of which nobody can tell which product they belong to."""
+    query = sa.select(sa.func.count()).where(
+        import_items.c.import_pk == import_pk, import_items.c.product_id == ""
+    )
+    return connection.execute(query).scalar_one()
+
+
 def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
     """Return the ids of the catalog's products that the file of an import does not name.
 

@@ -6,12 +6,16 @@
     outbox                                      messages that must reach a queue
     generations                                 published index generations
     images 1─n embeddings                       a picture's vector, by encoder
+    images 1─n lost_embeddings                  those that were damaged, until they are made again
     catalogs 1─n reindexes                      on the way to another encoder, or back
     images n─n images by duplicates             pictures that look the same
 
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
 changes search results increments it first and so holds the row's lock until its commit:
 revisions become visible in order, and "all changes above revision r" misses none.
+
+Row locks are taken in one order, or two transactions of PostgreSQL could wait for each other:
+catalog, reindex, import, chunks, ledger. ``importing.progress.take_locks`` takes the first ones.
 """
 
 from __future__ import annotations
@@ -121,6 +125,18 @@ embeddings = sa.Table(
     sa.PrimaryKeyConstraint("image_pk", "fingerprint"),
 )
 
+# Embeddings that were lost with their segment; ``detail`` says why one cannot be made again.
+lost_embeddings = sa.Table(
+    "lost_embeddings",
+    metadata,
+    _ref("image_pk", "images.pk"),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("segment", sa.String(64), nullable=False),
+    sa.Column("found_at", Time, nullable=False),
+    sa.Column("detail", sa.Text),
+    sa.PrimaryKeyConstraint("image_pk", "fingerprint"),
+)
+
 # A catalog's way to another encoder, or back to its former one.
 reindexes = sa.Table(
     "reindexes",
@@ -170,7 +186,15 @@ imports = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("planned", sa.Boolean, nullable=False),
+    # Counts the readings of its file: a fence, never the same number twice.
     sa.Column("attempt", sa.Integer, nullable=False),
+    # Counts the readings that failed by themselves, from 1.
+    sa.Column("tries", sa.Integer, nullable=False, server_default="1"),
+    # The worker that reads it; null while a message is on its way.
+    sa.Column("planner", sa.Text),
+    # Which dependency it waits for, and since when.
+    sa.Column("waiting_for", sa.Text),
+    sa.Column("waiting_since", Time),
     sa.Column("items", sa.Integer),
     sa.Column("fetched", sa.Integer, nullable=False),
     sa.Column("decoded", sa.Integer, nullable=False),

@@ -15,7 +15,7 @@ from visearch.index.generation import write
 from visearch.index.manifest import FORMAT, Manifest
 from visearch.records import Catalog
 from visearch.scratch import scratch
-from visearch.store import catalogs, changes, generations, imports, reindexes
+from visearch.store import catalogs, changes, generations, imports, reindexes, segments
 from visearch.store.blobs import generation_place
 from visearch.store.database import Connection
 from visearch.store.generations import Published
@@ -119,9 +119,14 @@ def _build(
     gathered = np.lib.format.open_memmap(
         workbench / "vectors.npy", "w+", np.float32, (len(stored.keys), catalog.dimension)
     )
+    kept, vectors = segments.load(
+        backend.database, backend.blobs, stored, catalog.dimension, gathered
+    )
+    if len(kept.keys) < len(stored.keys):  # the rest come with a later revision
+        return _build(backend, catalog, kept, workbench, place)
     manifest = write(
         folder,
-        changes.load_vectors(backend.blobs, stored, catalog.dimension, gathered),
+        vectors,
         stored.keys,
         id=Path(place).parts[1],
         catalog=catalog.pk,

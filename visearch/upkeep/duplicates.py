@@ -11,7 +11,7 @@ from visearch.backend import Backend
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog
 from visearch.searching.indexes import load_index
-from visearch.store import catalogs, changes, duplicates, imports
+from visearch.store import catalogs, changes, duplicates, imports, segments
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def compare(backend: Backend, catalog: Catalog) -> None:
         index = load_index(backend.database, backend.blobs, catalog, shard)
         for start in range(0, len(new.keys), BATCH):
             some = new.at(np.arange(start, min(start + BATCH, len(new.keys))))
-            vectors = changes.load_vectors(backend.blobs, some, catalog.dimension)
+            some, vectors = segments.load(backend.database, backend.blobs, some, catalog.dimension)
             pairs = _pairs(index, some.keys, vectors)
             with backend.database.write() as connection:
                 duplicates.note(connection, catalog, pairs, since)

@@ -7,7 +7,7 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 
 from visearch.contract import SEARCH
-from visearch.errors import DependencyUnavailable
+from visearch.errors import DependencyBroken, DependencyUnavailable
 from visearch.store.redis import presence
 from web.api.common import reply
 from web.services import services
@@ -50,7 +50,7 @@ def readyz() -> Response:
     try:
         services().database.ping()
         database = True
-    except DependencyUnavailable:
+    except (DependencyUnavailable, DependencyBroken):
         database = False
     try:
         workers = presence.alive(services().redis)

@@ -215,10 +215,17 @@ def import_model(record: records.Import) -> schemas.Import:
         counts=schemas.Counts(**asdict(counts)),
         progress=round(progress, 4),
         eta_s=_eta(record, progress),
+        waiting=_waiting(record),
         created_at=record.created_at,
         finished_at=record.finished_at,
         error=_error(record),
     )
+
+
+def _waiting(record: records.Import) -> schemas.Waiting | None:
+    if record.waiting_for is None or record.waiting_since is None:
+        return None
+    return schemas.Waiting(dependency=record.waiting_for, since=record.waiting_since)
 
 
 def _eta(record: records.Import, progress: float) -> float | None:

@@ -13,7 +13,7 @@ from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 
 from visearch import __version__, records
-from visearch.store import catalogs, generations, products
+from visearch.store import catalogs, damage, generations, products
 from visearch.store.database import Connection
 from visearch.store.redis import presence, queues
 from web.api import schemas
@@ -34,6 +34,7 @@ def get_system() -> Response:
             _catalog(connection, catalog, workers.values())
             for catalog in catalogs.everything(connection)
         ]
+        damaged = damage.segments(connection)
     return reply(
         schemas.System(
             queues={
@@ -42,6 +43,7 @@ def get_system() -> Response:
             },
             workers=[_worker(name, body) for name, body in sorted(workers.items())],
             catalogs=found,
+            damaged=[schemas.DamagedSegment(**each._asdict()) for each in damaged],
             versions=_versions(),
         )
     )

@@ -97,10 +97,13 @@ export class ImportPanel {
   }
 
   sentence(mode) {
-    const { counts, progress, eta_s, finished_at } = this.record;
+    const { counts, progress, eta_s, finished_at, waiting } = this.record;
     const kind = mode === "replace" ? ", replacing the catalog" : "";
     if (finished_at) {
       return `${number(counts.searchable)} of ${count(counts.items ?? 0, "picture")} searchable${kind}`;
+    }
+    if (waiting) {
+      return `Waiting for the ${waiting.dependency} since ${moment(waiting.since)}. Nothing is lost.`;
     }
     if (counts.items === null) return `Reading the list of pictures${kind}…`;
     const left = eta_s === null ? "" : `, about ${seconds(eta_s)} left`;

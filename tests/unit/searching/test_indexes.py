@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 from system import picture
 
@@ -14,6 +15,7 @@ from visearch import Catalog
 from visearch.errors import DependencyUnavailable, NotFound
 from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.settings import Settings
+from visearch.store import schema
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -27,14 +29,17 @@ def _logs_are_not_rendered() -> Iterator[None]:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Two catalogs of one product each; the stored embeddings of ``broken`` are cut off."""
+    """Two catalogs of one product each; what ``broken`` says of its embeddings is wrong."""
     folder = tmp_path / "home"
     with Catalog(folder, "broken") as catalog:
         catalog.add("a", picture(1))
-    (segment,) = [p for p in (folder / "blobs" / "segments").rglob("*") if p.is_file()]
     with Catalog(folder, "sound") as catalog:
         catalog.add("b", picture(2))
-    segment.write_bytes(segment.read_bytes()[:-3])
+    database = Database(Settings(home=folder).database)
+    with database.write() as connection:
+        broken = schema.catalogs.c.name == "broken"
+        connection.execute(sa.update(schema.catalogs).where(broken).values(dimension=7))
+    database.close()
     return folder
 
 

@@ -25,7 +25,7 @@ from visearch.errors import DependencyUnavailable
 from visearch.ids import new_id
 from visearch.searching.indexes import Indexes
 from visearch.settings import Settings
-from visearch.store import catalogs, changes, products
+from visearch.store import catalogs, products, segments
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 from visearch.store.schema import embeddings, generations, images
@@ -97,7 +97,7 @@ class AgainstADict(RuleBasedStateMachine):
     @rule(written=st.dictionaries(IDS, SEEDS, max_size=20))
     def write(self, written: dict[int, int]) -> None:
         """Add products, or replace the pictures of existing ones."""
-        segment = changes.put_segment(
+        segment = segments.put(
             self.blobs, np.array([point(seed) for seed in written.values()]).reshape(-1, D)
         )
         with self.database.write() as connection:

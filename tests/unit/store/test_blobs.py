@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visearch.errors import DependencyUnavailable, NotFound
-from visearch.store.blobs import Blobs, _RangeReader
+from visearch.errors import BlobDamaged, NotFound
+from visearch.store.blobs import Blobs
+from visearch.store.object_files import ObjectFiles, RangeReader
 
 
 @pytest.fixture
@@ -117,31 +118,35 @@ def test_a_zip_can_be_read_through_ranges(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=200), st.lists(st.tuples(st.integers(0, 220), st.integers(0, 50))))
 def test_the_range_reader_reads_like_a_file(data: bytes, steps: list[tuple[int, int]]) -> None:
-    remote = Blobs("memory:///", Path("unused"))
+    remote = ObjectFiles("memory:///")
     remote.put("x", data)
-    reader = _RangeReader(remote, "x")
+    reader = RangeReader(remote, "x")
     for at, n in steps:
         reader.seek(at)
         assert reader.read(n) == data[at : at + n]
         assert reader.tell() == max(at, min(at + n, len(data))) if at <= len(data) else True
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (PermissionError(), "PermissionError"),
-        (OSError("\nsecond"), "second"),
-        (OSError("disk full\nsecond"), "disk full"),
-    ],
-)
-def test_an_error_without_a_message_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, reason: str
+@pytest.mark.parametrize("data", [b"", b"hell", b"hellO", b"hello, too long"])
+def test_what_is_damaged_is_noticed_set_aside_and_repaired(blobs: Blobs, data: bytes) -> None:
+    digest = blobs.put_digest("segments", b"hello")
+    blobs.put(f"segments/{digest}", data)
+    with pytest.raises(BlobDamaged, match=digest):
+        blobs.get_digest("segments", digest)
+    blobs.set_aside(f"segments/{digest}")
+    assert blobs.get(f"damaged/segments/{digest}") == data
+    with pytest.raises(NotFound):
+        blobs.get_digest("segments", digest)
+    blobs.put(f"segments/{digest}", data)
+    assert blobs.put_digest("segments", b"hello") == digest
+    assert blobs.get_digest("segments", digest) == b"hello"
+
+
+@pytest.mark.parametrize(("start", "end"), [(3, 9), (5, 9), (7, 9)])
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_range_past_the_end_is_what_there_is(
+    blobs: Blobs, tmp_path: Path, remote: bool, start: int, end: int
 ) -> None:
-    store = Blobs(f"file://{tmp_path / 'blobs'}", tmp_path / "cache")
-
-    def fail(*_: object, **__: object) -> None:
-        raise error
-
-    monkeypatch.setattr(Path, "open", fail)
-    with pytest.raises(DependencyUnavailable, match=f"does not answer: {reason}.$"):
-        store.open("pictures/x")
+    store = Blobs("memory:///", tmp_path / "cache") if remote else blobs
+    store.put("uploads/x", b"hello")
+    assert store.get_range("uploads/x", start, end) == b"hello"[start:end]

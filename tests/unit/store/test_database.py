@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from visearch.errors import Conflict, DependencyUnavailable
+from visearch.errors import Conflict, DependencyBroken, DependencyUnavailable
 from visearch.store import catalogs, outbox
 from visearch.store.database import Database
 from visearch.store.schema import metadata
@@ -53,8 +53,25 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 
 def test_a_database_without_schema_says_so(tmp_path: Path) -> None:
     empty = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-    with pytest.raises(DependencyUnavailable, match="no such table"):
+    with pytest.raises(DependencyBroken, match="no such table"):
         empty.ping()
+
+
+def test_a_damaged_database_is_no_outage(database: Database, tmp_path: Path) -> None:
+    """Waiting would not mend it."""
+    add_catalog(database)
+    database.close()
+    for path in tmp_path.glob("v.db-*"):
+        path.unlink()
+    (tmp_path / "v.db").write_bytes(b"not a database" * 1000)
+    broken = Database(f"sqlite:///{tmp_path / 'v.db'}")
+    with pytest.raises(DependencyBroken, match="cannot be used"), broken.read() as connection:
+        catalogs.everything(connection)
+
+
+def test_what_is_committed_is_on_the_disk(database: Database) -> None:
+    with database.read() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2  # FULL
 
 
 def test_a_failed_transaction_leaves_nothing(database: Database) -> None:

@@ -33,4 +33,4 @@ def answering() -> Iterator[None]:
     try:
         yield
     except RedisError as error:
-        raise DependencyUnavailable(f"Redis does not answer: {error}") from error
+        raise DependencyUnavailable(f"Redis does not answer: {error}", "Redis") from error

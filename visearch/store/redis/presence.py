@@ -20,6 +20,9 @@ log = structlog.get_logger(__name__)
 
 BEAT_S = 2.0
 LIFETIME_S = 8
+_REMEMBERED = 1000
+"""Looks for which a worker that is gone is remembered."""
+
 _NAMES, _PREFIX = "visearch:workers", "visearch:worker:"
 
 
@@ -52,20 +55,30 @@ def alive(client: Client) -> dict[str, dict[str, Any]]:
 
 
 class Watch:
-    """Tells who may be presumed alive: seen now, or missing for the first time.
+    """Remembers what each worker said last, and for how many looks it has been silent.
 
     A Redis that was emptied or restarted has forgotten everyone until their next beat;
     looks lie further apart than beats, so two in a row miss only the dead.
     """
 
     def __init__(self) -> None:
-        self._before: frozenset[str] = frozenset()
+        self._said: dict[str, dict[str, Any]] = {}
+        self._silent: dict[str, int] = {}
 
-    def look(self, client: Client) -> frozenset[str]:
-        """Look once more; returns the names."""
-        seen = frozenset(alive(client))
-        presumed, self._before = seen | self._before, seen
-        return presumed
+    def look(self, client: Client) -> dict[str, dict[str, Any]]:
+        """Look once more; returns the last heartbeat of each worker by name.
+
+        With ``unheard`` where a worker is missed for the first time, ``gone`` from the second on.
+        """
+        seen = alive(client)
+        self._silent = {name: n + 1 for name, n in self._silent.items() if n < _REMEMBERED}
+        self._silent |= dict.fromkeys(seen, 0)
+        self._said = {name: d for name, d in (self._said | seen).items() if name in self._silent}
+        return {name: said | _silence(self._silent[name]) for name, said in self._said.items()}
+
+
+def _silence(looks: int) -> dict[str, bool]:
+    return {} if not looks else {"unheard": True} if looks == 1 else {"gone": True}
 
 
 def announce_change(client: Client, catalog_pk: int) -> None:

@@ -45,6 +45,9 @@ from web.api.schemas.imports import (
 from web.api.schemas.imports import (
     ItemList as ItemList,
 )
+from web.api.schemas.imports import (
+    Waiting as Waiting,
+)
 from web.api.schemas.products import (
     NewProduct as NewProduct,
 )
@@ -98,6 +101,9 @@ from web.api.schemas.searches import (
 )
 from web.api.schemas.system import (
     CatalogState as CatalogState,
+)
+from web.api.schemas.system import (
+    DamagedSegment as DamagedSegment,
 )
 from web.api.schemas.system import (
     Queue as Queue,

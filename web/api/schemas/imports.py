@@ -21,6 +21,13 @@ class Counts(BaseModel):
     failed: int
 
 
+class Waiting(BaseModel):
+    """What keeps an import from going on: the server, or a service that it needs."""
+
+    dependency: str
+    since: datetime
+
+
 class Import(BaseModel):
     """An accepted change of a catalog and its progress."""
 
@@ -31,6 +38,7 @@ class Import(BaseModel):
     counts: Counts
     progress: float
     eta_s: float | None
+    waiting: Waiting | None
     created_at: datetime
     finished_at: datetime | None
     error: Problem | None

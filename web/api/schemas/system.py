@@ -51,10 +51,24 @@ class CatalogState(BaseModel):
     missing_shards: list[int]
 
 
+class DamagedSegment(BaseModel):
+    """Stored embeddings that were damaged, and the pictures that still lack theirs.
+
+    They are embedded again in the background, except the ``failed`` ones: their pictures are
+    damaged too, and their products have to be uploaded again.
+    """
+
+    segment: str
+    found_at: datetime
+    pictures: int
+    failed: int
+
+
 class System(BaseModel):
     """All that an operator watches."""
 
     queues: dict[str, Queue]
     workers: list[Worker]
     catalogs: list[CatalogState]
+    damaged: list[DamagedSegment]
     versions: dict[str, str]

@@ -2,70 +2,82 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
+
+import structlog
 
 from visearch import archives
 from visearch.backend import Backend
-from visearch.background import Loop
 from visearch.contract import PlanPayload
-from visearch.errors import ArchiveCorrupt, ArchiveError, NotFound
+from visearch.errors import ArchiveCorrupt, ArchiveError, DependencyUnavailable, NotFound
 from visearch.importing import progress
 from visearch.records import ACTIVE, Import, PlannedItem
 from visearch.store import chunks, imports, ledger
 from visearch.store.imports import PRODUCTS
 
+log = structlog.get_logger(__name__)
+
 LEDGER_BATCH = 2_000
 CHUNK_BYTES = 16 << 20
-PULSE_S = 3.0
+TURN_S = 30.0
 
 Numbered = tuple[int, PlannedItem]
 
 
-def plan(backend: Backend, message: PlanPayload) -> None:
+def plan(backend: Backend, message: PlanPayload, worker: str) -> None:
     """List the items of an import; the first chunks are sent while it still reads.
 
     Idempotent: listing is deterministic, so a second run goes on after the rows the
-    first one committed. A file that cannot be read fails the import with its reason.
+    first one committed. A file that takes longer than ``TURN_S`` goes to the end of the queue, so
+    that it does not keep others waiting. One that cannot be read fails the import with its reason.
     """
-    with backend.database.read() as connection:
-        record = imports.by_id(connection, message["import_id"])
-    if record.status not in ACTIVE or record.attempt != message["attempt"]:
+    with backend.database.write() as connection:
+        record = imports.take_plan(connection, message["import_id"], message["attempt"], worker)
+    if record is None:
         return
     try:
-        with _sign_of_life(backend, record):
-            total = _list_items(backend, record)
+        total = _list_items(backend, record)
     except (ArchiveError, NotFound) as error:
         progress.fail_import(backend, record, error.code, error.detail)
         return
-    if total is None:
-        return  # cancelled, or another run has taken over
-    with backend.database.write() as connection:
-        progress.take_locks(connection, record)
-        imports.start(connection, record.pk, total)
-        progress.advance(connection, record.pk, backend.settings)
+    except DependencyUnavailable as error:
+        log.warning("plan_postponed", import_id=record.id, detail=error.detail)
+        _postpone(backend, record, error.dependency)
+        return
+    if total is not None:
+        with backend.database.write() as connection:
+            progress.take_locks(connection, record)
+            imports.start(connection, record.pk, total)
+            progress.advance(connection, record.pk, backend.settings)
     backend.flush()
 
 
-@contextmanager
-def _sign_of_life(backend: Backend, record: Import) -> Iterator[None]:
-    """Touch the import's row every few seconds: the reconciler restarts silent planners."""
+def _postpone(backend: Backend, record: Import, dependency: str) -> None:
+    with backend.database.write() as connection:
+        progress.take_locks(connection, record)
+        if imports.plan_again(connection, record, send=False):
+            imports.note_waiting(connection, record.pk, dependency)
 
-    def touch() -> None:
-        with backend.database.write() as connection:
-            imports.touch(connection, record)
 
-    pulse = Loop("planning", touch, every_s=PULSE_S, rest_first=True).start()
-    try:
-        yield
-    finally:
-        pulse.stop()
-        pulse.join()
+def give_back(backend: Backend, message: PlanPayload, code: str, detail: str) -> None:
+    """End a reading that failed by itself: the file is read again, or the import fails."""
+    with backend.database.read() as connection:
+        record = imports.by_id(connection, message["import_id"])
+    if record.attempt != message["attempt"] or record.planner is None:
+        return
+    if record.tries >= backend.settings.max_attempts:
+        progress.fail_import(backend, record, code, detail)
+        return
+    with backend.database.write() as connection:
+        imports.plan_again(connection, record, tries=record.tries + 1)
+    backend.flush()
 
 
 def _list_items(backend: Backend, record: Import) -> int | None:
-    """Write the ledger; returns the number of items, None if it is not ours to write."""
+    """Write the ledger; returns the number of items, None if another turn goes on with it."""
+    end = time.monotonic() + TURN_S
     with backend.database.read() as connection:
         total = ledger.planned_items(connection, record.pk)
     with backend.blobs.open(record.source) as file:
@@ -78,6 +90,10 @@ def _list_items(backend: Backend, record: Import) -> int | None:
                 return None
             total += len(batch)
             backend.flush()
+            if time.monotonic() > end:
+                with backend.database.write() as connection:
+                    imports.plan_again(connection, record)
+                return None
     if total == 0:
         raise ArchiveCorrupt("The file holds no pictures. Add some and upload it again.")
     return total

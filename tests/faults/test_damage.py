@@ -1,0 +1,110 @@
+"""One bad blob: what is sound is served, and what was lost is made again from the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from manual_system import ManualSystem
+from system import archive, picture
+
+from visearch.reindexing.mend import mend
+from visearch.searching.indexes import Indexes
+from visearch.store import catalogs, damage
+from visearch.upkeep.compaction import compact
+
+
+@pytest.fixture
+def manual(tmp_path: Path) -> ManualSystem:
+    made = ManualSystem(tmp_path / "home", chunk_items=3)
+    for name in ("hurt", "whole"):
+        made.accept(made.catalog(name), files(6, 100 * len(name)))
+        made.drain()
+    return made
+
+
+def files(n: int, seed: int) -> bytes:
+    return archive((f"p{i}.jpg", picture(seed + i, side=64)) for i in range(n))
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+WAYS: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
+    "flipped": flip,
+    "empty": lambda path: path.write_bytes(b""),
+}
+
+
+def hurt_segment(manual: ManualSystem) -> Path:
+    """Return the file of the first segment of the catalog ``hurt``."""
+    oldest = min(manual.blobs.list("segments"), key=lambda n: path_of(manual, n).stat().st_mtime_ns)
+    return path_of(manual, oldest)
+
+
+def path_of(manual: ManualSystem, name: str) -> Path:
+    return manual.settings.home / "blobs" / name
+
+
+def sizes(indexes: Indexes) -> dict[str, int]:
+    indexes.refresh()
+    return {s.catalog.name: s.parts[0].size for s in indexes.all()}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("by", ["a refresh", "a build"])
+def test_a_bad_segment_costs_its_pictures_for_a_while(
+    manual: ManualSystem, way: str, by: str
+) -> None:
+    path = hurt_segment(manual)
+    before = path.read_bytes()
+    WAYS[way](path)
+    indexes = Indexes(manual.database, manual.blobs)
+    if by == "a build":
+        with manual.database.read() as connection:
+            hurt = catalogs.get(connection, "hurt")
+        assert compact(manual.backend, hurt)
+    assert sizes(indexes) == {"hurt": 3, "whole": 6}
+    with manual.database.read() as connection:
+        (found,) = damage.segments(connection)
+    assert (found.segment, found.pictures, found.failed) == (path.name, 3, 0)
+    assert manual.blobs.exists(f"damaged/segments/{path.name}") == (way != "missing")
+    assert mend(manual.backend, lambda _: manual.encoder, lambda: False) == 3
+    assert (
+        sizes(indexes) == sizes(Indexes(manual.database, manual.blobs)) == {"hurt": 6, "whole": 6}
+    )
+    assert path.read_bytes() == before
+    with manual.database.read() as connection:
+        assert damage.segments(connection) == []
+
+
+def test_a_picture_that_is_lost_too_is_named_and_the_others_are_mended(
+    manual: ManualSystem,
+) -> None:
+    path = hurt_segment(manual)
+    with manual.database.read() as connection:
+        hurt = catalogs.get(connection, "hurt")
+    flip(path)
+    assert sizes(Indexes(manual.database, manual.blobs))["hurt"] == 3
+    with manual.database.read() as connection:
+        first, second, _ = damage.waiting(connection, 9)
+    flip(path_of(manual, f"pictures/{first.sha256}"))
+    path_of(manual, f"pictures/{second.sha256}").write_bytes(b"")
+    for _ in range(2):
+        mend(manual.backend, lambda _: manual.encoder, lambda: False)
+    assert sizes(Indexes(manual.database, manual.blobs))["hurt"] == 4
+    with manual.database.read() as connection:
+        (found,) = damage.segments(connection)
+    assert (found.pictures, found.failed) == (2, 2)
+    manual.accept(hurt.name, files(6, 400))  # the same pictures, uploaded again
+    manual.drain()
+    mend(manual.backend, lambda _: manual.encoder, lambda: False)
+    assert sizes(Indexes(manual.database, manual.blobs))["hurt"] == 6
+    with manual.database.read() as connection:
+        assert damage.segments(connection) == []

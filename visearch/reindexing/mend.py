@@ -1,0 +1,71 @@
+"""Mending: pictures whose embedding was damaged are embedded again from what is stored of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import groupby
+
+import numpy as np
+import structlog
+
+from visearch.backend import Backend
+from visearch.encoders.protocol import OpenEncoder
+from visearch.errors import BlobDamaged, ImageError, NotFound
+from visearch.index.scoring import are_unit
+from visearch.reindexing.compare import picture_pixels
+from visearch.store import catalogs, damage, embeddings, segments
+from visearch.store.damage import LostPicture
+
+log = structlog.get_logger(__name__)
+BATCH = 32
+
+
+def mend(backend: Backend, open_encoder: OpenEncoder, busy: Callable[[], bool]) -> int:
+    """Embed lost pictures until none is left or live work is waiting; returns how many were.
+
+    A picture that is lost itself keeps its reason, for the operator to read. Two workers may mend
+    the same: the second changes nothing.
+    """
+    with backend.database.read() as connection:
+        if not damage.segments(connection):
+            return 0
+    with backend.database.write() as connection:
+        damage.forget_useless(connection)
+    mended = 0
+    while not busy():
+        with backend.database.read() as connection:
+            lost = damage.waiting(connection, BATCH)
+        if not lost:
+            break
+        for name, pictures in groupby(lost, lambda each: each.catalog):
+            mended += _embed(backend, open_encoder, name, list(pictures))
+    if mended:
+        log.info("embeddings_mended", pictures=mended)
+    return mended
+
+
+def _embed(backend: Backend, open_encoder: OpenEncoder, name: str, lost: list[LostPicture]) -> int:
+    with backend.database.read() as connection:
+        catalog = catalogs.get(connection, name)
+    pixels, reasons = {}, {}
+    for each in lost:
+        try:
+            pixels[each.pk] = picture_pixels(backend, catalog.encoder, each.sha256)
+        except (ImageError, NotFound, BlobDamaged) as error:
+            reasons[each.pk] = error.detail
+    if reasons:
+        with backend.database.write() as connection:
+            damage.fail(connection, reasons)
+    if not pixels:
+        return 0
+    encoder = open_encoder(catalog.encoder)
+    vectors = encoder.embed_pixels(np.stack(list(pixels.values())))
+    usable = are_unit(vectors)
+    segment = segments.put(backend.blobs, vectors)
+    rows = {pk: row if usable[row] else None for row, pk in enumerate(pixels)}
+    with backend.database.write() as connection:
+        revision = catalogs.next_revision(connection, catalog.pk)
+        embeddings.note(connection, encoder.fingerprint, segment, rows)
+        damage.mended(connection, encoder.fingerprint, list(pixels), revision)
+    backend.announce(catalog.pk)
+    return len(pixels)
