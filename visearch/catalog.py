@@ -170,7 +170,7 @@ class Catalog:
         """Return the pictures of an import that failed, with their reasons."""
         with self._database.read() as connection:
             record = imports.by_id(connection, import_id)
-            return ledger.items(connection, record.pk, status="failed", limit=10_000)
+            return ledger.items(connection, record, status="failed", limit=10_000)
 
     def remove(self, product_id: str) -> None:
         """Remove a product; raises NotFound."""

@@ -128,7 +128,8 @@ class PlannedItem:
     """One picture that an import will add.
 
     ``locator`` says where its bytes are (see ``visearch.archives``). An item that cannot be
-    planned has a ``code`` and a ``detail`` instead.
+    planned has a ``code`` and a ``detail`` instead. ``row`` numbers the row of the file that
+    describes the picture: items of one row have the same title, URL and attributes.
     """
 
     path: str
@@ -139,6 +140,7 @@ class PlannedItem:
     attributes: Attributes = field(default_factory=dict)
     locator: dict[str, Any] = field(default_factory=dict)
     size: int = 0
+    row: int = 0
     code: str | None = None
     detail: str | None = None
 

@@ -89,6 +89,15 @@ class Settings:
     chunk_items: int = _setting(64, "Pictures in one ingest or embed task.")
     import_window: int = _setting(12, "Most chunks of one import in flight at a time.")
     max_attempts: int = _setting(3, "Attempts before a piece of work fails for good.")
+    import_queue_limit: int = _setting(
+        10_000, "Most imports, of files and products, under way; beyond it, new ones get 503."
+    )
+    import_retention_days: float = _setting(
+        90.0, "Days for which an import and its ledger are kept after its end; products' take 7."
+    )
+    disk_reserve_bytes: int = _setting(
+        1024 * _MIB, "Free space on the disk below which no new work is accepted."
+    )
     outage_limit_s: float = _setting(
         86_400.0, "Seconds for which an import waits for a dependency before it fails."
     )

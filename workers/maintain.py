@@ -11,6 +11,7 @@ from visearch.store.redis.client import answering
 from visearch.upkeep.compaction import compact_all
 from visearch.upkeep.duplicates import Resting, compare_all
 from visearch.upkeep.purge import purge as purge_store
+from visearch.upkeep.trash import Bin
 from workers.app import app, at_start, context, one_at_a_time
 
 log = structlog.get_logger(__name__)
@@ -32,6 +33,12 @@ def reconciler() -> Reconciler:
 def resting() -> Resting:
     """The catalogs that the search for duplicates leaves alone for now."""
     return {}
+
+
+@at_start
+def trash_bin() -> Bin:
+    """When the trash was emptied last."""
+    return Bin()
 
 
 def _queue_depth(queue: str) -> int:
@@ -66,3 +73,4 @@ def compare() -> None:
 def purge() -> None:
     """Remove what nobody can need any more."""
     purge_store(context)
+    trash_bin().empty_if_due(context)

@@ -145,4 +145,4 @@ class ManualSystem:
     def codes(self, record: Import) -> list[str | None]:
         """Return the code of every item, in file order."""
         with self.database.read() as connection:
-            return [i.code for i in ledger.items(connection, record.pk, limit=100_000)]
+            return [i.code for i in ledger.items(connection, self.read(record), limit=100_000)]

@@ -146,7 +146,11 @@ def test_a_lost_claim_commits_nothing_after_a_start_over(manual: ManualSystem) -
     done = manual.read(record)
     assert (done.status, done.counts.searchable) == ("succeeded", 3)
     with manual.database.read() as connection:
-        assert [i.attempts for i in ledger.items(connection, record.pk, limit=9)] == [1, 1, 1]
+        assert [i.attempts for i in ledger.items(connection, manual.read(record), limit=9)] == [
+            1,
+            1,
+            1,
+        ]
 
 
 def test_every_stage_has_all_its_tries(manual: ManualSystem) -> None:
@@ -165,7 +169,7 @@ def test_every_stage_has_all_its_tries(manual: ManualSystem) -> None:
     done = manual.read(record)
     assert (done.status, done.counts.failed) == ("failed", 1)
     with manual.database.read() as connection:
-        (item,) = ledger.items(connection, record.pk, limit=9)
+        (item,) = ledger.items(connection, manual.read(record), limit=9)
     assert (item.attempts, item.code) == (3, "worker_lost")
 
 

@@ -45,7 +45,8 @@ def plan(file: BinaryIO, media: Media, *, max_items: int) -> Iterator[PlannedIte
     # The first pass finds the manifest and counts the files before any item is yielded.
     manifest = find_manifest(archive, _files(archive, max_items))
     if manifest is None:
-        items = (_from_member(archive, member) for member in _files(archive, max_items))
+        members = enumerate(_files(archive, max_items))
+        items = (_from_member(archive, number, member) for number, member in members)
     else:
         items = _from_manifest(archive, manifest, max_items)
     for count, item in enumerate(items):
@@ -70,12 +71,12 @@ def _too_many(max_items: int) -> ArchiveTooLarge:
     return ArchiveTooLarge(f"The archive has more than {max_items:,} items. Split it.")
 
 
-def _from_member(archive: Archive, member: Member) -> PlannedItem:
+def _from_member(archive: Archive, number: int, member: Member) -> PlannedItem:
     folder, _, name = member.path.rpartition("/")
     stem, dot, _ = name.rpartition(".")
     key = member.path[: len(stem) - len(name)] if dot else member.path
     attributes: Attributes = {"folder": folder.rpartition("/")[2]} if folder else {}
-    return _item(archive, member, key, 0, Row(0, key, (), None, None, attributes))
+    return _item(archive, member, key, 0, Row(number, key, (), None, None, attributes))
 
 
 def _from_manifest(archive: Archive, manifest: Manifest, max_items: int) -> Iterator[PlannedItem]:
@@ -128,6 +129,7 @@ def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -
         attributes=dict(row.attributes),
         locator=archive.locator(member),
         size=member.packed,
+        row=row.line,
     )
 
 

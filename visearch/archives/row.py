@@ -8,6 +8,7 @@ from visearch.records import Attributes
 from visearch.rules import attributes_problem, text_problem
 
 SEPARATOR = "|"
+MOST_IMAGES = 1000
 
 
 class Row(NamedTuple):
@@ -46,6 +47,9 @@ def make_row(
         problem = "the row has no id"
     elif not paths:
         problem = "the row names no image"
+    elif len(paths) > MOST_IMAGES:
+        problem = f"the row names {len(paths):,} images, more than the limit of {MOST_IMAGES}"
+        paths = ()
     else:
         problem = text_problem(*texts) or attributes_problem(attributes)
     return Row(line, product_id, paths, texts[0] or None, texts[1] or None, attributes, problem)

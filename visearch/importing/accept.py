@@ -9,12 +9,15 @@ from visearch.archives import sniff
 from visearch.backend import Backend
 from visearch.errors import ArchiveTooLarge, InvalidRequest
 from visearch.ids import new_id
+from visearch.importing.admission import check_disk, check_room
 from visearch.records import Attributes, Import, PlannedItem
 from visearch.rules import product_problem
 from visearch.store import catalogs, chunks, imports, ledger
 from visearch.store.imports import PRODUCTS
 
 SNIFF_BYTES = 4096
+LOOK_BYTES = 64 << 20
+"""So often an upload looks whether the disk still has room."""
 MAX_PRODUCT_IMAGES = 10
 Mode = Literal["upsert", "replace"]
 
@@ -28,15 +31,17 @@ def accept_file(
         NotFound: no such catalog.
         UnsupportedArchive: neither zip nor tar.
         ArchiveTooLarge: more bytes than ``max_upload_bytes``.
+        Overloaded: there is no room for more work.
     """
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
+    check_room(backend)
     import_id = new_id()
     source = f"uploads/{import_id}"
     head, parts = _head(parts)
     media = sniff(head)
     try:
-        backend.blobs.put(source, _bounded(parts, backend.settings.max_upload_bytes))
+        backend.blobs.put(source, _bounded(backend, parts))
         with backend.database.write() as connection:
             record = imports.create(
                 connection,
@@ -69,10 +74,13 @@ def _chain(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     yield from rest
 
 
-def _bounded(parts: Iterable[bytes], limit: int) -> Iterator[bytes]:
-    total = 0
+def _bounded(backend: Backend, parts: Iterable[bytes]) -> Iterator[bytes]:
+    total, limit, checked = 0, backend.settings.max_upload_bytes, 0
     for part in parts:
         total += len(part)
+        if total - checked > LOOK_BYTES:
+            check_disk(backend)
+            checked = total
         if total > limit:
             raise ArchiveTooLarge(
                 f"The file has more than {limit} bytes. Split it into several imports."
@@ -97,6 +105,7 @@ def accept_product(
         NotFound: no such catalog.
         InvalidRequest: no picture, or more than ten; an id, a text or attributes that a product
             cannot have (``visearch.rules``).
+        Overloaded: there is no room for more work.
     """
     if not 1 <= len(pictures) <= MAX_PRODUCT_IMAGES:
         detail = f"A product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}."
@@ -105,6 +114,7 @@ def accept_product(
         raise InvalidRequest(problem[1], (problem,))
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
+    check_room(backend)
     digests = [backend.blobs.put_digest("pictures", data) for data in pictures]
     planned = [
         PlannedItem(

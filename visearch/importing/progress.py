@@ -64,22 +64,24 @@ def _replace(connection: Connection, record: Import) -> dict[str, str]:
 def fail_import(backend: Backend, record: Import, code: str, detail: str) -> None:
     """End an import whose file cannot be read; items already searchable stay so."""
     with backend.database.write() as connection:
-        _end_early(connection, record, "failed", code, detail)
+        _end_early(connection, record, "failed", code=code, detail=detail)
 
 
 def cancel(connection: Connection, record: Import) -> None:
     """Cancel an active import: what is searchable stays, the rest is failed as cancelled."""
-    detail = "The import was cancelled before this picture was searchable."
-    _end_early(connection, record, "cancelled", "cancelled", detail)
+    _end_early(connection, record, "cancelled")
 
 
-def _end_early(connection: Connection, record: Import, status: str, code: str, detail: str) -> None:
-    if imports.lock(connection, record.pk).status not in ACTIVE:
+def _end_early(connection: Connection, record: Import, status: str, **reason: str) -> None:
+    """End an import in which items have no fate yet; the ledger shows them as failed."""
+    now = imports.lock(connection, record.pk)
+    if now.status not in ACTIVE:
         return
     chunks.close_all(connection, record.pk)
-    ledger.fail_pending(connection, record.pk, code, detail)
-    imports.start(connection, record.pk, ledger.planned_items(connection, record.pk))
-    reason = {"code": code, "detail": detail} if status == "failed" else {}
+    total = ledger.planned_items(connection, record.pk)
+    left = total - now.counts.searchable - now.counts.failed
+    imports.count(connection, record.pk, failed=left)
+    imports.start(connection, record.pk, total)
     imports.end(connection, record.pk, status, **reason)
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Collection, Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,9 @@ from visearch.errors import BlobDamaged, NotFound
 from visearch.scratch import scratch
 from visearch.store.local_files import READ_AHEAD, LocalFiles
 from visearch.store.object_files import ObjectFiles
+
+FRESH_S = 3.5 * 24 * 3600
+"""A blob that was written this recently is deleted by nobody for as long again."""
 
 
 def generation_place(generation: str, shards: int, shard: int) -> str:
@@ -61,7 +65,8 @@ class Blobs:
     def put_digest(self, folder: str, data: bytes, *, sync: bool = True) -> str:
         """Store ``data`` as ``folder/<sha256>``; returns the digest (64 hex digits).
 
-        A blob of that name that holds something else is replaced.
+        A blob of that name that holds something else is replaced. One that may be taken for
+        rubbish meanwhile (``visearch.upkeep.trash``) is written anew.
         """
         digest = hashlib.sha256(data).hexdigest()
         name = f"{folder}/{digest}"
@@ -74,6 +79,8 @@ class Blobs:
     def _holds(self, name: str, data: bytes) -> bool:
         try:
             if self.size(name) != len(data):
+                return False
+            if self._files.modified(name) < time.time() - FRESH_S:
                 return False
             # A remote store keeps checksums of its own.
             return self._root is None or self.get(name) == data
@@ -137,7 +144,12 @@ class Blobs:
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the names below ``prefix/``."""
-        return self._files.list(prefix)
+        return (name for name, _ in self._files.list(prefix))
+
+    def older(self, prefix: str, age_s: float) -> Iterator[str]:
+        """Yield the names below ``prefix/`` that were written at least so many seconds ago."""
+        before = time.time() - age_s
+        return (name for name, written in self._files.list(prefix) if written <= before)
 
     def folders(self, prefix: str) -> set[str]:
         """Return the names of the folders below ``prefix/``, empty and half-written ones too."""

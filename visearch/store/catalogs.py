@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -113,9 +114,15 @@ def delete(connection: sa.Connection, catalog: Catalog) -> None:
     )
 
 
-def forget_deleted(connection: sa.Connection, before: float) -> None:
-    """Delete the rows of catalogs that were deleted before that time, and all that is theirs."""
-    connection.execute(sa.delete(catalogs).where(catalogs.c.deleted_at < before))
+def deleted_before(connection: sa.Connection, before: float) -> list[int]:
+    """Return the keys of the catalogs that were deleted before that time."""
+    query = sa.select(catalogs.c.pk).where(catalogs.c.deleted_at < before)
+    return list(connection.execute(query).scalars())
+
+
+def forget(connection: sa.Connection, catalog_pks: Sequence[int]) -> None:
+    """Delete the rows of catalogs, and whatever is still theirs."""
+    connection.execute(sa.delete(catalogs).where(catalogs.c.pk.in_(catalog_pks)))
 
 
 def lock(connection: sa.Connection, catalog_pk: int) -> None:

@@ -56,12 +56,24 @@ def note(
     insert_new(connection, embeddings, values)
 
 
-def forget_unused(connection: sa.Connection, catalog: Catalog, used: Collection[str]) -> None:
-    """Delete the embeddings of encoders other than the catalog's own and the ``used`` ones."""
+def forget_unused(
+    connection: sa.Connection, catalog: Catalog, used: Collection[str], limit: int
+) -> int:
+    """Delete embeddings of encoders other than the catalog's own and the ``used`` ones.
+
+    Returns how many were deleted, at most ``limit``.
+    """
     mine = sa.select(images.c.pk).where(images.c.catalog_pk == catalog.pk)
-    connection.execute(
-        sa.delete(embeddings).where(
-            embeddings.c.image_pk.in_(mine),
-            embeddings.c.fingerprint.not_in({catalog.fingerprint, *used}),
-        )
+    key = (embeddings.c.image_pk, embeddings.c.fingerprint)
+    some = sa.select(*key).where(
+        embeddings.c.image_pk.in_(mine),
+        embeddings.c.fingerprint.not_in({catalog.fingerprint, *used}),
     )
+    gone = sa.delete(embeddings).where(sa.tuple_(*key).in_(some.limit(limit)))
+    return connection.execute(gone).rowcount
+
+
+def segments(connection: sa.Connection) -> set[str]:
+    """Return the names of all segments in which an embedding is stored."""
+    found = connection.execute(sa.select(embeddings.c.segment).distinct()).scalars()
+    return {name for name in found if name is not None}

@@ -77,11 +77,30 @@ def remove_of(connection: sa.Connection, product_pks: Sequence[int], revision: i
         )
 
 
-def forget_removed(connection: sa.Connection, catalog: Catalog, revision: int) -> None:
-    """Delete the rows of pictures that were removed at ``revision`` or before."""
-    connection.execute(
-        sa.delete(images).where(images.c.catalog_pk == catalog.pk, images.c.removed <= revision)
-    )
+def forget_removed(connection: sa.Connection, catalog: Catalog, revision: int, limit: int) -> int:
+    """Delete up to ``limit`` pictures that were removed at ``revision`` or before.
+
+    Returns how many were deleted.
+    """
+    gone = (images.c.catalog_pk == catalog.pk, images.c.removed <= revision)
+    return _forget(connection, limit, *gone)
+
+
+def forget_of(connection: sa.Connection, catalog_pks: Sequence[int], limit: int) -> int:
+    """Delete up to ``limit`` pictures of these catalogs; returns how many were."""
+    return _forget(connection, limit, images.c.catalog_pk.in_(catalog_pks))
+
+
+def _forget(connection: sa.Connection, limit: int, *gone: sa.ColumnElement[bool]) -> int:
+    some = sa.select(images.c.pk).where(*gone).limit(limit)
+    return connection.execute(sa.delete(images).where(images.c.pk.in_(some))).rowcount
+
+
+def named(connection: sa.Connection, folder: str, digests: Sequence[str]) -> set[str]:
+    """Return which of these ``pictures`` or ``thumbnails`` some product has, even a removed one."""
+    column = {"pictures": images.c.sha256, "thumbnails": images.c.thumbnail}[folder]
+    query = sa.select(column).where(column.in_(digests)).distinct()
+    return set(connection.execute(query).scalars())
 
 
 def pictured(connection: sa.Connection, keys: Sequence[int]) -> list[Pictured]:

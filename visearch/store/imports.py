@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -161,9 +162,40 @@ def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> lis
     return [_record(row) for row in connection.execute(query)]
 
 
-def statuses(connection: sa.Connection) -> dict[str, str]:
-    """Return the status of every import by its id."""
-    query = sa.select(imports.c.id, imports.c.status)
+def count_active(connection: sa.Connection, most: int) -> int:
+    """Count the imports under way, up to ``most``."""
+    some = sa.select(imports.c.pk).where(imports.c.status.in_(ACTIVE)).limit(most).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
+def oldest_active_age_s(connection: sa.Connection) -> float:
+    """Return for how many seconds the oldest import has been under way; 0 if none is."""
+    query = sa.select(sa.func.min(imports.c.created_at)).where(imports.c.status.in_(ACTIVE))
+    oldest = connection.execute(query).scalar_one()
+    return 0.0 if oldest is None else time.time() - oldest
+
+
+def ended_before(connection: sa.Connection, kind: Kind, before: float, limit: int) -> list[int]:
+    """Return the keys of up to ``limit`` imports of a kind that ended before that time."""
+    is_kind = imports.c.media == PRODUCTS if kind == "product" else imports.c.media != PRODUCTS
+    over = (imports.c.status.in_(TERMINAL_IMPORT), imports.c.finished_at < before, is_kind)
+    return list(connection.execute(sa.select(imports.c.pk).where(*over).limit(limit)).scalars())
+
+
+def of_catalogs(connection: sa.Connection, catalog_pks: Sequence[int], limit: int) -> list[int]:
+    """Return the keys of up to ``limit`` imports into these catalogs."""
+    query = sa.select(imports.c.pk).where(imports.c.catalog_pk.in_(catalog_pks))
+    return list(connection.execute(query.limit(limit)).scalars())
+
+
+def forget(connection: sa.Connection, import_pks: Sequence[int]) -> None:
+    """Delete imports and whatever is left of their ledgers."""
+    connection.execute(sa.delete(imports).where(imports.c.pk.in_(import_pks)))
+
+
+def statuses(connection: sa.Connection, ids: Collection[str]) -> dict[str, str]:
+    """Return the status of each of these imports by its id; unknown ones are left out."""
+    query = sa.select(imports.c.id, imports.c.status).where(imports.c.id.in_(ids))
     return {row.id: row.status for row in connection.execute(query)}
 
 

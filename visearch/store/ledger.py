@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from visearch.records import Attributes, Import, ImportItem, PlannedItem
-from visearch.store import imports
-from visearch.store.schema import import_items, products
+from visearch.records import TERMINAL_IMPORT, Attributes, Import, ImportItem, PlannedItem
+from visearch.store.database import insert_new
+from visearch.store.schema import import_items, import_rows, products
 
 
 class PendingItem(NamedTuple):
@@ -42,6 +42,13 @@ def add_items(
     planned: Sequence[tuple[int, PlannedItem]],
 ) -> None:
     """Append ``(chunk, item)`` pairs to the ledger, numbered from ``first``."""
+    said = {
+        item.row: {"title": item.title, "url": item.url, "attributes": item.attributes}
+        for _, item in planned
+        if not item.code and (item.title or item.url or item.attributes)
+    }
+    texts = [{"import_pk": import_pk, "row": row, **text} for row, text in said.items()]
+    insert_new(connection, import_rows, texts)  # its first pictures may be in an earlier batch
     rows = [
         {
             "import_pk": import_pk,
@@ -50,9 +57,7 @@ def add_items(
             "path": item.path,
             "product_id": item.product_id,
             "position": item.position,
-            "title": item.title,
-            "url": item.url,
-            "attributes": item.attributes,
+            "row": item.row,
             "locator": item.locator,
             "stage": "fetch",
             "status": "failed" if item.code else "pending",
@@ -68,7 +73,25 @@ def add_items(
 def pending(connection: sa.Connection, import_pk: int, number: int) -> list[PendingItem]:
     """Return the items of a chunk that have no fate yet, in file order."""
     query = (
-        sa.select(*(import_items.c[name] for name in PendingItem._fields))
+        sa.select(
+            import_items.c.item,
+            import_items.c.product_id,
+            import_items.c.position,
+            import_rows.c.title,
+            import_rows.c.url,
+            import_rows.c.attributes,
+            import_items.c.locator,
+            import_items.c.sha256,
+            import_items.c.thumbnail,
+        )
+        .select_from(import_items)
+        .outerjoin(
+            import_rows,
+            sa.and_(
+                import_rows.c.import_pk == import_items.c.import_pk,
+                import_rows.c.row == import_items.c.row,
+            ),
+        )
         .where(
             import_items.c.import_pk == import_pk,
             import_items.c.chunk == number,
@@ -76,7 +99,8 @@ def pending(connection: sa.Connection, import_pk: int, number: int) -> list[Pend
         )
         .order_by(import_items.c.item)
     )
-    return [PendingItem(*row) for row in connection.execute(query)]
+    found = (PendingItem(*row) for row in connection.execute(query))
+    return [item if item.attributes else item._replace(attributes={}) for item in found]
 
 
 def update_items(
@@ -99,46 +123,54 @@ def update_items(
         )
 
 
-def fail_pending(connection: sa.Connection, import_pk: int, code: str, detail: str) -> None:
-    """Fail every item that has no fate yet, and count them."""
-    failed = connection.execute(
-        sa.update(import_items)
-        .where(import_items.c.import_pk == import_pk, import_items.c.status == "pending")
-        .values(status="failed", code=code, detail=detail)
-    ).rowcount
-    imports.count(connection, import_pk, failed=failed)
-
-
 def items(
     connection: sa.Connection,
-    import_pk: int,
+    record: Import,
     *,
     after: int = -1,
     limit: int,
     status: str | None = None,
     stage: str | None = None,
 ) -> list[ImportItem]:
-    """Return ledger rows in file order, after item number ``after``."""
+    """Return ledger rows in file order, after item number ``after``.
+
+    What has no fate when its import ends is failed for the reason that ended it. Nothing is
+    written for that: it may be a million rows.
+    """
+    over = record.status in TERMINAL_IMPORT
     query = sa.select(import_items).where(
-        import_items.c.import_pk == import_pk, import_items.c.item > after
+        import_items.c.import_pk == record.pk, import_items.c.item > after
     )
     if status:
-        query = query.where(import_items.c.status == status)
+        stored = [s for s in (status, "pending") if s == status or (over and status == "failed")]
+        query = query.where(import_items.c.status.in_(stored))
+    if status == "pending" and over:
+        return []
     if stage:
         query = query.where(import_items.c.stage == stage)
-    return [
-        ImportItem(
-            item=row.item,
-            path=row.path,
-            product_id=row.product_id,
-            stage=row.stage,
-            status=row.status,
-            code=row.code,
-            detail=row.detail,
-            attempts=row.attempts,
-        )
-        for row in connection.execute(query.order_by(import_items.c.item).limit(limit))
-    ]
+    rows = connection.execute(query.order_by(import_items.c.item).limit(limit))
+    return [_item(row, record if over else None) for row in rows]
+
+
+def _item(row: sa.Row[Any], ended: Import | None) -> ImportItem:
+    unsettled = ended is not None and row.status == "pending"
+    code, detail = _reason(ended) if ended is not None and unsettled else (row.code, row.detail)
+    return ImportItem(
+        item=row.item,
+        path=row.path,
+        product_id=row.product_id,
+        stage=row.stage,
+        status="failed" if unsettled else row.status,
+        code=code,
+        detail=detail,
+        attempts=row.attempts,
+    )
+
+
+def _reason(ended: Import) -> tuple[str, str]:
+    if ended.error_code is None:
+        return "cancelled", "The import was cancelled before this picture was searchable."
+    return ended.error_code, ended.error_detail or ""
 
 
 def count_nameless(connection: sa.Connection, import_pk: int) -> int:
@@ -163,3 +195,14 @@ def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
         products.c.external_id.not_in(named),
     )
     return list(connection.execute(absent).scalars())
+
+
+def forget_some(connection: sa.Connection, import_pks: Sequence[int], limit: int) -> int:
+    """Delete up to ``limit`` rows of each table of these imports; returns how many were."""
+    deleted = 0
+    for table, number in ((import_items, "item"), (import_rows, "row")):
+        key = (table.c.import_pk, table.c[number])
+        some = sa.select(*key).where(table.c.import_pk.in_(import_pks)).limit(limit)
+        gone = connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(some)))
+        deleted += gone.rowcount
+    return deleted

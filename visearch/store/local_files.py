@@ -104,6 +104,11 @@ class LocalFiles:
         with self._present(name):
             return (self.root / name).stat().st_size
 
+    def modified(self, name: str) -> float:
+        """Return when a blob was written, in seconds since the epoch; raises NotFound."""
+        with self._present(name):
+            return (self.root / name).stat().st_mtime
+
     def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable binary file that reads ahead; raises NotFound."""
         with self._present(name):
@@ -114,8 +119,8 @@ class LocalFiles:
         with _answering(), contextlib.suppress(FileNotFoundError):
             (self.root / name).unlink()
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the names below ``prefix/``, in no order."""
+    def list(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield the names below ``prefix/`` and when each was written, in no order."""
         folders = [prefix]
         while folders:
             folder = folders.pop()
@@ -129,7 +134,8 @@ class LocalFiles:
                     if entry.is_dir():
                         folders.append(f"{folder}/{entry.name}")
                     else:
-                        yield f"{folder}/{entry.name}"
+                        with contextlib.suppress(FileNotFoundError):
+                            yield f"{folder}/{entry.name}", entry.stat().st_mtime
 
     def folders(self, prefix: str) -> set[str]:
         """Return the names of the folders below ``prefix/``, empty ones too."""

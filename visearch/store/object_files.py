@@ -54,6 +54,11 @@ class ObjectFiles:
         with _answering(name):
             return obstore.head(self._store, name)["size"]
 
+    def modified(self, name: str) -> float:
+        """Return when a blob was written, in seconds since the epoch; raises NotFound."""
+        with _answering(name):
+            return obstore.head(self._store, name)["last_modified"].timestamp()
+
     def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable binary file that reads ahead; raises NotFound."""
         return io.BufferedReader(RangeReader(self, name), READ_AHEAD)
@@ -66,12 +71,12 @@ class ObjectFiles:
         except NotFound:
             pass
 
-    def list(self, prefix: str) -> Iterator[str]:
-        """Yield the names below ``prefix/``."""
+    def list(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Yield the names below ``prefix/`` and when each was written."""
         with _answering():
             for batch in obstore.list(self._store, f"{prefix}/"):
                 for entry in batch:
-                    yield entry["path"]
+                    yield entry["path"], entry["last_modified"].timestamp()
 
     def folders(self, prefix: str) -> set[str]:
         """Return the names of the folders below ``prefix/``."""
@@ -81,7 +86,7 @@ class ObjectFiles:
 
     def delete_folder(self, prefix: str) -> None:
         """Delete everything below ``prefix/``."""
-        for name in list(self.list(prefix)):
+        for name, _ in list(self.list(prefix)):
             self.delete(name)
 
 

@@ -245,6 +245,12 @@ def _hit(row: Any, score: float) -> Hit:
     )
 
 
+def forget_of(connection: sa.Connection, catalog_pks: Sequence[int], limit: int) -> int:
+    """Delete up to ``limit`` products of these catalogs; returns how many were."""
+    some = sa.select(products.c.pk).where(products.c.catalog_pk.in_(catalog_pks)).limit(limit)
+    return connection.execute(sa.delete(products).where(products.c.pk.in_(some))).rowcount
+
+
 def count(connection: sa.Connection, catalog_pk: int) -> tuple[int, int]:
     """Count the live (products, pictures) of a catalog."""
     n_products = connection.execute(

@@ -2,7 +2,9 @@
 
     catalogs 1─n products 1─n images            what can be found
     catalogs 1─n imports 1─n import_items       the ledger: every item's fate
+                 imports 1─n import_rows        what the file says of the items' products
                  imports 1─n chunks             units of work, claimed by workers
+    trash                                       blobs that nothing names any more
     outbox                                      messages that must reach a queue
     generations                                 published index generations
     images 1─n embeddings                       a picture's vector, by encoder
@@ -111,6 +113,7 @@ images = sa.Table(
 sa.Index("ix_images_added", images.c.catalog_pk, images.c.added)
 sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
 sa.Index("ix_images_product", images.c.product_pk)
+sa.Index("ix_images_sha256", images.c.sha256)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
 
 # A picture's vector from the encoder ``fingerprint``: row ``row`` of the segment blob named
@@ -228,9 +231,6 @@ import_items = sa.Table(
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("product_id", sa.Text, nullable=False),
     sa.Column("position", sa.Integer, nullable=False),
-    sa.Column("title", sa.Text),
-    sa.Column("url", sa.Text),
-    sa.Column("attributes", sa.JSON, nullable=False),
     sa.Column("locator", sa.JSON, nullable=False),
     sa.Column("stage", sa.String(16), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
@@ -239,10 +239,25 @@ import_items = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("sha256", sa.String(64)),
     sa.Column("thumbnail", sa.String(64)),
+    # The row of ``import_rows`` that says what the picture shows.
+    sa.Column("row", sa.Integer, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("import_pk", "item"),
 )
 sa.Index("ix_import_items_chunk", import_items.c.import_pk, import_items.c.chunk)
 sa.Index("ix_import_items_product", import_items.c.import_pk, import_items.c.product_id)
+
+# What a row of the file says about its product, once for all its pictures; a row that says nothing
+# is left out.
+import_rows = sa.Table(
+    "import_rows",
+    metadata,
+    _ref("import_pk", "imports.pk"),
+    sa.Column("row", sa.Integer, nullable=False),
+    sa.Column("title", sa.Text),
+    sa.Column("url", sa.Text),
+    sa.Column("attributes", sa.JSON, nullable=False),
+    sa.PrimaryKeyConstraint("import_pk", "row"),
+)
 
 chunks = sa.Table(
     "chunks",
@@ -264,6 +279,14 @@ chunks = sa.Table(
 )
 sa.Index("ix_chunks_state", chunks.c.state, chunks.c.changed_at)
 sa.Index("ix_chunks_import_state", chunks.c.import_pk, chunks.c.state, chunks.c.chunk)
+
+# Blobs that nothing names, and since when that is known.
+trash = sa.Table(
+    "trash",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("found_at", Time, nullable=False),
+)
 
 outbox = sa.Table(
     "outbox",

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import structlog
 
 from visearch.backend import Backend
 from visearch.records import ACTIVE, Catalog
-from visearch.store import catalogs, embeddings, generations, images, imports, reindexes
+from visearch.store import (
+    catalogs,
+    embeddings,
+    generations,
+    images,
+    imports,
+    ledger,
+    products,
+    reindexes,
+)
+from visearch.store.database import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -17,13 +29,16 @@ UPLOADS_KEPT_S = 7 * 24 * 3600
 UPLOADING_S = 24 * 3600
 BUILDING_S = 24 * 3600
 DELETED_KEPT_S = 3600
+PRODUCTS_KEPT_S = 7 * 24 * 3600
+"""Imports of single products: there may be as many as there are changes of prices."""
+ROWS = 5_000
+NAMES = 500
 
 
 def purge(backend: Backend) -> None:
-    """Remove what nobody can need any more.
+    """Remove what nobody can need any more; pictures and embeddings are ``trash``'s business.
 
-    Pictures and segments of embeddings stay: other products, or an import under way, may name
-    the same digest.
+    Rows go a few thousand at a time, so that no other writer waits for long.
     """
     with backend.database.read() as connection:
         live = catalogs.everything(connection)
@@ -33,6 +48,7 @@ def purge(backend: Backend) -> None:
     _purge_orphans(backend)
     _purge_uploads(backend)
     _purge_scratch(backend)
+    _purge_imports(backend)
     _purge_catalogs(backend)
 
 
@@ -41,8 +57,12 @@ def _purge_encoders(backend: Backend, catalog: Catalog) -> None:
     before = time.time() - backend.settings.rollback_days * 24 * 3600
     with backend.database.write() as connection:
         reindexes.end_former(connection, catalog, before)
+
+    def forget(connection: Connection) -> int:
         used = reindexes.kept_fingerprints(connection, catalog)
-        embeddings.forget_unused(connection, catalog, used)
+        return embeddings.forget_unused(connection, catalog, used, ROWS)
+
+    _bit_by_bit(backend, forget)
 
 
 def _purge_generations(backend: Backend, catalog: Catalog) -> None:
@@ -59,8 +79,8 @@ def _purge_generations(backend: Backend, catalog: Catalog) -> None:
             generations.forget(connection, each.id)
         backend.blobs.delete_folder(f"generations/{each.id}")
     if kept:
-        with backend.database.write() as connection:
-            images.forget_removed(connection, catalog, min(each.revision for each in kept))
+        revision = min(each.revision for each in kept)
+        _bit_by_bit(backend, lambda c: images.forget_removed(c, catalog, revision, ROWS))
 
 
 def _purge_orphans(backend: Backend) -> None:
@@ -93,15 +113,21 @@ def _purge_scratch(backend: Backend) -> None:
 
     Both are named by their import, whose id tells its age.
     """
-    pixels, uploads = (list(backend.blobs.list(folder)) for folder in ("pixels", "uploads"))
-    with backend.database.read() as connection:
-        statuses = imports.statuses(connection)
-    for name in pixels:
-        if statuses.get(_import_of(name)) not in ACTIVE:
+    for name, status in _with_status(backend, "pixels"):
+        if status not in ACTIVE:
             backend.blobs.delete(name)
-    for name in uploads:
-        if _import_of(name) not in statuses and _age_s(_import_of(name)) > UPLOADING_S:
+    for name, status in _with_status(backend, "uploads"):
+        if status is None and _age_s(_import_of(name)) > UPLOADING_S:
             backend.blobs.delete(name)
+
+
+def _with_status(backend: Backend, folder: str) -> Iterator[tuple[str, str | None]]:
+    """Yield each blob of a folder and its import's status, if there is such an import."""
+    names = backend.blobs.list(folder)
+    while some := list(islice(names, NAMES)):
+        with backend.database.read() as connection:
+            statuses = imports.statuses(connection, {_import_of(name) for name in some})
+        yield from ((name, statuses.get(_import_of(name))) for name in some)
 
 
 def _import_of(blob: str) -> str:
@@ -112,11 +138,52 @@ def _age_s(name: str) -> float:
     return time.time() - (uuid.UUID(name).int >> 80) / 1e3
 
 
+def _purge_imports(backend: Backend) -> None:
+    """Forget imports, and their ledgers, some time after their end."""
+    days = backend.settings.import_retention_days
+    kinds: dict[imports.Kind, float] = {
+        "file": days * 24 * 3600,
+        "product": min(days * 24 * 3600, PRODUCTS_KEPT_S),
+    }
+    for kind, kept_s in kinds.items():
+        while True:
+            with backend.database.read() as connection:
+                over = imports.ended_before(connection, kind, time.time() - kept_s, NAMES)
+            if not over:
+                break
+            _forget_imports(backend, over)
+
+
+def _forget_imports(backend: Backend, import_pks: list[int]) -> None:
+    _bit_by_bit(backend, lambda c: ledger.forget_some(c, import_pks, ROWS))
+    with backend.database.write() as connection:
+        imports.forget(connection, import_pks)
+
+
 def _purge_catalogs(backend: Backend) -> None:
     before = time.time() - DELETED_KEPT_S
     with backend.database.read() as connection:
         doomed = generations.of_catalogs_deleted(connection, before)
+        deleted = catalogs.deleted_before(connection, before)
     for name in doomed:
         backend.blobs.delete_folder(f"generations/{name}")
+    if not deleted:
+        return
+    while True:
+        with backend.database.read() as connection:
+            some = imports.of_catalogs(connection, deleted, NAMES)
+        if not some:
+            break
+        _forget_imports(backend, some)
+    _bit_by_bit(backend, lambda c: images.forget_of(c, deleted, ROWS))
+    _bit_by_bit(backend, lambda c: products.forget_of(c, deleted, ROWS))
     with backend.database.write() as connection:
-        catalogs.forget_deleted(connection, before)
+        catalogs.forget(connection, deleted)
+
+
+def _bit_by_bit(backend: Backend, forget: Callable[[Connection], int]) -> None:
+    """Call ``forget`` in transactions of its own until it deletes nothing more."""
+    while True:
+        with backend.database.write() as connection:
+            if not forget(connection):
+                return

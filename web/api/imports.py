@@ -166,7 +166,7 @@ def _items(record: Import, query: ItemsQuery, after: int, limit: int) -> list[Im
     with services().database.read() as connection:
         return ledger.items(
             connection,
-            record.pk,
+            record,
             after=after,
             limit=limit,
             status=query.status,
