@@ -26,6 +26,7 @@
     ├── GenerationCorrupt        an index generation fails its checks
     ├── BlobDamaged              a blob is not what its name says
     ├── SearchExpired            no answer before the deadline
+    ├── TooSlow                  the database needs longer for this than it may take
     ├── Overloaded               too much is waiting; retry later
     ├── DependencyUnavailable    database, Redis or blob store does not answer now
     └── DependencyBroken         one of them cannot be used until its operator repairs it
@@ -215,6 +216,12 @@ class SearchExpired(VisearchError):
     """A search was not answered before its deadline."""
 
     code = "search_expired"
+
+
+class TooSlow(VisearchError):
+    """The database needs longer for this than it may take."""
+
+    code = "too_slow"
 
 
 class Overloaded(VisearchError):

@@ -31,6 +31,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.ArchiveCorrupt: 422,
     errors.UnknownEncoder: 422,
     errors.EncoderMismatch: 409,
+    errors.TooSlow: 503,
     errors.Overloaded: 503,
     errors.DependencyUnavailable: 503,
     errors.DependencyBroken: 500,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from visearch.backend import Backend
-from visearch.records import Catalog
+from visearch.errors import SearchExpired
+from visearch.records import Catalog, Neighbour
 from visearch.searches import Answer, FacetValue, Hit, IndexState, SearchQuery, Shards
 from visearch.searching.clock import Clock
 from visearch.searching.embedding import Embed, QueryEmbedder
@@ -52,7 +53,7 @@ class SearchService:
         vector = self._embedder.vector(query, picture, catalog, clock)
         allowed = None
         if query.filter:
-            with clock.part("search"), self._backend.database.read() as connection:
+            with clock.part("search"), self._backend.database.read(clock.left()) as connection:
                 allowed = changes.filtered(connection, catalog, query.filter)
         question = Question(catalog=catalog, vector=vector, filter=query.filter, allowed=allowed)
         ranking = Joined(self._shards(snapshot), question)
@@ -85,23 +86,31 @@ class SearchService:
     ) -> tuple[list[Hit], dict[str, list[FacetValue]]]:
         """Return the hits of the page, and the facets; goes down the ranking until it is full.
 
-        No connection is held while shards are asked: one held elsewhere may take a second.
+        Only the page is read in full. No connection is held while shards are asked: one held
+        elsewhere may take a second.
         """
         wanted = query.offset + query.limit
         reach = wanted * (GROUP_OVERFETCH if query.group else 1)
-        best: dict[str, Hit] = {}
+        best: dict[int, Neighbour] = {}
         while True:
             with clock.part("search"):
                 neighbours, more = ranking.further(reach, query.min_score)
-            with clock.part("hydrate"), self._backend.database.read() as connection:
-                for hit in products.hydrate(connection, catalog, neighbours):
-                    best.setdefault(hit.product_id if query.group else hit.image_id, hit)
-                if len(best) >= wanted or not more:
-                    where = query.filter or {}
-                    counted = facets.count_values(connection, catalog, query.facets, where)
-                    break
+            with clock.part("hydrate"), self._backend.database.read(clock.left()) as connection:
+                owners = products.owners(connection, catalog, neighbours)
+            for neighbour in neighbours:
+                if neighbour.image in owners:
+                    key = owners[neighbour.image] if query.group else neighbour.image
+                    best.setdefault(key, neighbour)
+            if len(best) >= wanted or not more:
+                break
+            if not clock.left():
+                raise SearchExpired("The page lies too deep to be reached before the deadline.")
             reach *= 2
         page = list(best.values())[query.offset : wanted]
-        for rank, hit in enumerate(page, query.offset + 1):
+        with clock.part("hydrate"), self._backend.database.read(clock.left()) as connection:
+            hits = products.hydrate(connection, catalog, page)
+            where = query.filter or {}
+            counted = facets.count_values(connection, catalog, query.facets, where)
+        for rank, hit in enumerate(hits, query.offset + 1):
             hit.rank = rank
-        return page, counted
+        return hits, counted

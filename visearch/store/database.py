@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from visearch.errors import (
     DependencyBroken,
     DependencyUnavailable,
     SettingsError,
+    TooSlow,
     VisearchError,
     first_line,
 )
@@ -31,6 +33,9 @@ CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 60_000
 """Longer than any statement of ours should take, and short enough to notice a database that hangs.
 A migration has no limit."""
+
+PROGRESS_STEPS = 20_000
+"""Steps of SQLite's machine between two looks at the time: some tenths of a millisecond."""
 
 _MIGRATING = 0x76697365
 """The key of PostgreSQL's advisory lock for migrations; nothing else of ours takes one."""
@@ -85,15 +90,22 @@ class Database:
             event.listen(self._engine, "begin", _begin_sqlite)
 
     @contextmanager
-    def read(self) -> Iterator[sa.Connection]:
+    def read(self, within_s: float | None = None) -> Iterator[sa.Connection]:
         """A transaction that only reads: on SQLite one snapshot, on PostgreSQL one per statement.
 
+        With ``within_s``, a statement that runs when so much time is over is stopped.
+
         Raises:
+            TooSlow: that has happened.
             DependencyUnavailable: the database does not answer.
             DependencyBroken: it cannot be used until its operator repairs it.
         """
         with self._connect(writes=False) as connection:
-            yield connection
+            if within_s is None:
+                yield connection
+            else:
+                with self._limited(connection, within_s):
+                    yield connection
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -123,6 +135,26 @@ class Database:
             if (translated := _fault(error)) is None:
                 raise  # a statement of ours is wrong
             raise translated from error
+
+    @contextmanager
+    def _limited(self, connection: sa.Connection, within_s: float) -> Iterator[None]:
+        end = time.monotonic() + within_s
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            driver.set_progress_handler(lambda: time.monotonic() > end, PROGRESS_STEPS)
+        else:
+            limit = sa.text(f"SET LOCAL statement_timeout = {max(1, int(within_s * 1000))}")
+            connection.execute(limit)
+        try:
+            yield
+        except DBAPIError as error:
+            if time.monotonic() <= end:
+                raise
+            detail = f"The database was still at work on this after {within_s:.1f} s."
+            raise TooSlow(detail) from error
+        finally:
+            if isinstance(driver, sqlite3.Connection):
+                driver.set_progress_handler(None, 0)
 
     def migrate(self) -> None:
         """Bring the schema to the newest version (Alembic ``upgrade head``)."""

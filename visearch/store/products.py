@@ -213,6 +213,26 @@ _SHOWN = (
 )
 
 
+# As for ``_SHOWN``; a product's pictures are removed with it.
+_OWNERS = sa.select(images.c.pk, images.c.product_pk).where(
+    images.c.catalog_pk == sa.bindparam("catalog"),
+    _LIVE_IMAGE,
+    images.c.pk.in_(sa.bindparam("named", expanding=True)),
+)
+
+
+def owners(
+    connection: sa.Connection, catalog: Catalog, neighbours: Sequence[Neighbour]
+) -> dict[int, int]:
+    """Return the product's key of each picture that is still live, by the picture's key."""
+    found: dict[int, int] = {}
+    for start in range(0, len(neighbours), MAX_NAMED):
+        named = [neighbour.image for neighbour in neighbours[start : start + MAX_NAMED]]
+        rows = connection.execute(_OWNERS, {"catalog": catalog.pk, "named": named})
+        found |= {image: product for image, product in rows}
+    return found
+
+
 def hydrate(
     connection: sa.Connection, catalog: Catalog, neighbours: Sequence[Neighbour]
 ) -> list[Hit]:

@@ -39,6 +39,8 @@ _FORM: dict[str, Any] = {
         "product": {"type": "string", "description": "JSON: title, url, attributes"},
     },
 }
+LIST_WITHIN_S = 10.0
+"""A filter is looked up in every product of the catalog."""
 _JSON_ALLOWANCE = 1 << 20
 
 
@@ -63,7 +65,7 @@ class ProductQuery(schemas.Request):
 )
 def list_products(path: CatalogPath, query: ProductQuery) -> Response:
     """Return products by id; ``?colour=red`` keeps those with that attribute."""
-    with services().database.read() as connection:
+    with services().database.read(LIST_WITHIN_S) as connection:
         catalog = catalogs.get(connection, path.catalog)
         after = decode_cursor(query.cursor)
         where = {name: _any_type(request.args.getlist(name)) for name in query.model_extra or ()}

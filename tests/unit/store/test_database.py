@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from visearch.errors import Conflict, DependencyBroken, DependencyUnavailable
+from visearch.errors import Conflict, DependencyBroken, DependencyUnavailable, TooSlow
 from visearch.store import catalogs, outbox
 from visearch.store.database import Database
 from visearch.store.schema import metadata
@@ -155,3 +156,14 @@ def test_names_are_free_again_after_deletion(database: Database) -> None:
     with database.write() as connection:
         catalogs.delete(connection, catalogs.get(connection, "shop"))
     assert add_catalog(database) != first
+
+
+def test_a_statement_that_takes_too_long_is_stopped(database: Database) -> None:
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
+    begin = time.monotonic()
+    with pytest.raises(TooSlow, match=r"after 0\.1 s"), database.read(0.1) as connection:
+        connection.exec_driver_sql(endless)
+    assert time.monotonic() - begin < 5
+    with database.read() as connection:  # the same connection has no limit any more
+        count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) "
+        assert connection.exec_driver_sql(count + "SELECT max(i) FROM n").scalar_one() == 1_000_000
