@@ -83,7 +83,8 @@ class Import:
 
     ``planned`` says whether its file was read to the end; ``attempt`` counts the readings, and
     ``tries`` those that failed by themselves, from 1. ``planner`` is the worker that reads it now.
-    ``waiting_for`` names the dependency that keeps it waiting, if one does.
+    ``waiting_for`` names the dependency that keeps it waiting, if one does. ``given_up`` counts the
+    failed pictures whose work failed on every try.
     """
 
     pk: int
@@ -97,6 +98,7 @@ class Import:
     status: str
     planned: bool
     counts: Counts
+    given_up: int
     error_code: str | None
     error_detail: str | None
     request_id: str

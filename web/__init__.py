@@ -23,6 +23,7 @@ from visearch.settings import Settings
 from web import problems
 from web.api import (
     catalogs,
+    dead,
     duplicates,
     health,
     imports,
@@ -58,7 +59,17 @@ def create_app(settings: Settings) -> OpenAPI:
     app.json = Json(app)
     app.extensions[EXTENSION] = Services(settings)
     problems.register(app)
-    for module in (searches, catalogs, products, duplicates, imports, reindexes, system, health):
+    for module in (
+        searches,
+        catalogs,
+        products,
+        duplicates,
+        imports,
+        reindexes,
+        dead,
+        system,
+        health,
+    ):
         app.register_api(module.api)
     app.register_blueprint(pages)
     _document(app)

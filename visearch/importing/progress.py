@@ -26,8 +26,10 @@ def advance(connection: Connection, import_pk: int, settings: Settings) -> None:
         chunks.top_up(connection, import_pk, settings.import_window)
         return
     status = "succeeded" if not counts.failed else "partial" if counts.searchable else "failed"
-    kept = _replace(connection, record) if record.mode == "replace" and counts.searchable else {}
-    imports.end(connection, import_pk, status, **kept)
+    code = detail = ""
+    if record.mode == "replace" and counts.searchable and (kept := _replace(connection, record)):
+        code, detail = ReplaceIncomplete.code, kept
+    imports.end(connection, import_pk, status, code=code, detail=detail)
     chunks.close_all(connection, import_pk)
 
 
@@ -42,7 +44,7 @@ def take_locks(connection: Connection, record: Import) -> Import:
     return imports.lock(connection, record.pk)
 
 
-def _replace(connection: Connection, record: Import) -> dict[str, str]:
+def _replace(connection: Connection, record: Import) -> str | None:
     """Remove the products that the file does not name; returns why it removed none.
 
     A row without a readable id may mean any product, so then all of them stay. Writes that were
@@ -50,15 +52,14 @@ def _replace(connection: Connection, record: Import) -> dict[str, str]:
     the catalog.
     """
     if nameless := ledger.count_nameless(connection, record.pk):
-        detail = (
+        return (
             f"No product was removed: {nameless} of the file's items have no readable id and may "
             "mean any product. Give every row an id and upload the file again."
         )
-        return {"code": ReplaceIncomplete.code, "detail": detail}
     if absent := ledger.unnamed_products(connection, record):
         products.remove(connection, record.catalog_pk, absent, record.accepted)
     catalogs.note_replaced(connection, record.catalog_pk, record.accepted)
-    return {}
+    return None
 
 
 def fail_import(backend: Backend, record: Import, code: str, detail: str) -> None:
@@ -72,7 +73,9 @@ def cancel(connection: Connection, record: Import) -> None:
     _end_early(connection, record, "cancelled")
 
 
-def _end_early(connection: Connection, record: Import, status: str, **reason: str) -> None:
+def _end_early(
+    connection: Connection, record: Import, status: str, code: str = "", detail: str = ""
+) -> None:
     """End an import in which items have no fate yet; the ledger shows them as failed."""
     now = imports.lock(connection, record.pk)
     if now.status not in ACTIVE:
@@ -81,8 +84,7 @@ def _end_early(connection: Connection, record: Import, status: str, **reason: st
     total = ledger.planned_items(connection, record.pk)
     left = total - now.counts.searchable - now.counts.failed
     imports.count(connection, record.pk, failed=left)
-    imports.start(connection, record.pk, total)
-    imports.end(connection, record.pk, status, **reason)
+    imports.end(connection, record.pk, status, items=total, code=code, detail=detail)
 
 
 def remove_catalog(backend: Backend, name: str) -> None:

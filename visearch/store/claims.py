@@ -97,7 +97,8 @@ class Claim:
         failure = {"status": "failed", "code": code, "detail": detail}
         changes = [{"item": each.item, **failure} for each in self.items]
         ledger.update_items(connection, self.record.pk, changes)
-        imports.count(connection, self.record.pk, failed=len(self.items))
+        given_up = len(self.items)
+        imports.count(connection, self.record.pk, failed=given_up, given_up=given_up)
         chunks.close(connection, self.record.pk, self.number)
 
     def _split(self, connection: sa.Connection) -> None:

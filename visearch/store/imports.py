@@ -23,6 +23,9 @@ Kind = Literal["file", "product"]
 PRODUCTS: Final = "blobs"
 """The media of the imports of single products."""
 
+GIVEN_UP = ("plan_failed", "dependency_unavailable")
+"""Codes with which an import ends although its file may be sound."""
+
 _COUNTERS = ("fetched", "decoded", "embedded", "searchable", "failed")
 _GOES_ON = {"waiting_for": None, "waiting_since": None}
 _JOINED = sa.select(imports, catalogs.c.name.label("catalog")).join(
@@ -44,6 +47,7 @@ def _record(row: sa.Row[Any]) -> Import:
         status=row.status,
         planned=row.planned,
         counts=Counts(items=row.items, **{name: getattr(row, name) for name in _COUNTERS}),
+        given_up=row.given_up,
         error_code=row.error_code,
         error_detail=row.error_detail,
         request_id=row.request_id,
@@ -223,10 +227,56 @@ def count(connection: sa.Connection, import_pk: int, **changes: int) -> None:
     )
 
 
+def revive(connection: sa.Connection, record: Import) -> None:
+    """Make an import that has ended active again."""
+    connection.execute(
+        sa.update(imports)
+        .where(imports.c.pk == record.pk)
+        .values(
+            status="running" if record.planned else "received",
+            items=record.counts.items if record.planned else None,
+            attempt=record.attempt + 1,
+            tries=1,
+            given_up=0,
+            error_code=None,
+            error_detail=None,
+            finished_at=None,
+            changed_at=time.time(),
+        )
+    )
+
+
+def given_up(connection: sa.Connection, before: str, limit: int) -> list[Import]:
+    """Return imports of which work was given up, newest first, older than the id ``before``.
+
+    Only those of live catalogs that have ended.
+    """
+    query = _JOINED.where(
+        imports.c.status.in_(TERMINAL_IMPORT),
+        sa.or_(imports.c.given_up > 0, imports.c.error_code.in_(GIVEN_UP)),
+        catalogs.c.deleted_at.is_(None),
+    )
+    if before:
+        query = query.where(imports.c.id < before)
+    return [
+        _record(row) for row in connection.execute(query.order_by(imports.c.id.desc()).limit(limit))
+    ]
+
+
 def end(
-    connection: sa.Connection, import_pk: int, status: str, *, code: str = "", detail: str = ""
+    connection: sa.Connection,
+    import_pk: int,
+    status: str,
+    *,
+    items: int | None = None,
+    code: str = "",
+    detail: str = "",
 ) -> bool:
-    """Give an active import its terminal state; False if it already had one."""
+    """Give an active import its terminal state; False if it already had one.
+
+    ``items`` is how many it has, where its file was not read to its end.
+    """
+    counted = {} if items is None else {"items": items}
     changed = connection.execute(
         sa.update(imports)
         .where(imports.c.pk == import_pk, imports.c.status.in_(ACTIVE))
@@ -238,6 +288,7 @@ def end(
             changed_at=time.time(),
             planner=None,
             **_GOES_ON,
+            **counted,
         )
     ).rowcount
     return changed == 1

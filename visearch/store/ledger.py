@@ -197,6 +197,56 @@ def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
     return list(connection.execute(absent).scalars())
 
 
+class Retried(NamedTuple):
+    """How many items are tried again, and how far they had come."""
+
+    items: int
+    fetched: int
+    decoded: int
+    embedded: int
+
+
+def retry(connection: sa.Connection, record: Import, first_chunk: int, per_chunk: int) -> Retried:
+    """Make the items that may succeed after all pending again, in new chunks from ``first_chunk``.
+
+    Not those that the file itself rules out, and those that a later write has overtaken.
+    """
+    mine = (
+        import_items.c.import_pk == record.pk,
+        import_items.c.status.in_(("failed", "pending")),
+        sa.cast(import_items.c.locator, sa.Text) != "{}",
+        sa.func.coalesce(import_items.c.code, "") != "superseded",
+    )
+    reached = [
+        sa.func.count(sa.case((import_items.c.stage.in_(stages), 1)))
+        for stages in (("decode", "embed", "index"), ("embed", "index"), ("index",))
+    ]
+    counts = connection.execute(sa.select(sa.func.count(), *reached).where(*mine)).one()
+    connection.execute(
+        sa.update(import_items)
+        .where(*mine)
+        .values(
+            status="pending",
+            stage="fetch",
+            code=None,
+            detail=None,
+            attempts=0,
+            chunk=first_chunk + import_items.c.item // per_chunk,
+        )
+    )
+    return Retried._make(counts)
+
+
+def pending_chunks(connection: sa.Connection, record: Import, first: int) -> list[int]:
+    """Return the numbers, from ``first``, of the chunks that have pending items."""
+    query = sa.select(import_items.c.chunk).where(
+        import_items.c.import_pk == record.pk,
+        import_items.c.status == "pending",
+        import_items.c.chunk >= first,
+    )
+    return list(connection.execute(query.distinct().order_by(import_items.c.chunk)).scalars())
+
+
 def forget_some(connection: sa.Connection, import_pks: Sequence[int], limit: int) -> int:
     """Delete up to ``limit`` rows of each table of these imports; returns how many were."""
     deleted = 0

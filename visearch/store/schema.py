@@ -204,6 +204,8 @@ imports = sa.Table(
     sa.Column("embedded", sa.Integer, nullable=False),
     sa.Column("searchable", sa.Integer, nullable=False),
     sa.Column("failed", sa.Integer, nullable=False),
+    # Those of the failed ones whose work failed on every try.
+    sa.Column("given_up", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
     sa.Column("request_id", sa.Text, nullable=False),

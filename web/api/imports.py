@@ -15,6 +15,7 @@ from pydantic import Field
 from visearch import records
 from visearch.importing.accept import accept_file
 from visearch.importing.progress import cancel
+from visearch.importing.retrying import retry
 from visearch.records import Import, ImportItem, now
 from visearch.store import catalogs, imports, ledger
 from web.api import schemas
@@ -138,6 +139,18 @@ def cancel_import(path: ImportPath) -> Response:
     with services().database.write() as connection:
         cancel(connection, found)
     return reply(import_model(_find(path)))
+
+
+@api.post(
+    "/<string:import_id>/retry",
+    summary="Retry what failed",
+    responses={202: schemas.Import, **problems(404, 409, 410)},
+)
+def retry_import(path: ImportPath) -> Response:
+    """Try the pictures that failed again; those that are searchable are left alone."""
+    record = retry(services(), _find(path))
+    location = f"/v1/catalogs/{path.catalog}/imports/{record.id}"
+    return reply(import_model(record), 202, Location=location)
 
 
 @api.get(

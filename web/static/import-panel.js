@@ -27,10 +27,12 @@ export class ImportPanel {
     this.panel = byId("job");
     this.error = byId("job-error");
     this.cancel = byId("job-cancel");
+    this.retry = byId("job-retry");
     this.ledger = byId("job-ledger");
     this.failures = new Failures();
     this.following = null;
     this.cancel.addEventListener("click", () => this.withdraw());
+    this.retry.addEventListener("click", () => this.tryAgain());
     this.ledger.addEventListener("click", () => this.download());
   }
 
@@ -94,6 +96,7 @@ export class ImportPanel {
     });
     byId("job-counts").replaceChildren(...entries);
     this.cancel.hidden = Boolean(finished_at);
+    this.retry.hidden = !finished_at || !(counts.failed || status === "failed");
   }
 
   sentence(mode) {
@@ -130,6 +133,20 @@ export class ImportPanel {
       if (this.following === following) showProblem(this.error, problem);
     } finally {
       this.cancel.disabled = false;
+    }
+  }
+
+  /** Have what failed tried again, and follow the import anew. */
+  async tryAgain() {
+    const following = this.following;
+    this.retry.disabled = true;
+    try {
+      const record = await json(`${this.url}/retry`, { method: "POST" });
+      if (this.following === following) await this.show(record);
+    } catch (problem) {
+      if (this.following === following) showProblem(this.error, problem);
+    } finally {
+      this.retry.disabled = false;
     }
   }
 

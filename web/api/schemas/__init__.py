@@ -34,6 +34,12 @@ from web.api.schemas.imports import (
     Counts as Counts,
 )
 from web.api.schemas.imports import (
+    Dead as Dead,
+)
+from web.api.schemas.imports import (
+    DeadList as DeadList,
+)
+from web.api.schemas.imports import (
     Import as Import,
 )
 from web.api.schemas.imports import (
