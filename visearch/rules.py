@@ -28,6 +28,12 @@ MAX_BYTES = 16 * 1024
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
 # PostgreSQL stores no NUL.
 TEXT_PATTERN = r"^[^\x00]*$"
+MAX_FILTER_FIELDS = 16
+MAX_FILTER_BYTES = 16 * 1024
+MAX_FACETS = 16
+LONGEST_FACET = 256
+"""Of a search, which travels as JSON; the name of a facet is counted in characters."""
+
 _NOT_IN_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?")

@@ -8,12 +8,14 @@ the form, the JSON, the OpenAPI document, the messages and the cache's names are
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from visearch import rules
 from visearch.errors import InvalidRequest, VisearchError
 from visearch.fields import CatalogName, Fraction, ProductId
 from visearch.records import Metric
@@ -23,6 +25,14 @@ LOWEST: dict[Metric, float] = {"cosine": -1.0, "euclidean": -2.0}
 HIGHEST: dict[Metric, float] = {"cosine": 1.0, "euclidean": 0.0}
 """The score of a vector with itself."""
 
+Facet = Annotated[str, Field(max_length=rules.LONGEST_FACET)]
+Filter = Annotated[
+    dict[str, Any],
+    Field(
+        max_length=rules.MAX_FILTER_FIELDS,
+        description=f"As JSON, it has at most {rules.MAX_FILTER_BYTES:,} bytes.",
+    ),
+]
 Offset = Annotated[int, Field(ge=0, le=10_000)]
 
 
@@ -44,10 +54,10 @@ class SearchQuery(BaseModel):
     limit: int = Field(20, ge=1, le=100)
     offset: Offset = 0
     box: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
-    filter: dict[str, Any] | None = None
+    filter: Filter | None = None
     min_score: float | None = Field(None, ge=LOWEST["euclidean"], le=HIGHEST["cosine"])
     group: bool = False
-    facets: list[str] = Field(default=[], max_length=16)
+    facets: list[Facet] = Field(default=[], max_length=rules.MAX_FACETS)
     product: ProductRef | None = None
 
     @field_validator("box")
@@ -57,6 +67,18 @@ class SearchQuery(BaseModel):
             detail = "A box is [x0, y0, x1, y1] with x0 < x1 and y0 < y1."
             raise PydanticCustomError("box", detail)
         return box
+
+    @field_validator("filter")
+    @classmethod
+    def _is_short(cls, where: dict[str, Any] | None) -> dict[str, Any] | None:
+        size = len(json.dumps(where, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+        if where is not None and size > rules.MAX_FILTER_BYTES:
+            detail = (
+                f"A filter has at most {rules.MAX_FILTER_BYTES:,} bytes as JSON, not {size:,}. "
+                "Name fewer or shorter values."
+            )
+            raise PydanticCustomError("filter", detail)
+        return where
 
     def check_scores(self, metric: Metric) -> None:
         """Raise InvalidRequest if ``min_score`` is below every score of the catalog's metric."""

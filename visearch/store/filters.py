@@ -14,9 +14,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.errors import InvalidRequest
-from visearch.rules import is_storable, number_of
+from visearch.rules import MAX_FILTER_FIELDS, is_storable, number_of
 
-MAX_FIELDS = 16
 MAX_VALUES = 256
 _BOUNDS = {"gte": ">=", "lte": "<="}
 
@@ -36,8 +35,8 @@ def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.Text
     Raises:
         InvalidRequest: a filter does not have one of these forms.
     """
-    if len(where) > MAX_FIELDS:
-        raise _invalid(None, f"A filter has at most {MAX_FIELDS} fields.")
+    if len(where) > MAX_FILTER_FIELDS:
+        raise _invalid(None, f"A filter has at most {MAX_FILTER_FIELDS} fields.")
     return [
         _condition(dialect, position, field, wanted)
         for position, (field, wanted) in enumerate(where.items())
