@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 
 from visearch.background import Loop
-from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound
+from visearch.errors import DependencyUnavailable, GenerationCorrupt, NotFound, SearchExpired
 from visearch.index.generation import Generation, open_generation
 from visearch.index.live import LiveIndex
 from visearch.records import Catalog, now
@@ -28,6 +28,9 @@ from visearch.store.database import Database
 log = structlog.get_logger(__name__)
 
 REFRESH_S = 0.5
+FAILED_S = 2.0
+"""So long nobody tries again, for a search, to load a catalog that could not be loaded."""
+
 PATIENCE_S = 0.25
 """So long a refresh waits for new generations to open; what takes longer comes with a later one."""
 
@@ -81,25 +84,40 @@ class Indexes:
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="generations")
         self._opening: dict[str, Future[Generation]] = {}
         self._refused: set[str] = set()
+        self._failed: dict[str, float] = {}
         self._patient_until = 0.0
         self._refreshing = threading.Lock()
 
-    def get(self, name: str) -> Snapshot:
+    def get(self, name: str, within_s: float | None = None) -> Snapshot:
         """Return the snapshot of a catalog; loads it if it is new here.
 
         Raises:
             NotFound: no such catalog.
             DependencyUnavailable: the catalog's index cannot be loaded now.
+            SearchExpired: the others were still being loaded after ``within_s``.
         """
-        snapshot = self._snapshots.get(name)
-        if snapshot is None:
-            self.refresh()
-            snapshot = self._snapshots.get(name)
-        if snapshot is None:
-            with self._database.read() as connection:
-                catalogs.get(connection, name)
-            raise DependencyUnavailable(f"the index of {name!r} cannot be loaded; see the logs")
-        return snapshot
+        if (snapshot := self._snapshots.get(name)) is not None:
+            return snapshot
+        if not self._has_failed(name):
+            self._load(name, within_s)
+        if (snapshot := self._snapshots.get(name)) is not None:
+            return snapshot
+        with self._database.read() as connection:
+            catalogs.get(connection, name)
+        raise DependencyUnavailable(f"the index of {name!r} cannot be loaded; see the logs")
+
+    def _load(self, name: str, within_s: float | None) -> None:
+        """Refresh for one catalog, unless whoever did before has loaded or failed it."""
+        if not self._refreshing.acquire(timeout=-1 if within_s is None else within_s):
+            raise SearchExpired("other indexes were being loaded until the deadline")
+        try:
+            if name not in self._snapshots and not self._has_failed(name):
+                self._refresh()
+        finally:
+            self._refreshing.release()
+
+    def _has_failed(self, name: str) -> bool:
+        return time.monotonic() < self._failed.get(name, 0.0)
 
     def all(self) -> list[Snapshot]:
         """Return every snapshot held."""
@@ -112,20 +130,24 @@ class Indexes:
     def refresh(self) -> None:
         """Bring every catalog up to the database; a broken one keeps its last snapshot."""
         with self._refreshing:
-            at = now()
-            self._patient_until = time.monotonic() + PATIENCE_S
-            with self._database.read() as connection:
-                live = catalogs.everything(connection)
-            fresh = {}
-            for catalog in live:
-                try:
-                    fresh[catalog.name] = self._step(catalog, at)
-                except Exception:  # whatever is wrong with one catalog, the others go on
-                    log.exception("index_refresh_failed", catalog=catalog.name)
-                    if (old := self._snapshots.get(catalog.name)) is not None:
-                        fresh[catalog.name] = old
-            self._snapshots = fresh
-            self._forget_copies({catalog.generation for catalog in live})
+            self._refresh()
+
+    def _refresh(self) -> None:
+        at = now()
+        self._patient_until = time.monotonic() + PATIENCE_S
+        with self._database.read() as connection:
+            live = catalogs.everything(connection)
+        fresh, failed = {}, {}
+        for catalog in live:
+            try:
+                fresh[catalog.name] = self._step(catalog, at)
+            except Exception:  # whatever is wrong with one catalog, the others go on
+                log.exception("index_refresh_failed", catalog=catalog.name)
+                failed[catalog.name] = time.monotonic() + FAILED_S
+                if (old := self._snapshots.get(catalog.name)) is not None:
+                    fresh[catalog.name] = old
+        self._snapshots, self._failed = fresh, failed
+        self._forget_copies({catalog.generation for catalog in live})
 
     def _forget_copies(self, served: set[str | None]) -> None:
         if served != self._served:

@@ -40,14 +40,15 @@ class SearchService:
         """Run one query; ``picture`` is None for "more like this product".
 
         Raises:
-            SearchExpired: its turn to be decoded or encoded has not come in time.
+            SearchExpired: its turn to be decoded or encoded has not come in time, or the catalog's
+                to be loaded.
             ImageError: the picture cannot be used.
             InvalidRequest: the box, the filter, a facet or the least score is malformed.
             NotFound: no such catalog or product.
             DependencyUnavailable: no shard answered.
             EncoderMismatch: the catalog's encoder has changed under it.
         """
-        snapshot = self._indexes.get(query.catalog)
+        snapshot = self._indexes.get(query.catalog, clock.left())
         catalog = snapshot.catalog
         query.check_scores(catalog.metric)
         vector = self._embedder.vector(query, picture, catalog, clock)

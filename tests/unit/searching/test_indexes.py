@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from system import picture
 
 from visearch import Catalog
-from visearch.errors import DependencyUnavailable, NotFound
+from visearch.errors import DependencyUnavailable, NotFound, SearchExpired
 from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.settings import Settings
 from visearch.store import schema
@@ -55,6 +55,34 @@ def test_a_broken_catalog_is_no_missing_one(home: Path) -> None:
         indexes.get("broken")
     with pytest.raises(NotFound):
         indexes.get("nowhere")
+
+
+def test_a_catalog_that_cannot_be_loaded_is_not_tried_by_every_search(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    indexes, tries = open_indexes(home), []
+    refresh = indexes._refresh
+
+    def counted() -> None:
+        tries.append(1)
+        refresh()
+
+    monkeypatch.setattr(indexes, "_refresh", counted)
+    for _ in range(5):
+        with pytest.raises(DependencyUnavailable):
+            indexes.get("broken")
+    assert len(tries) == 1
+    indexes._failed.clear()  # as after two seconds
+    with pytest.raises(DependencyUnavailable):
+        indexes.get("broken")
+    assert len(tries) == 2
+
+
+def test_a_search_does_not_wait_for_other_catalogs_past_its_deadline(home: Path) -> None:
+    indexes = open_indexes(home)
+    with indexes._refreshing, pytest.raises(SearchExpired):
+        indexes.get("sound", 0.05)
+    assert indexes.get("sound", 5.0).parts[0].size == 1
 
 
 def test_refreshing_outlives_any_error(home: Path) -> None:
