@@ -11,14 +11,14 @@ from typing import Any, Self, TypeVar, overload
 import structlog
 
 from visearch import contract
-from visearch.errors import DependencyUnavailable
+from visearch.errors import DependencyUnavailable, Overloaded
 from visearch.settings import Settings
 from visearch.store import outbox
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 from visearch.store.outbox import Send
 from visearch.store.redis import presence
-from visearch.store.redis.client import Client, connect
+from visearch.store.redis.client import FULL, Client, connect, is_full
 from visearch.store.redis.jobs import SearchJobs
 
 log = structlog.get_logger(__name__)
@@ -66,7 +66,7 @@ class Backend:
     @_once
     def jobs(self) -> SearchJobs:
         """The search jobs."""
-        return SearchJobs(self.redis, self.settings)
+        return SearchJobs(self.redis, self.settings, self.send)
 
     def announce(self, catalog_pk: int) -> None:
         """Tell the search workers that a catalog has changed."""
@@ -79,7 +79,7 @@ class Backend:
         """
         try:
             return outbox.flush(self.database, self.send)
-        except DependencyUnavailable as error:
+        except (DependencyUnavailable, Overloaded) as error:
             log.warning("outbox_kept", error=error.detail)
             return 0
 
@@ -123,6 +123,8 @@ def celery_sender(
                 retry=retry,
             )
         except unreachable as error:
+            if is_full(error):
+                raise Overloaded(FULL) from error
             raise DependencyUnavailable(f"The queue does not answer: {error}", "queue") from error
 
     return send

@@ -211,7 +211,7 @@ class Catalog:
         return Encoder.open(self._spec, BUCKETS, RunOptions.of(self._settings))
 
     def _embed(
-        self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8], _within_s: float
+        self, _catalog: records.Catalog, pixels: npt.NDArray[np.uint8], _clock: Clock
     ) -> npt.NDArray[np.float32]:
         return np.asarray(self._encoder.embed_pixels(pixels[None])[0])
 

@@ -35,6 +35,9 @@ QUEUE_OF = {
     REINDEX: EMBED,
 }
 
+REDIS_TIMEOUT_S = 2.0
+"""So long a connection to Redis is waited for, or an answer."""
+
 SENT_HEADER = "visearch_sent"
 """Message header: when the message was sent, in seconds since the epoch."""
 
@@ -80,7 +83,10 @@ class ShardQuery(TypedDict):
 
 
 class ShardPayload(TypedDict):
-    """Arguments of ``SEARCH_SHARD``; an answer after ``deadline`` is useless."""
+    """Arguments of ``SEARCH_SHARD``.
+
+    An answer after ``deadline``, in seconds of Redis's clock, is useless.
+    """
 
     gather_id: str
     shard: int
@@ -89,17 +95,10 @@ class ShardPayload(TypedDict):
 
 
 class SearchPayload(TypedDict):
-    """Arguments of ``RUN_SEARCH``.
-
-    ``query`` is a ``SearchQuery`` as JSON; ``picture`` the SHA-256 of the query's bytes, which
-    lie in Redis under the search's id.
-    """
+    """Arguments of ``RUN_SEARCH``; what is searched lies in Redis under the search's id."""
 
     search_id: str
-    query: dict[str, Any]
-    accepted_at: float
     request_id: str
-    picture: str
 
 
 def thumbnail_path(digest: str) -> str:
@@ -126,9 +125,9 @@ def celery_config() -> dict[str, Any]:
         "broker_transport_options": {
             "visibility_timeout": 3600,
             "priority_steps": [0],  # we send no priorities: one key a queue, not four
-            "socket_timeout": 10,
-            "socket_connect_timeout": 5,
+            "socket_timeout": REDIS_TIMEOUT_S,
+            "socket_connect_timeout": REDIS_TIMEOUT_S,
             "socket_keepalive": True,
-            "health_check_interval": 15,
+            "health_check_interval": 5,
         },
     }

@@ -71,6 +71,16 @@ class Settings:
     search_queue_limit: int = _setting(
         256, "Most searches waiting in the queue; beyond it, new ones get 503."
     )
+    search_queue_bytes: int = _setting(
+        256 * _MIB,
+        "Most bytes of pictures waiting in Redis to be searched; beyond it, new searches get 503.",
+    )
+    answers_bytes: int = _setting(
+        256 * _MIB, "Most bytes of answers kept in Redis; beyond it, the oldest go and are 410."
+    )
+    redis_memory_bytes: int = _setting(
+        1024 * _MIB, "Memory of the embedded Redis, in bytes; when it is full, requests get 503."
+    )
     search_batch: int = _setting(16, "Most queries that a search worker encodes in one batch.")
     denoise_queries: bool = _setting(
         True, "Remove impulse noise (salt and pepper) from query pictures that have it."

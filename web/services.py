@@ -24,8 +24,15 @@ class Services(Backend):
     def __init__(self, settings: Settings) -> None:
         broker.mend(redis.Transport)
         celery = Celery("visearch-web", broker=settings.broker, set_as_current=False)
-        celery.conf.update(contract.celery_config())
+        shared = contract.celery_config()
         # A request answers 503 at once rather than wait for the queue.
+        once = {"max_retries": 0, "interval_start": 0}
+        celery.conf.update(
+            shared,
+            broker_transport_options={**shared["broker_transport_options"], **once},
+            broker_pool_limit=settings.web_threads,
+            broker_pool_acquire_timeout=contract.REDIS_TIMEOUT_S,
+        )
         send = celery_sender(celery.send_task, OperationalError, retry=False)
         super().__init__(settings, send)
         # Requests that may wait at once (``Prefer: wait``); the other threads serve.

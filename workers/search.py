@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +20,12 @@ from visearch.errors import (
     VisearchError,
 )
 from visearch.records import Catalog
-from visearch.searches import Failure, SearchQuery
+from visearch.searches import Failure
 from visearch.searching.clock import Clock
 from visearch.searching.indexes import Indexes
-from visearch.searching.service import SearchService
+from visearch.searching.service import Found, SearchService
 from visearch.store import reindexes
-from visearch.store.redis.jobs import answer_name
+from visearch.store.redis.jobs import Taken, answer_name
 from workers.app import app, at_start, context, tell
 from workers.batcher import Batcher
 from workers.encoders import Encoders
@@ -51,15 +49,15 @@ class Searching:
         self.service = SearchService(context, self.indexes, self._embed)
 
     def _embed(
-        self, catalog: Catalog, pixels: npt.NDArray[np.uint8], within_s: float
+        self, catalog: Catalog, pixels: npt.NDArray[np.uint8], clock: Clock
     ) -> npt.NDArray[np.float32]:
-        encoder = self.encoders.get(catalog.encoder)
+        encoder = self.encoders.get(catalog.encoder, clock.left())
         with self._lock:
             if encoder.fingerprint not in self._batchers:
                 limit = context.settings.search_batch
                 self._batchers[encoder.fingerprint] = Batcher(encoder.embed_pixels, limit)
         batcher = self._batchers[encoder.fingerprint]
-        return batcher.embed(pixels, within_s)
+        return batcher.embed(pixels, clock)
 
 
 @at_start
@@ -95,34 +93,38 @@ def look_ahead(open_encoder: Callable[[str], object], refused: set[str]) -> None
 
 
 @app.task(name=RUN_SEARCH)
-def run_search(
-    search_id: str, query: dict[str, Any], accepted_at: float, request_id: str, picture: str
-) -> None:
+def run_search(search_id: str, request_id: str) -> None:
     """Answer one search; whatever happens, it reaches a terminal state."""
-    waited, jobs = time.time() - accepted_at, context.jobs
-    clock = Clock(context.settings.search_deadline_s - waited, waited * 1e3)
-    if (taken := jobs.take(search_id)) is None:
-        return
-    try:
-        asked = SearchQuery.model_validate(query)
-        found = searching().service.search(asked, taken.picture, clock)
-    except SearchExpired:
-        jobs.finish(search_id, "expired")
-    except VisearchError as error:
-        _fail(search_id, error)
-    except Exception:
-        # Anything else is a defect of ours; the searcher still gets a terminal answer.
-        _fail(search_id, VisearchError("The search failed. Try again."))
-        raise
-    else:
-        answer, name = found.answer, None
-        if answer.complete:
-            generation = answer.index.generation
-            name = answer_name(found.catalog, found.revision, generation, asked, picture)
-        jobs.finish(search_id, "succeeded", answer.model_dump_json(), answer=name)
+    jobs = context.jobs
+    with jobs.cancellation(search_id) as cancelled:
+        if (taken := jobs.take(search_id)) is None:
+            return
+        clock = Clock(taken.left_s, taken.waited_s * 1e3, cancelled)
+        try:
+            found = searching().service.search(taken.query, taken.picture, clock)
+        except SearchExpired:
+            jobs.finish(search_id, "expired")
+        except VisearchError as error:
+            _fail(search_id, error)
+        except Exception:
+            # Anything else is a defect of ours; the searcher still gets a terminal answer.
+            _fail(search_id, VisearchError("The search failed. Try again."))
+            raise
+        else:
+            _answer(search_id, taken, found)
+
+
+def _answer(search_id: str, taken: Taken, found: Found) -> None:
+    answer, name = found.answer, None
+    if answer.complete:
+        generation = answer.index.generation
+        name = answer_name(found.catalog, found.revision, generation, taken.query, taken.digest)
+    context.jobs.finish(search_id, "succeeded", answer.model_dump_json(), answer=name)
 
 
 def _fail(search_id: str, error: VisearchError) -> None:
+    """Give a search the failure ``error``; who asks the same shares it if the question is bad."""
     expected = isinstance(error, ImageError | InvalidRequest)
     log.log(20 if expected else 40, "search_failed", code=error.code, detail=error.detail)
-    context.jobs.finish(search_id, "failed", Failure.of(error).model_dump_json())
+    body = Failure.of(error).model_dump_json()
+    context.jobs.finish(search_id, "failed", body, shared=expected)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 from shop import add, b64, find, ids, post_search
 from system import System, picture
 
@@ -21,6 +24,20 @@ def test_the_same_question_is_answered_from_the_cache(system: System, shop: str)
     for other in ({"limit": 4}, {"offset": 1}, {"filter": {"sale": True}}, {"group": True}):
         assert not find(system, shop, picture(50), **{"limit": 3, **other})["cached"]
     assert not find(system, shop, picture(51), limit=3)["cached"]
+
+
+def test_the_same_question_from_many_at_a_time_is_computed_once(system: System, shop: str) -> None:
+    def ask(_: int) -> dict[str, Any]:
+        with system.open_http() as http:
+            body = {"catalog": shop, "image": b64(picture(52)), "limit": 5}
+            answer = http.post("/v1/searches", json=body, headers={"Prefer": "wait=10"})
+        return dict(answer.raise_for_status().json())
+
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(ask, range(12)))
+    assert {record["status"] for record in found} == {"succeeded"}
+    assert len({record["id"] for record in found}) == 12
+    assert all(record["timings_ms"] == found[0]["timings_ms"] for record in found)
 
 
 def test_every_change_ends_the_cached_answer(system: System) -> None:

@@ -8,6 +8,7 @@ import platform
 import shutil
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from visearch.errors import SettingsError, VisearchError, first_line
 from visearch.settings import Settings
 from visearch.store.blobs import Blobs
 from visearch.store.database import check_url
-from visearch.store.redis.client import answering, connect
+from visearch.store.redis.client import connect, server_time
+from visearch.store.redis.presence import skew
 
 MIN_DISK_BYTES = 1 << 30
 PACKAGES = ("celery", "flask", "flask_openapi", "gunicorn", "jax", "flax", "scann")
@@ -146,13 +148,12 @@ def _redis(settings: Settings) -> str:
     if not settings.redis_url:
         return f"embedded, {redis_server.find_binary()}"
     try:
-        with answering():
-            connect(settings.redis_url).ping()
+        ahead_s = time.time() - server_time(connect(settings.redis_url))
     except ValueError as error:
         raise SettingsError(
             f"VISEARCH_REDIS_URL is not a Redis URL: {first_line(error)}. Correct it."
         ) from error
-    return "answers"
+    return f"answers; this machine's clock is {skew(ahead_s)} its own"
 
 
 def _database(settings: Settings) -> str:

@@ -44,6 +44,9 @@ def command(settings: Settings) -> list[str]:
         "appendonly": "yes",
         "appendfsync": "everysec",
         "save": "",
+        # Full, it refuses what takes memory; it throws nothing away that was accepted.
+        "maxmemory": str(settings.redis_memory_bytes),
+        "maxmemory-policy": "noeviction",
         "daemonize": "no",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]

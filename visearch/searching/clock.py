@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -15,17 +15,24 @@ Part = Literal["decode", "encode", "search", "hydrate"]
 class Clock:
     """Starts when a worker begins a search that has ``within_s`` seconds left.
 
-    ``queued_ms`` is how long it has waited before.
+    ``queued_ms`` is how long it has waited before. Once ``cancelled()``, no time is left.
     """
 
-    def __init__(self, within_s: float, queued_ms: float = 0.0) -> None:
+    def __init__(
+        self,
+        within_s: float,
+        queued_ms: float = 0.0,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._begin = time.monotonic()
         self._end = self._begin + within_s
-        self._queued_ms = queued_ms
+        self._queued_ms, self._cancelled = queued_ms, cancelled
         self._spent: dict[str, float] = {}
 
     def left(self) -> float:
-        """Return the seconds until the deadline; 0 past it."""
+        """Return the seconds until the deadline; 0 past it, or when nobody waits any more."""
+        if self._cancelled():
+            return 0.0
         return max(0.0, self._end - time.monotonic())
 
     @contextmanager

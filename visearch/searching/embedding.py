@@ -22,9 +22,9 @@ from visearch.store import changes, segments
 
 Vector = npt.NDArray[np.float32]
 
-Embed = Callable[[Catalog, npt.NDArray[np.uint8], float], Vector]
-"""``embed(catalog, pixels uint8 [size, size, 3], seconds it may take)`` → unit float32 [d]; may
-batch callers.
+Embed = Callable[[Catalog, npt.NDArray[np.uint8], Clock], Vector]
+"""``embed(catalog, pixels uint8 [size, size, 3], time it may take)`` → unit float32 [d]; may batch
+callers.
 """
 
 CONCURRENT_DECODES = 2
@@ -88,7 +88,7 @@ class QueryEmbedder:
                 image = denoised(image)
             pixels = spec.preprocess.pixels(image)
         with clock.part("encode"):
-            return self._embed(catalog, pixels, clock.left())
+            return self._embed(catalog, pixels, clock)
 
     @contextmanager
     def _turn_to_decode(self, clock: Clock) -> Iterator[None]:

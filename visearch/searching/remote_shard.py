@@ -20,9 +20,12 @@ from visearch.ids import new_id
 from visearch.searching.indexes import Indexes
 from visearch.searching.shard import LocalShard, Pending, Question, ShardAnswer, Vector
 from visearch.store import changes
-from visearch.store.redis.client import answering
+from visearch.store.redis.client import answering, seconds, server_time
 
 log = structlog.get_logger(__name__)
+
+ASK_S = 1.0
+"""So long Redis is asked to wait for an answer at a time: its client gives up soon after."""
 
 ANSWER_KEPT_S = 30
 """An answer that came too late is forgotten after so long."""
@@ -38,11 +41,14 @@ class RemoteShard:
     def ask(self, question: Question, k: int) -> Pending:
         """Send the question to the shard's queue, unless nobody seems to empty it."""
         settings, queue = self.backend.settings, shard_queue(self.number)
-        with answering():
-            waiting = self.backend.redis.llen(queue)
+        end = time.monotonic() + settings.shard_deadline_s
+        with answering(), self.backend.redis.pipeline(transaction=False) as pipe:
+            pipe.llen(queue)
+            pipe.time()
+            waiting, told = pipe.execute()
         if waiting >= settings.search_queue_limit:
             return self._missing
-        gather_id, end = new_id(), time.time() + settings.shard_deadline_s
+        gather_id, deadline = new_id(), seconds(told) + settings.shard_deadline_s
         query = ShardQuery(
             catalog=question.catalog.name,
             fingerprint=question.catalog.fingerprint,
@@ -50,16 +56,20 @@ class RemoteShard:
             k=k,
             filter=dict(question.filter) if question.filter else None,
         )
-        payload = ShardPayload(gather_id=gather_id, shard=self.number, query=query, deadline=end)
+        payload = ShardPayload(
+            gather_id=gather_id, shard=self.number, query=query, deadline=deadline
+        )
         self.backend.send(SEARCH_SHARD, payload, queue)
         return lambda: self._gather(gather_id, end)
 
     def _gather(self, gather_id: str, end: float) -> ShardAnswer | None:
-        key, left = _key(gather_id), end - time.time()
+        key, redis = _key(gather_id), self.backend.redis
         with answering():
-            got = self.backend.redis.blpop([key], timeout=left) if left > 0 else None
+            got = None
+            while got is None and (left := end - time.monotonic()) > 0:
+                got = redis.blpop([key], timeout=min(left, ASK_S))
             # Waiting for another shard may have used up the time in which this one answered.
-            text = cast("tuple[bytes, bytes]", got)[1] if got else self.backend.redis.lpop(key)
+            text = cast("tuple[bytes, bytes]", got)[1] if got else redis.lpop(key)
         return ShardAnswer.from_json(cast(bytes, text)) if text else self._missing()
 
     def _missing(self) -> ShardAnswer | None:
@@ -74,10 +84,11 @@ def answer(backend: Backend, indexes: Indexes, payload: ShardPayload) -> ShardAn
     another encoder than the query's.
     """
     query, number = payload["query"], payload["shard"]
-    if time.time() > payload["deadline"]:
+    left = payload["deadline"] - server_time(backend.redis)
+    if left <= 0:
         return None
     try:
-        snapshot = indexes.get(query["catalog"])
+        snapshot = indexes.get(query["catalog"], left)
     except VisearchError as error:
         log.warning("shard_not_served", shard=number, code=error.code, detail=error.detail)
         return None

@@ -18,7 +18,8 @@ api = APIBlueprint("health", __name__)
 class Ready(BaseModel):
     """What the server needs in order to answer searches.
 
-    ``search_workers`` counts those that work; ``troubles`` says what is wrong with the others.
+    ``search_workers`` counts those that work; ``troubles`` says what is wrong with the others, and
+    which workers' clocks are off.
     """
 
     ready: bool
@@ -46,7 +47,10 @@ def healthz() -> Response:
     responses={200: Ready, 503: Ready},
 )
 def readyz() -> Response:
-    """Check the database, Redis and that a search worker works; 503 says what is missing."""
+    """Check the database, Redis and that a search worker works; 503 says what is missing.
+
+    A worker whose clock is off works, all the same.
+    """
     try:
         services().database.ping()
         database = True
@@ -69,6 +73,7 @@ def readyz() -> Response:
         database=database,
         redis=redis,
         search_workers=count,
-        troubles=[f"{name}: {each}" for name, troubles in health.items() for each in troubles],
+        troubles=[f"{name}: {each}" for name, troubles in health.items() for each in troubles]
+        + presence.skews(workers),
     )
     return reply(body, 200 if ready else 503)

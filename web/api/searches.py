@@ -13,13 +13,12 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from visearch.contract import RUN_SEARCH, SearchPayload
-from visearch.errors import DependencyUnavailable, ImageCorrupt, ImageTooLarge, InvalidRequest
+from visearch.errors import ImageCorrupt, ImageTooLarge, InvalidRequest
 from visearch.ids import new_id
 from visearch.searches import Failure, ProductRef, SearchQuery
 from visearch.store import catalogs
 from visearch.store.filters import attribute_conditions, check_field
-from visearch.store.redis.jobs import SearchRecord, answer_name
+from visearch.store.redis.jobs import NewSearch, SearchRecord, answer_name
 from web.api import schemas
 from web.api.common import (
     check_picture_size,
@@ -61,17 +60,21 @@ def create_search() -> Response:
         check_field(field)
     query.check_scores(catalog.metric)
     digest = hashlib.sha256(picture or b"").hexdigest()
-    name = answer_name(catalog, catalog.revision, catalog.generation, query, digest)
-    record = services().jobs.accept(new_id(), catalog.name, picture, name)
-    if record.terminal:
-        return _reply(record, 200)
+    new = NewSearch(
+        id=new_id(),
+        query=query,
+        picture=picture,
+        digest=digest,
+        answer=answer_name(catalog, catalog.revision, catalog.generation, query, digest),
+        request_id=request_id(),
+    )
+    jobs = services().jobs
     if preferred_wait():
-        # Listening before it is queued, so that the end of the search cannot be missed.
-        with services().jobs.watch(record.id) as wait:
-            _enqueue(record, query, digest)
-            record = _awaited(record, wait)
+        # Listening before it is accepted, so that the end of the search cannot be missed.
+        with jobs.watch(new.id) as wait:
+            record = _awaited(jobs.accept(new), wait)
     else:
-        _enqueue(record, query, digest)
+        record = jobs.accept(new)
     return _reply(record, 200 if record.terminal else 202)
 
 
@@ -84,21 +87,6 @@ def _awaited(record: SearchRecord, wait: Callable[[float], SearchRecord]) -> Sea
         return wait(preferred_wait())
     finally:
         slots.release()
-
-
-def _enqueue(record: SearchRecord, query: SearchQuery, digest: str) -> None:
-    payload = SearchPayload(
-        search_id=record.id,
-        query=query.model_dump(mode="json", exclude_defaults=True),
-        accepted_at=record.created_at,
-        request_id=request_id(),
-        picture=digest,
-    )
-    try:
-        services().send(RUN_SEARCH, payload)
-    except DependencyUnavailable:
-        services().jobs.withdraw(record.id)
-        raise
 
 
 def _read_request() -> tuple[SearchQuery, bytes | None]:
@@ -130,7 +118,7 @@ def _read_form() -> tuple[SearchQuery, bytes]:
 def _json_field(name: str, text: str) -> Any:
     try:
         return current_app.json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         detail = f"The field {name} is not valid JSON. Send it as a JSON text."
         raise InvalidRequest(detail, ((name, detail),)) from error
 

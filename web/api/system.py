@@ -61,6 +61,7 @@ def _worker(name: str, body: Mapping[str, Any]) -> schemas.Worker:
         },
         shards={catalog: served["shards"] for catalog, served in body.get("catalogs", {}).items()},
         last_seen=datetime.fromtimestamp(body["last_seen"], UTC),
+        clock_ahead_s=body["ahead_s"],
     )
 
 

@@ -33,15 +33,18 @@ class Bell:
         self._events: PubSub | None = None
 
     @contextmanager
-    def listen(self, name: str) -> Iterator[threading.Event]:
-        """Yield an event that is set when ``name`` is published."""
+    def listen(self, name: str, *, patience_s: float = START_S) -> Iterator[threading.Event]:
+        """Yield an event that is set when ``name`` is published.
+
+        Where there is no subscription yet, it is waited for, but not longer than ``patience_s``.
+        """
         rung = threading.Event()
         with self._lock:
             if self._loop is None:
                 self._loop = Loop("bell", self._listen, retry_s=RETRY_S).start()
             self._waiting.setdefault(name, []).append(rung)
         try:
-            self._subscribed.wait(START_S)
+            self._subscribed.wait(patience_s)
             yield rung
         finally:
             with self._lock:

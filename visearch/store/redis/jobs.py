@@ -1,10 +1,15 @@
 """Search jobs in Redis: a record per search that reaches exactly one terminal state.
 
-Keys, all expiring: ``visearch:search:2:<id>`` (a hash), ``…:picture`` (the query's bytes, until a
-worker takes them or the deadline passes), ``visearch:seen:<id>`` (outlives the record, so that
-"expired" can be told from "never existed"), ``visearch:answer:<digest>`` (cache).
+Keys, all expiring: ``visearch:search:3:<id>`` (a hash) and ``visearch:seen:<id>`` (outlives the
+record, so that "expired" can be told from "never existed"); those of pictures and answers, and what
+happens to all of them, are in ``visearch/store/redis/scripts.py``.
 
-A search costs four round trips beside the queue's own: accept, take, finish, read.
+Searches that ask for the same answer at a time are one job: the first leads and is computed, the
+others follow. They share the leader's answer, or its failure if the picture is to blame; else
+the next of them leads.
+
+A search costs four round trips beside the queue's own: accept, take, finish, read. Every time is
+one of Redis's clock: those of the machines need not agree.
 """
 
 from __future__ import annotations
@@ -14,75 +19,50 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
-from visearch.contract import SEARCH
-from visearch.errors import Gone, NotFound, Overloaded
+import structlog
+
+from visearch.contract import RUN_SEARCH, SEARCH, SearchPayload
+from visearch.errors import DependencyUnavailable, Gone, NotFound, Overloaded
 from visearch.records import TERMINAL_SEARCH, Catalog
 from visearch.searches import SearchQuery
 from visearch.settings import Settings
+from visearch.store.outbox import Send
+from visearch.store.redis import scripts
 from visearch.store.redis.bell import Bell
 from visearch.store.redis.client import Client, answering
+
+log = structlog.get_logger(__name__)
 
 SEEN_S = 24 * 3600
 CACHE_S = 600
 LOOK_S = 1.0
 """How often a search is read while it is waited for, should its announcement be lost."""
 
-CHANNEL = "visearch:searches"
-"""Each message is the id of a search that has just reached a terminal state."""
+CHANNEL, CANCELLED = "visearch:searches", "visearch:cancelled"
+"""Each message is the id of a search that has just reached a terminal state; that was cancelled
+while it was computed."""
 
-# A search whose answer is cached is finished at once. Returns the answer, "" if the search was
-# queued, or nil if too many are waiting.
-_ACCEPT = """
-local body = redis.call('GET', KEYS[3])
-if not body and redis.call('LLEN', KEYS[4]) >= tonumber(ARGV[1]) then return nil end
-redis.call('SET', KEYS[2], '', 'EX', ARGV[3])
-if body then
-  redis.call('HSET', KEYS[1], 'status', 'succeeded', 'cached', '1', 'finished_at', ARGV[6],
-             'body', body, unpack(ARGV, 8))
-  redis.call('EXPIRE', KEYS[1], ARGV[4])
-  return body
-end
-redis.call('HSET', KEYS[1], 'status', 'queued', unpack(ARGV, 8))
-redis.call('EXPIRE', KEYS[1], ARGV[2])
-if ARGV[5] ~= '' then
-  redis.call('SET', KEYS[1] .. ':picture', ARGV[5], 'EX', ARGV[7])
-end
-return ''
-"""
+_GONE = "This search is over, and its result is no longer kept."
+_TOO_MANY = {
+    b"searches": "Too many searches are waiting. Try again in a second.",
+    b"pictures": "The pictures of the searches that are waiting take too much memory. Try again in "
+    "a second.",
+}
 
-# Only a record that is not terminal yet takes a new state: the first one wins. Past its
-# deadline a record takes none but "expired", whoever comes first.
-_MOVE = """
-local known = redis.call('HMGET', KEYS[1], 'status', 'deadline')
-if known[1] ~= 'queued' and known[1] ~= 'running' then return 0 end
-local late = tonumber(ARGV[1]) > tonumber(known[2])
-if late then
-  redis.call('HSET', KEYS[1], 'status', 'expired', 'finished_at', ARGV[1])
-else
-  redis.call('HSET', KEYS[1], unpack(ARGV, 4))
-end
-if late or ARGV[5] ~= 'running' then
-  redis.call('EXPIRE', KEYS[1], ARGV[2])
-  redis.call('PUBLISH', ARGV[3], string.match(KEYS[1], '[^:]+$'))
-end
-return late and 0 or 1
-"""
 
-_TAKE = f"""
-local function move() {_MOVE} end
-if move() == 0 then return {{0}} end
-return {{1, redis.call('GETDEL', KEYS[1] .. ':picture')}}
-"""
+@dataclass(frozen=True, kw_only=True)
+class NewSearch:
+    """A search to be accepted; ``answer`` names what it asks for (``answer_name``)."""
 
-# The answer is cached whatever became of the search: it is right.
-_FINISH = f"""
-local function move() {_MOVE} end
-if KEYS[2] then redis.call('SET', KEYS[2], ARGV[#ARGV], 'EX', {CACHE_S}) end
-return move()
-"""
+    id: str
+    query: SearchQuery
+    picture: bytes | None
+    digest: str
+    answer: str
+    request_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,117 +87,146 @@ class SearchRecord:
         return self.status in TERMINAL_SEARCH
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A search that a worker has begun; ``picture`` is None if it has none, or it was lost."""
+    """A search that a worker has begun, how long it may still take and how long it has waited.
 
+    ``picture`` is None if it has none, or it was lost.
+    """
+
+    query: SearchQuery
+    digest: str
     picture: bytes | None
+    request_id: str
+    left_s: float
+    waited_s: float
 
 
 class SearchJobs:
-    """Accepts, moves and reads searches. Raises DependencyUnavailable without Redis."""
+    """Accepts, moves and reads searches; ``send`` queues them.
 
-    def __init__(self, client: Client, settings: Settings) -> None:
-        self._redis, self._settings = client, settings
-        self._bell = Bell(client, CHANNEL)
-        self._accept, self._take, self._finish = (
-            client.register_script(text) for text in (_ACCEPT, _TAKE, _FINISH)
+    Raises DependencyUnavailable without Redis, and Overloaded where Redis is full.
+    """
+
+    def __init__(self, client: Client, settings: Settings, send: Send) -> None:
+        self._settings, self._send = settings, send
+        self._ended, self._cancelled = Bell(client, CHANNEL), Bell(client, CANCELLED)
+        self._accept, self._withdraw, self._take, self._finish, self._read = (
+            client.register_script(text)
+            for text in (
+                scripts.ACCEPT,
+                scripts.WITHDRAW,
+                scripts.TAKE,
+                scripts.FINISH,
+                scripts.READ,
+            )
         )
 
-    def accept(
-        self, search_id: str, catalog: str, picture: bytes | None, answer: str
-    ) -> SearchRecord:
-        """Write a search: finished if the answer named ``answer`` is cached, else queued.
+    def accept(self, new: NewSearch) -> SearchRecord:
+        """Write a search: finished if its answer is cached, else queued, or behind its like.
 
         Raises:
-            Overloaded: too many searches are waiting already.
+            Overloaded: too many searches are waiting already, or too large ones.
         """
-        settings, at = self._settings, time.time()
-        deadline = at + settings.search_deadline_s
-        within, retention = int(settings.search_deadline_s), settings.search_retention_s
-        keep = within + retention
-        arguments: list[Any] = [settings.search_queue_limit, keep, max(SEEN_S, keep + 60)]
-        arguments += [retention, picture or b"", at, within + 5]
-        arguments += ["catalog", catalog, "created_at", at, "deadline", deadline]
-        keys = [_key(search_id), _seen(search_id), _answer(answer), SEARCH]
+        settings = self._settings
+        query = {"query": new.query.model_dump(mode="json", exclude_defaults=True)}
+        arguments = [*self._about(new.id), new.answer, new.query.catalog]
+        arguments += [json.dumps({**query, "digest": new.digest}), new.request_id]
+        arguments += [new.picture or b"", settings.search_queue_limit]
+        arguments += [settings.search_queue_bytes, self._seen_ms()]
         with answering():
-            body = cast("bytes | None", self._accept(keys=keys, args=arguments))
-        if body is None:
-            raise Overloaded("Too many searches are waiting. Try again in a second.")
-        queued = SearchRecord(
-            id=search_id, status="queued", catalog=catalog, created_at=at, deadline=deadline
+            word, created, deadline, body, chosen = cast(
+                "list[Any]", self._accept(keys=[SEARCH], args=arguments)
+            )
+        self._queue_again(chosen)
+        if word in _TOO_MANY:
+            raise Overloaded(_TOO_MANY[word])
+        if word == b"queued":
+            self._queue(new)
+        at, cached = float(created) / 1e3, word == b"succeeded"
+        return SearchRecord(
+            id=new.id,
+            status="succeeded" if cached else "queued",
+            catalog=new.query.catalog,
+            created_at=at,
+            deadline=float(deadline) / 1e3,
+            finished_at=at if cached else None,
+            cached=cached,
+            body=body if cached else b"{}",
         )
-        if not body:
-            return queued
-        return replace(queued, status="succeeded", finished_at=at, cached=True, body=body)
-
-    def withdraw(self, search_id: str) -> None:
-        """Forget a search that could not be queued."""
-        key = _key(search_id)
-        with answering():
-            self._redis.delete(key, f"{key}:picture", _seen(search_id))
 
     def take(self, search_id: str) -> Taken | None:
-        """queued → running; None if the search is terminal, too late or unknown."""
-        keep = int(self._settings.search_deadline_s) + self._settings.search_retention_s
-        arguments: list[Any] = [time.time(), keep, CHANNEL, "status", "running"]
+        """queued → running; None if its turn is over, or was never: it is begun only once."""
         with answering():
-            taken, *picture = cast("list[Any]", self._take(keys=[_key(search_id)], args=arguments))
-        return Taken(picture[0] if picture else None) if taken else None
+            chosen, *taken = cast("list[Any]", self._take(args=self._about(search_id)))
+        self._queue_again(chosen)
+        if not taken:
+            return None
+        left, waited, asked, request_id, picture = taken
+        told = json.loads(asked)
+        return Taken(
+            query=SearchQuery.model_validate(told["query"]),
+            digest=told["digest"],
+            picture=picture,
+            request_id=request_id.decode(),
+            left_s=left / 1e3,
+            waited_s=waited / 1e3,
+        )
 
     def finish(
-        self, search_id: str, status: str, body: str = "{}", *, answer: str | None = None
+        self,
+        search_id: str,
+        status: str,
+        body: str = "{}",
+        *,
+        answer: str | None = None,
+        shared: bool = False,
     ) -> bool:
         """Reach a terminal state; False if it has one already, or is ``expired`` by now.
 
-        With ``answer``, the name of the answer, ``body`` is cached under it.
+        With ``answer``, the name of the answer, ``body`` is cached under it. An answer, or a
+        failure that is ``shared``, is also that of the searches that follow this one.
         """
-        at = time.time()
-        arguments: list[Any] = [at, self._settings.search_retention_s, CHANNEL]
-        arguments += ["status", status, "finished_at", at, "body", body]
-        keys = [_key(search_id)] + ([_answer(answer)] if answer is not None else [])
+        arguments = [*self._about(search_id), status, body, answer or "", int(shared)]
+        arguments += [self._settings.answers_bytes, CACHE_S * 1000]
         with answering():
-            return bool(self._finish(keys=keys, args=arguments))
+            moved, chosen = cast("list[Any]", self._finish(args=arguments))
+        self._queue_again(chosen)
+        return bool(moved)
 
     def read(self, search_id: str) -> SearchRecord:
         """Return a search; one past its deadline is expired by this very look.
 
         Raises:
             NotFound: never heard of it.
-            Gone: its retention is over.
+            Gone: its retention is over, or newer answers have taken its answer's place.
         """
-        record = self._load(search_id)
-        if not record.terminal and time.time() > record.deadline:
-            self.finish(search_id, "expired")
-            record = self._load(search_id)
-        return record
-
-    def _load(self, search_id: str) -> SearchRecord:
         with answering():
-            fields = cast(dict[bytes, bytes], self._redis.hgetall(_key(search_id)))
-            if not fields:
-                if self._redis.exists(_seen(search_id)):
-                    raise Gone("This search is over, and its result is no longer kept.")
-                raise NotFound(f"There is no search {search_id!r}.")
-        finished = fields.get(b"finished_at")
+            chosen, *found = cast("list[Any]", self._read(args=self._about(search_id)))
+        self._queue_again(chosen)
+        if len(found) == 1:
+            raise Gone(_GONE) if found[0] else NotFound(f"There is no search {search_id!r}.")
+        (status, catalog, created, deadline, finished, cached, failure, _), answer = found
+        if status == b"succeeded" and answer is None:
+            raise Gone(_GONE)
         return SearchRecord(
             id=search_id,
-            status=fields[b"status"].decode(),
-            catalog=fields[b"catalog"].decode(),
-            created_at=float(fields[b"created_at"]),
-            deadline=float(fields[b"deadline"]),
-            finished_at=float(finished) if finished else None,
-            cached=b"cached" in fields,
-            body=fields.get(b"body", b"{}"),
+            status=status.decode(),
+            catalog=catalog.decode(),
+            created_at=float(created) / 1e3,
+            deadline=float(deadline) / 1e3,
+            finished_at=float(finished) / 1e3 if finished else None,
+            cached=cached is not None,
+            body=answer or failure or b"{}",
         )
 
     @contextmanager
     def watch(self, search_id: str) -> Iterator[Callable[[float], SearchRecord]]:
         """Yield ``wait(seconds)``: the search as soon as it is terminal, or as it is by then.
 
-        Entered before the search is queued, it misses no announcement.
+        Entered before the search is accepted, it misses no announcement.
         """
-        with self._bell.listen(search_id) as rung:
+        with self._ended.listen(search_id) as rung:
 
             def wait(seconds: float) -> SearchRecord:
                 end = time.monotonic() + seconds
@@ -229,6 +238,47 @@ class SearchJobs:
                 return self.read(search_id)
 
             yield wait
+
+    @contextmanager
+    def cancellation(self, search_id: str) -> Iterator[Callable[[], bool]]:
+        """Yield ``cancelled()``: whether the search was cancelled since; entered before ``take``.
+
+        Only a hint, which costs no round trip: it may be lost, and the search be computed in vain.
+        """
+        with self._cancelled.listen(search_id, patience_s=0.0) as rung:
+            yield rung.is_set
+
+    def _queue(self, new: NewSearch) -> None:
+        try:
+            self._send(RUN_SEARCH, SearchPayload(search_id=new.id, request_id=new.request_id))
+        except (DependencyUnavailable, Overloaded):
+            with answering():
+                self._withdraw(args=[*self._about(new.id)])
+            raise
+
+    def _queue_again(self, chosen: list[bytes]) -> None:
+        """Queue a follower whose turn to lead has come; if that fails, it expires."""
+        if not chosen:
+            return
+        search_id, request_id = (each.decode() for each in chosen)
+        try:
+            self._send(RUN_SEARCH, SearchPayload(search_id=search_id, request_id=request_id))
+        except (DependencyUnavailable, Overloaded) as error:
+            log.warning("search_not_queued_again", search_id=search_id, error=error.detail)
+
+    def _about(self, search_id: str) -> list[Any]:
+        """Return the arguments that every script takes first."""
+        settings = self._settings
+        return [
+            search_id,
+            settings.search_retention_s * 1000,
+            int(settings.search_deadline_s * 1000),
+        ]
+
+    def _seen_ms(self) -> int:
+        settings = self._settings
+        keep = settings.search_deadline_s + settings.search_retention_s + 60
+        return int(max(SEEN_S, keep) * 1000)
 
 
 def answer_name(
@@ -242,16 +292,3 @@ def answer_name(
     """
     parts = [catalog.pk, catalog.fingerprint, revision, generation, picture]
     return hashlib.sha256(f"{json.dumps(parts)}{query.model_dump_json()}".encode()).hexdigest()
-
-
-def _key(search_id: str) -> str:
-    # The number is that of the record's form: one that was written before is not read.
-    return f"visearch:search:2:{search_id}"
-
-
-def _seen(search_id: str) -> str:
-    return f"visearch:seen:{search_id}"
-
-
-def _answer(name: str) -> str:
-    return f"visearch:answer:{name}"

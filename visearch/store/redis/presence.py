@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
 import structlog
@@ -23,16 +24,27 @@ LIFETIME_S = 8
 _REMEMBERED = 1000
 """Looks for which a worker that is gone is remembered."""
 
-_NAMES, _PREFIX = "visearch:workers", "visearch:worker:"
+SKEW_S = 5.0
+"""A clock that differs by less from Redis's is not worth a word."""
+
+# The number is that of the form: of a beat, the time by Redis's clock, a space, and JSON.
+_NAMES, _PREFIX = "visearch:workers:2", "visearch:worker:2:"
+
+# A full Redis refuses no write after a first that needs no memory: a worker is not dead for that.
+_BEAT = """
+redis.call('DEL', KEYS[1])
+local time = redis.call('TIME')
+local at = string.format('%d.%06d', time[1], time[2])
+redis.call('SET', KEYS[1], at .. ' ' .. ARGV[1], 'EX', ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[3])
+"""
 
 
 def beat(client: Client, name: str, role: str, **details: Any) -> None:
-    """Say that the worker ``name`` is alive and ready."""
-    body = json.dumps({"role": role, "last_seen": time.time(), **details})
-    with answering(), client.pipeline() as pipe:
-        pipe.set(_PREFIX + name, body, ex=LIFETIME_S)
-        pipe.sadd(_NAMES, name)
-        pipe.execute()
+    """Say that the worker ``name`` is alive and ready, and what its clock shows."""
+    body = json.dumps({"role": role, "clock": time.time(), **details})
+    with answering():
+        client.eval(_BEAT, 2, _PREFIX + name, _NAMES, body, str(LIFETIME_S), name)
 
 
 def leave(client: Client, name: str) -> None:
@@ -43,7 +55,10 @@ def leave(client: Client, name: str) -> None:
 
 
 def alive(client: Client) -> dict[str, dict[str, Any]]:
-    """Return the live workers by name."""
+    """Return the live workers by name.
+
+    ``last_seen`` is by Redis's clock; the worker's is ``ahead_s`` seconds ahead of it.
+    """
     with answering():
         names = [name.decode() for name in cast("set[bytes]", client.smembers(_NAMES))]
         keys = [_PREFIX + name for name in names]
@@ -51,7 +66,27 @@ def alive(client: Client) -> dict[str, dict[str, Any]]:
         found = dict(zip(names, values, strict=True))
         if gone := [name for name, value in found.items() if value is None]:
             client.srem(_NAMES, *gone)  # one that lives after all is back with its next beat
-    return {name: json.loads(value) for name, value in found.items() if value}
+    return {name: _worker(value) for name, value in found.items() if value}
+
+
+def _worker(value: bytes) -> dict[str, Any]:
+    at, _, body = value.partition(b" ")
+    told = json.loads(body)
+    return {**told, "last_seen": float(at), "ahead_s": round(told["clock"] - float(at), 3)}
+
+
+def skews(workers: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say whose clock differs from Redis's. No search and no import suffers from it."""
+    return [
+        f"{name}: its clock is {skew(worker['ahead_s'])} Redis's"
+        for name, worker in sorted(workers.items())
+        if abs(worker["ahead_s"]) > SKEW_S
+    ]
+
+
+def skew(ahead_s: float) -> str:
+    """Write how far a clock is off: ``3.1 s ahead of``."""
+    return f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s >= 0 else 'behind'}"
 
 
 class Watch:

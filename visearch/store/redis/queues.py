@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, cast
 
 from visearch.contract import QUEUES, SENT_HEADER
-from visearch.store.redis.client import Client, answering
+from visearch.errors import Overloaded
+from visearch.store.redis.client import Client, answering, seconds
 
 _UNACKED = "unacked"
 """Kombu's hash of the messages that workers hold: [message, exchange, routing key] in JSON."""
@@ -25,23 +25,39 @@ class Queue:
 
 
 def look(client: Client) -> dict[str, Queue]:
-    """Return every queue by name; raises DependencyUnavailable."""
+    """Return every queue by name; raises DependencyUnavailable.
+
+    An age is what Redis's clock shows less what the sender's did.
+    """
     with answering(), client.pipeline(transaction=False) as pipe:
         for name in QUEUES:
             pipe.llen(name)
             pipe.lindex(name, -1)  # workers take from the right
         pipe.hvals(_UNACKED)
-        *ends, held = pipe.execute()
+        pipe.time()
+        *ends, held, told = pipe.execute()
     reserved = Counter(json.loads(value)[2] for value in cast("list[bytes]", held))
     return {
-        name: Queue(depth=depth, reserved=reserved[name], oldest_age_s=_age(oldest))
+        name: Queue(depth=depth, reserved=reserved[name], oldest_age_s=_age(oldest, seconds(told)))
         for name, depth, oldest in zip(QUEUES, ends[::2], ends[1::2], strict=True)
     }
 
 
-def _age(message: bytes | None) -> float | None:
+def is_first(client: Client, tick: str, within_s: float) -> bool:
+    """Whether this is the first tick of its name for ``within_s``.
+
+    A full Redis cannot remember it: then it counts as the first.
+    """
+    try:
+        with answering():
+            return bool(client.set(f"visearch:tick:{tick}", "", nx=True, px=int(within_s * 1e3)))
+    except Overloaded:
+        return True
+
+
+def _age(message: bytes | None, at: float) -> float | None:
     if message is None:
         return None
     headers: dict[str, Any] = json.loads(message).get("headers") or {}
     sent = headers.get(SENT_HEADER)
-    return None if sent is None else round(max(0.0, time.time() - float(sent)), 3)
+    return None if sent is None else round(max(0.0, at - float(sent)), 3)

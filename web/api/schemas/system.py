@@ -16,7 +16,10 @@ class Queue(BaseModel):
 
 
 class Worker(BaseModel):
-    """A live worker, and the generation and shards of each catalog that it serves, if any."""
+    """A live worker, and the generation and shards of each catalog that it serves, if any.
+
+    ``last_seen`` is a time by Redis's clock, of which the worker's is ``clock_ahead_s`` ahead.
+    """
 
     name: str
     role: str
@@ -26,6 +29,7 @@ class Worker(BaseModel):
     index_generation: dict[str, str | None]
     shards: dict[str, list[int]]
     last_seen: datetime
+    clock_ahead_s: float
 
 
 class CatalogState(BaseModel):

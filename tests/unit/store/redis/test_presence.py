@@ -1,30 +1,13 @@
-"""Announced changes, on a real Redis: many of them are one reason to look."""
+"""Heartbeats and announced changes, on a real Redis."""
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
+import time
 
 import pytest
-from system import eventually
 
-from visearch.cli import redis_server
-from visearch.settings import Settings
-from visearch.store.redis.client import Client, connect
-from visearch.store.redis.presence import announce_change, await_change
-
-
-@pytest.fixture
-def redis(tmp_path: Path) -> Iterator[Client]:
-    settings = Settings(home=tmp_path)
-    with subprocess.Popen(redis_server.command(settings), stdout=subprocess.DEVNULL) as server:
-        client = connect(settings.redis)
-        eventually(settings.redis_socket.exists, what="the socket")
-        client.ping()
-        yield client
-        client.close()
-        server.terminate()
+from visearch.store.redis.client import Client, server_time
+from visearch.store.redis.presence import alive, announce_change, await_change, beat, skews
 
 
 def test_a_look_answers_every_announcement_before_it(redis: Client) -> None:
@@ -35,3 +18,29 @@ def test_a_look_answers_every_announcement_before_it(redis: Client) -> None:
     await_change(events, 5.0)
     assert events.get_message(timeout=0.1) is None
     events.close()
+
+
+def test_a_worker_is_seen_by_the_clock_of_redis(
+    redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = time.time
+    for name, ahead in (("right", 0), ("fast", 60), ("slow", -7)):
+        monkeypatch.setattr(time, "time", lambda ahead=ahead: right() + ahead)
+        beat(redis, name, "search", queues=["search"])
+    workers = alive(redis)
+    assert workers["fast"]["queues"] == ["search"]
+    at = server_time(redis)
+    assert all(abs(at - worker["last_seen"]) < 2 for worker in workers.values())
+    assert skews(workers) == [
+        "fast: its clock is 60.0 s ahead of Redis's",
+        "slow: its clock is 7.0 s behind Redis's",
+    ]
+
+
+def test_a_worker_is_seen_by_a_full_redis(redis: Client) -> None:
+    redis.config_set("maxmemory", "100kb")
+    try:
+        beat(redis, "one", "search")
+    finally:
+        redis.config_set("maxmemory", "0")
+    assert set(alive(redis)) == {"one"}
