@@ -18,7 +18,7 @@ from visearch import background, contract, logs
 from visearch.background import Loop
 from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
-from visearch.store.redis import broker, presence
+from visearch.store.redis import broker, presence, queues
 from workers.context import Context
 from workers.roles import ROLES
 
@@ -27,6 +27,15 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 settings = Settings.from_env()
 role = ROLES[os.environ.get("VISEARCH_ROLE", "maintain")]
+
+TICKS = {
+    contract.RECONCILE: 3.0,
+    contract.COMPACT: 5.0,
+    contract.COMPARE: 10.0,
+    contract.REINDEX: 2.0,
+    contract.PURGE: 300.0,
+}
+"""What the clock asks for, and how often, in seconds."""
 
 broker.mend(redis.Transport)
 app = Celery("visearch", broker=settings.broker, set_as_current=True)
@@ -46,19 +55,10 @@ app.conf.update(
     worker_max_tasks_per_child=500,
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
+    task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
     beat_schedule_filename=str(settings.home / "celerybeat-schedule"),
-    beat_schedule={
-        # A tick that was not run before the next is due is dropped.
-        contract.RECONCILE: {
-            "task": contract.RECONCILE,
-            "schedule": 3.0,
-            "options": {"expires": 3},
-        },
-        contract.COMPACT: {"task": contract.COMPACT, "schedule": 5.0, "options": {"expires": 5}},
-        contract.COMPARE: {"task": contract.COMPARE, "schedule": 10.0, "options": {"expires": 10}},
-        contract.REINDEX: {"task": contract.REINDEX, "schedule": 2.0, "options": {"expires": 2}},
-        contract.PURGE: {"task": contract.PURGE, "schedule": 300.0, "options": {"expires": 300}},
-    },
+    beat_scheduler="workers.beat:Scheduler",
+    beat_schedule={name: {"task": name, "schedule": every_s} for name, every_s in TICKS.items()},
 )
 context = Context(app, settings, role.name)
 _details: Callable[[], dict[str, Any]] = dict
@@ -87,6 +87,23 @@ def at_start(make: Callable[[], T]) -> Callable[[], T]:
 
     signals.worker_init.connect(run, weak=False)
     return result
+
+
+def on_time(name: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Drop a tick that comes too soon after the last one: one of many that had to wait.
+
+    How long a tick has waited is not asked: that would compare the clocks of two machines.
+    """
+
+    def decorate(work: Callable[P, None]) -> Callable[P, None]:
+        @wraps(work)
+        def unless_too_soon(*args: P.args, **kwargs: P.kwargs) -> None:
+            if queues.is_first(context.redis, name, TICKS[name] / 2):
+                work(*args, **kwargs)
+
+        return unless_too_soon
+
+    return decorate
 
 
 def one_at_a_time(work: Callable[P, None]) -> Callable[P, None]:

@@ -8,7 +8,7 @@ from visearch.reindexing.mend import mend
 from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
 from visearch.store.redis.client import answering
-from workers.app import app, at_start, context, one_at_a_time
+from workers.app import app, at_start, context, on_time, one_at_a_time
 from workers.claims import giving_back, take
 from workers.encoders import Encoders
 
@@ -33,6 +33,7 @@ def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
 
 
 @app.task(name=REINDEX)
+@on_time(REINDEX)
 @one_at_a_time
 def reindex() -> None:
     """Go on with the reindexes, one turn at a time, while no chunk is waiting."""

@@ -12,7 +12,7 @@ from visearch.upkeep.compaction import compact_all
 from visearch.upkeep.duplicates import Resting, compare_all
 from visearch.upkeep.purge import purge as purge_store
 from visearch.upkeep.trash import Bin
-from workers.app import app, at_start, context, one_at_a_time
+from workers.app import app, at_start, context, on_time, one_at_a_time
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +47,7 @@ def _queue_depth(queue: str) -> int:
 
 
 @app.task(name=RECONCILE)
+@on_time(RECONCILE)
 @one_at_a_time
 def reconcile() -> None:
     """Repair what the queue lost or a dead worker held."""
@@ -54,6 +55,7 @@ def reconcile() -> None:
 
 
 @app.task(name=COMPACT)
+@on_time(COMPACT)
 @one_at_a_time
 def compact() -> None:
     """Build the index generations that are due."""
@@ -62,6 +64,7 @@ def compact() -> None:
 
 
 @app.task(name=COMPARE)
+@on_time(COMPARE)
 @one_at_a_time
 def compare() -> None:
     """Find the pictures of different products that look the same."""
@@ -69,6 +72,7 @@ def compare() -> None:
 
 
 @app.task(name=PURGE)
+@on_time(PURGE)
 @one_at_a_time
 def purge() -> None:
     """Remove what nobody can need any more."""

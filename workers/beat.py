@@ -1,0 +1,32 @@
+"""The maintainer's clock: ticks are not piled up for a worker that is away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from celery.beat import PersistentScheduler, ScheduleEntry
+
+from visearch.contract import MAINTAIN, QUEUE_OF
+from visearch.store.redis.client import answering
+from workers.app import context
+
+log = structlog.get_logger(__name__)
+
+FEW = 8
+"""Messages in a queue, beyond which its worker is too busy, or away, to be sent a tick."""
+
+
+class Scheduler(PersistentScheduler):
+    """Celery's scheduler, which leaves a tick out while its queue is long."""
+
+    def apply_async(
+        self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any
+    ) -> Any:
+        """Send a tick that is due, unless more than a few messages wait before it."""
+        with answering():
+            waiting = context.redis.llen(QUEUE_OF.get(entry.task or "", MAINTAIN))
+        if waiting > FEW:
+            log.warning("tick_left_out", task=entry.task, waiting=waiting)
+            return None
+        return super().apply_async(entry, producer, advance, **kwargs)
