@@ -5,9 +5,18 @@ The core does not know Celery: whoever does hands its transport to ``mend``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
+
+from redis.exceptions import ResponseError
+
+from visearch.store.redis.client import is_full
+
+
+def _pipeline(make: Callable[[bool, Any], Any], transaction: bool = False, hint: Any = None) -> Any:
+    return make(transaction, hint)
 
 
 def mend(transport: Any) -> None:
@@ -21,9 +30,14 @@ def mend(transport: Any) -> None:
       acknowledgement that comes too late. Here both raise ConnectionError.
     - Kombu makes a client, with a table of some 350 commands, to publish a message, to note it as
       delivered and to acknowledge it. Clients are thread-safe: one for each pool will do.
+    - A message is taken from its queue and then noted as held. A full Redis refuses the note, and
+      the message would be lost. Here it is run without one. A full Redis also refuses whatever is
+      in a transaction, even to forget a message or to count those that wait: here these are
+      pipelines without one, which arrive as a whole all the same.
     """
     if getattr(transport.Channel, "mended", False):
         return
+    theirs = transport.Channel.QoS
 
     class Channel(transport.Channel):  # type: ignore[misc]  # a base known at run time
         mended = True
@@ -41,6 +55,16 @@ def mend(transport: Any) -> None:
                 client = self._pooled
                 if client is None or client.connection_pool is not self.pool:
                     client = self._pooled = self._create_client()
+                    client.pipeline = partial(_pipeline, client.pipeline)
             yield client
+
+        class QoS(transport.Channel.QoS):  # type: ignore[misc]  # a base known at run time
+            def append(self, message: Any, delivery_tag: str) -> None:
+                try:
+                    super().append(message, delivery_tag)
+                except ResponseError as error:
+                    if not is_full(error):
+                        raise
+                    super(theirs, self).append(message, delivery_tag)
 
     transport.Channel = Channel

@@ -43,12 +43,14 @@ def is_up(settings: Settings) -> bool:
         return False
 
 
-def received(connection: Connection) -> Message:
-    """Send a message and take it, without acknowledging it."""
+def received(connection: Connection, server: Redis | None = None) -> Message:
+    """Send a message and take it, without acknowledging it; ``server`` is then full."""
     taken: list[Message] = []
     queue = Queue("q", channel=connection.default_channel)
     queue.declare()
     connection.Producer().publish({}, routing_key="q")
+    if server is not None:
+        server.config_set("maxmemory", "100kb")
     Consumer(connection, [queue], callbacks=[lambda _, message: taken.append(message)]).consume()
     connection.drain_events(timeout=10)
     return taken[0]
@@ -68,3 +70,13 @@ def test_a_connection_whose_redis_died_is_closed(settings: Settings, server: Ser
     ignore_errors(connection, connection.close)
     with pytest.raises(connection.connection_errors):
         message.ack()
+
+
+def test_a_message_of_a_full_redis_is_taken(settings: Settings, server: Server) -> None:
+    broker.mend(redis.Transport)
+    with (
+        Connection(settings.broker) as connection,
+        Redis(unix_socket_path=str(settings.redis_socket)) as direct,
+    ):
+        received(connection, direct).ack()
+        assert direct.keys() == []
