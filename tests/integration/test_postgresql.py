@@ -5,11 +5,19 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from postgres import binaries, server
 from system import System, archive, eventually, picture
+
+from visearch.contract import ChunkPayload
+from visearch.importing import progress
+from visearch.records import Import, PlannedItem
+from visearch.store import catalogs, chunks, claims, imports, ledger
+from visearch.store.database import Database
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +98,39 @@ def test_replace_and_delete(system: System) -> None:
     assert [hit["product_id"] for hit in hits] == ["1", "0"]
     system.http.delete("/v1/catalogs/swap/products/1").raise_for_status()
     eventually(lambda: len(system.search(picture(9), "swap")["results"]) == 1, seconds=2)
+
+
+def test_cancelling_and_decoding_wait_for_each_other_in_one_order(system: System) -> None:
+    """Both touch the import and its chunks; in another order each would wait for the other."""
+    database = Database(system.settings.database)
+    with database.write() as connection:
+        catalog = catalogs.get(connection, system.create_catalog("order"))
+        common = {"mode": "upsert", "media": "zip", "source": "", "request_id": "test"}
+        record = imports.create(connection, catalog, **common)
+        items = [PlannedItem(path=str(i), product_id=str(i), position=0) for i in range(3)]
+        ledger.add_items(connection, record.pk, 0, list(enumerate(items)))
+        chunks.add(connection, record.pk, [0, 1, 2])
+        imports.start(connection, record.pk, 3)
+        chunks.send(connection, record.pk, [2])
+    message = ChunkPayload(import_id=record.id, chunk=2, attempt=1, request_id="test")
+    with database.write() as connection:
+        claim = claims.take(connection, chunks.DECODE, message, "w")
+    assert claim is not None
+    with ThreadPoolExecutor(1) as pool, database.write() as decoding:
+        progress.take_locks(decoding, record)
+        assert claim.done(decoding)
+        cancelled = pool.submit(cancel, database, record)
+        time.sleep(1)  # it waits for a lock now
+        imports.count(decoding, record.pk, searchable=1)
+        progress.advance(decoding, record.pk, system.settings)  # sends the chunks that wait
+        decoding.commit()
+        cancelled.result(30)
+    with database.read() as connection:
+        done = imports.by_id(connection, record.id)
+    assert (done.status, done.counts.searchable, done.counts.failed) == ("cancelled", 1, 2)
+    database.close()
+
+
+def cancel(database: Database, record: Import) -> None:
+    with database.write() as connection:
+        progress.cancel(connection, record)
