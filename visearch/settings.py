@@ -111,6 +111,9 @@ class Settings:
     outage_limit_s: float = _setting(
         86_400.0, "Seconds for which an import waits for a dependency before it fails."
     )
+    silence_limit_s: float = _setting(
+        30.0, "Seconds without a sign of life after which `up` restarts a process."
+    )
     ingest_memory_bytes: int = _setting(
         2048 * _MIB, "Address space of one ingest process, in bytes."
     )

@@ -20,6 +20,7 @@ from visearch.errors import DependencyUnavailable
 from visearch.settings import Settings
 from visearch.store.redis import broker, presence, queues
 from workers.context import Context
+from workers.loop import STUCK_S, Marking, turning
 from workers.roles import ROLES
 
 P = ParamSpec("P")
@@ -60,6 +61,7 @@ app.conf.update(
     beat_scheduler="workers.beat:Scheduler",
     beat_schedule={name: {"task": name, "schedule": every_s} for name, every_s in TICKS.items()},
 )
+app.steps["consumer"].add(Marking)
 context = Context(app, settings, role.name)
 _details: Callable[[], dict[str, Any]] = dict
 
@@ -160,6 +162,10 @@ def tell(details: Callable[[], dict[str, Any]]) -> None:
 
 
 def _beat() -> None:
+    if turning.is_stuck():
+        # Silence is how others notice: what this worker holds is released, and it is restarted.
+        log.error("loop_stuck", role=role.name, for_s=STUCK_S)
+        return
     health = {"queues": role.queues(settings), "troubles": background.troubles()}
     work = {"holding": _holding(), "leaving": _leaving.is_set()}
     presence.beat(context.redis, context.name, role.name, **health, **work, **_details())
@@ -178,6 +184,19 @@ def _holding() -> list[str]:
 
 _leaving = threading.Event()
 _heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
+
+
+@signals.beat_init.connect
+def _tick_of_beat(**_: Any) -> None:
+    """Let the clock have a heartbeat too: it comes with the ticks that it sends."""
+    signals.after_task_publish.connect(_ticked)
+
+
+def _ticked(**_: Any) -> None:
+    try:
+        presence.beat(context.redis, context.name.replace(role.name, "beat", 1), "beat")
+    except DependencyUnavailable as error:
+        log.warning("heartbeat_failed", error=error.detail)
 
 
 @signals.worker_shutting_down.connect

@@ -33,6 +33,10 @@ def _shard_queues(settings: Settings) -> tuple[str, ...]:
     )
 
 
+_MAINTAIN_THREADS = 1 + sum(queue == contract.MAINTAIN for queue in contract.QUEUE_OF.values())
+"""One for each task, so that reconciling goes on however long the others take, and one that takes
+up a tick of a task that still runs, and drops it."""
+
 ROLES = {
     role.name: role
     for role in (
@@ -58,7 +62,12 @@ ROLES = {
         Role("plan", _only(contract.PLAN), "prefork", lambda _: 2, ("workers.plan",)),
         # Two threads: one chunk is stored while the next is encoded.
         Role("embed", _only(contract.EMBED), "threads", lambda _: 2, ("workers.embed",)),
-        # A thread per task: reconciling goes on while a generation is built and old ones purged.
-        Role("maintain", _only(contract.MAINTAIN), "threads", lambda _: 3, ("workers.maintain",)),
+        Role(
+            "maintain",
+            _only(contract.MAINTAIN),
+            "threads",
+            lambda _: _MAINTAIN_THREADS,
+            ("workers.maintain",),
+        ),
     )
 }

@@ -29,7 +29,7 @@ def test_roles_catalogs_and_versions_are_seen(system: System) -> None:
     assert (found["serving"], found["refused"], found["target_recall"]) == (1, 0, 0.98)
     assert found["fresh_to"]
     roles = {worker["role"]: worker for worker in view(system)["workers"]}
-    assert set(roles) == {"search", "plan", "ingest", "embed", "maintain"}
+    assert set(roles) == {"search", "plan", "ingest", "embed", "maintain", "beat"}
     assert roles["search"]["queues"] == ["search"] and roles["search"]["encoder"]
     assert roles["search"]["index_generation"]["seen"] is None
     assert view(system)["versions"]["visearch"] == visearch.__version__

@@ -16,8 +16,11 @@ from collections.abc import Callable, Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from visearch.errors import first_line
+
 LOG_BYTES, LOG_FILES = 10 << 20, 3
 HEALTHY_S = 30.0
+KILL_S = 5.0
 MAX_BACKOFF_S = 30.0
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -38,9 +41,11 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._tail: deque[str] = deque(maxlen=20)
         self._restart_at, self._backoff, self._started = 0.0, 0.0, 0.0
+        self._given_up: tuple[int, str] | None = None
+        self._reader: threading.Thread | None = None
         self._log = logging.Logger(f"up.{name}")
-        path = log_folder / f"{name}.log"
-        self._log.addHandler(RotatingFileHandler(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES))
+        self._log_file = _LogFile(log_folder / f"{name}.log", tell)
+        self._log.addHandler(self._log_file)
 
     @property
     def pid(self) -> int | None:
@@ -59,29 +64,47 @@ class Child:
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
-        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
 
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None  # a pipe, asked for above
-        for raw in process.stdout:
-            line = raw.decode(errors="replace").rstrip("\n")
-            self._tail.append(line)
-            self._log.info(line)
+        with process.stdout as lines:
+            for raw in lines:
+                line = raw.decode(errors="replace").rstrip("\n")
+                self._tail.append(line)
+                self._log.info(line)
+
+    def give_up(self, pid: int, why: str) -> None:
+        """Have :meth:`watch` kill the process ``pid``, if it still is this role's.
+
+        Only this method may be called by another thread.
+        """
+        self._given_up = self._given_up or (pid, why)
 
     def watch(self) -> None:
-        """Restart the process if it has died; at once, later with growing pauses."""
+        """Restart the process if it has died or was given up; later with growing pauses."""
+        if self._given_up is not None:
+            (pid, why), self._given_up = self._given_up, None
+            if self._process is not None and self._process.pid == pid:
+                self._tell(f"{self.name} {why}; killed")
+                self.kill()
+                self.wait(KILL_S)
         if self._process is not None and self._process.poll() is not None:
-            self._note_death(self._process.returncode)
+            self._note_end(f"ended with status {self._process.returncode}")
             self.kill()
             self._process = None
         if self._process is None and time.monotonic() >= self._restart_at:
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # no memory, no processes left
+                self._note_end(f"cannot be started ({error.strerror})")
 
-    def _note_death(self, status: int) -> None:
+    def _note_end(self, what: str) -> None:
         healthy = time.monotonic() - self._started > HEALTHY_S
         self._backoff = 0.2 if healthy else min(max(0.2, self._backoff * 2), MAX_BACKOFF_S)
         self._restart_at = time.monotonic() + self._backoff
-        self._tell(f"{self.name} ended with status {status}; restarting")
+        self._tell(f"{self.name} {what}; restarting")
         if not healthy:
             self._tell("\n".join(f"    {line}" for line in [*self._tail][-5:]))
 
@@ -105,6 +128,33 @@ class Child:
         except subprocess.TimeoutExpired:
             return False
         return True
+
+    def close(self) -> None:
+        """Close the log, with the last words of a process that has ended."""
+        if self._reader is not None:
+            self._reader.join(KILL_S)
+        with contextlib.suppress(OSError):  # a full disk, which was told
+            self._log_file.close()
+
+
+class _LogFile(RotatingFileHandler):
+    """A log file whose trouble, a full disk say, is told once and stops nobody."""
+
+    def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
+        super().__init__(path, maxBytes=LOG_BYTES, backupCount=LOG_FILES, delay=True)
+        self._tell, self._trouble = tell, ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        before, self._trouble = self._trouble, ""
+        super().emit(record)
+        if self._trouble and not before:
+            self._tell(f"cannot write {self.baseFilename} ({self._trouble}); lines are lost")
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        """Note what prevented the line from being written."""
+        error = sys.exc_info()[1]
+        self._trouble = first_line(error) if error else "it is not known why"
 
 
 def _die_with_parent() -> None:

@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import httpx
@@ -17,7 +16,9 @@ import httpx
 from visearch import home_lock
 from visearch.cli import demo, doctor, redis_server
 from visearch.cli.client import Client, until
-from visearch.cli.process import Child
+from visearch.cli.pid_file import PidFile
+from visearch.cli.process import KILL_S, Child
+from visearch.cli.watchdog import Watchdog
 from visearch.contract import MAX_SHARDS
 from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.settings import Settings
@@ -49,6 +50,8 @@ class Supervisor:
             for name, role, shards in _roles(settings)
         ]
         self._web = [Child("web", [python, "-m", "web"], env, logs, tell)]
+        self._pids = PidFile(settings.home, tell)
+        self._watchdog = Watchdog(settings, redis=self._redis, web=self._web, workers=self._workers)
 
     def run(self) -> None:
         """Run until SIGINT or SIGTERM."""
@@ -62,6 +65,7 @@ class Supervisor:
                 child.start()
             self._write_pids()
             threading.Thread(target=self._announce, daemon=True, name="ready").start()
+            self._watchdog.start()
             while not self._stop.wait(0.1):
                 for child in self._all():
                     child.watch()
@@ -73,14 +77,7 @@ class Supervisor:
         yield from (*self._redis, *self._workers, *self._web)
 
     def _write_pids(self) -> None:
-        """Keep ``HOME/pids``: one ``name pid`` line per process, for operators and tests."""
-        lines = [f"{child.name} {child.pid}" for child in self._all() if child.pid]
-        path = self._settings.home / "pids"
-        text = "\n".join(lines) + "\n"
-        if not path.exists() or path.read_text() != text:
-            part = path.with_suffix(".part")
-            part.write_text(text)
-            part.replace(path)
+        self._pids.write({child.name: child.pid for child in self._all() if child.pid})
 
     def _wait_for_redis(self) -> None:
         client = connect(self._settings.redis)
@@ -120,6 +117,7 @@ class Supervisor:
 
     def _shut_down(self) -> None:
         """Web first, so that no new work arrives; then the workers; Redis last."""
+        self._watchdog.stop()
         tell("stopping; running work may take some seconds to end")
         for group in (self._web, self._workers, self._redis):
             for child in group:
@@ -129,8 +127,9 @@ class Supervisor:
                 if not child.wait(max(0.1, end - time.monotonic())):
                     tell(f"{child.name} did not stop in time; killed")
                 child.kill()
-                child.wait(5)
-        (self._settings.home / "pids").unlink(missing_ok=True)
+                child.wait(KILL_S)
+                child.close()
+        self._pids.remove()
 
 
 def _roles(settings: Settings) -> Iterator[tuple[str, str, dict[str, str]]]:
@@ -144,35 +143,27 @@ def _roles(settings: Settings) -> Iterator[tuple[str, str, dict[str, str]]]:
 
 
 def tell(line: str) -> None:
-    """Print one line for the operator at once."""
-    click.echo(line)
+    """Print one line for the operator at once.
+
+    Where nobody can be told, because a full disk or a closed terminal takes no more lines, the
+    roles go on all the same.
+    """
+    with contextlib.suppress(OSError):
+        click.echo(line)
 
 
-def _left_over(home: Path) -> list[int]:
-    """Return the processes that a killed supervisor of this home left behind."""
-    mark = f"VISEARCH_HOME={home.resolve()}".encode()
-    path, found = home / "pids", []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        pid = int(line.split()[1])
-        try:
-            ours = mark in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # gone, or another user's
-        if ours:
-            found.append(pid)
-    return found
-
-
-def _outlive_predecessor(home: Path) -> None:
+def _outlive_predecessor(pids: PidFile) -> None:
     """Wait for the processes that a killed supervisor left to end; kill those that do not."""
 
     def gone() -> bool:  # they are not our children: there is nothing to wait on
-        return not _left_over(home)
+        return not pids.left_over()
 
     try:
         until(gone, STOP_S, "The end of the former processes")
-    except VisearchError:
-        for pid in _left_over(home):
+    except VisearchError as error:
+        if error.code != "timeout":
+            raise
+        for pid in pids.left_over():
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
         until(gone, STOP_S, "The end of the killed processes")
@@ -187,7 +178,7 @@ def up(settings: Settings) -> None:
     settings.check_bind()
     home_lock.acquire(settings.home)
     try:
-        _outlive_predecessor(settings.home)
+        _outlive_predecessor(PidFile(settings.home, tell))
         doctor.require(settings)
         Database(settings.database).migrate()
         tell(f"starting in {settings.home.resolve()}; logs in {settings.home / 'logs'}")

@@ -9,7 +9,13 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
 from redis.retry import Retry
 
 from visearch.contract import REDIS_TIMEOUT_S
@@ -79,6 +85,17 @@ def seconds(told: tuple[int, int]) -> float:
 def is_full(error: Exception) -> bool:
     """Whether an error says that Redis has no memory left for what was asked."""
     return "command not allowed when used memory" in str(error)
+
+
+def lives(client: Client) -> bool:
+    """Tell whether the server answers at all, be it that its disk is full or it still loads."""
+    try:
+        client.ping()
+    except (BusyLoadingError, ResponseError):
+        return True
+    except RedisError:
+        return False
+    return True
 
 
 @contextmanager

@@ -1,0 +1,116 @@
+"""Processes that live and do nothing, and a disk that takes no file: `up` notices and goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from system import System, archive, eventually, picture
+
+from visearch.store.redis import presence
+from visearch.store.redis.client import connect
+
+ROLES = ("search", "ingest", "beat")
+
+STUCK = """
+import sys, time
+from celery import signals
+from workers import loop
+from workers.__main__ import main
+loop.STUCK_S = 2.0
+@signals.worker_ready.connect
+def get_stuck(sender, **_):
+    sender.timer.call_after(6, lambda: time.sleep(600))
+sys.argv = ["workers", "ingest"]
+main()
+"""
+"""A worker whose loop is stuck some seconds after its start."""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """A running system that loses patience soon."""
+    home = tmp_path_factory.mktemp("up") / "home"
+    running = System(home, silence_limit_s="5").start()
+    yield running
+    assert running.stop() == 0, running.output()
+
+
+def stop_group(system: System, role: str) -> int:
+    """Stop a role's processes, as if they hung; returns the pid."""
+    pid = system.pids()[role]
+    os.killpg(pid, signal.SIGSTOP)
+    return pid
+
+
+def works(system: System, name: str) -> bool:
+    """Import a picture and find it."""
+    record = system.upload(system.create_catalog(name), archive([("p.jpg", picture(1))]))
+    done = system.finish(record)
+    eventually(lambda: system.search(picture(1), name)["results"], what="a hit")
+    return bool(done["status"] == "succeeded")
+
+
+def test_workers_that_hang_are_restarted(system: System) -> None:
+    pids = {role: stop_group(system, role) for role in ROLES}
+    for role, pid in pids.items():
+        system.wait_restarted(role, pid)
+    for role in ROLES:
+        assert f"{role} has given no sign of life for " in system.output()
+    assert works(system, "workers")
+
+
+@pytest.mark.parametrize("role", ["web", "redis"])
+def test_a_server_that_hangs_is_restarted(system: System, role: str) -> None:
+    system.wait_restarted(role, stop_group(system, role))
+    assert f"{role} has given no sign of life for " in system.output()
+    eventually(system.api.ready, seconds=60, what="a system that is ready again")
+    assert works(system, role)
+
+
+def test_a_worker_whose_loop_is_stuck_falls_silent(system: System, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with out.open("wb") as log:
+        worker = subprocess.Popen([sys.executable, "-c", STUCK], env=system.env, stderr=log)
+    client = connect(system.settings.redis)
+
+    def beats() -> bool:
+        return any(f".{worker.pid}." in name for name in presence.alive(client))
+
+    try:
+        eventually(beats, seconds=60, what="a heartbeat")
+        eventually(lambda: not beats(), seconds=60, what="silence")
+        assert worker.poll() is None, out.read_text()
+        assert "loop_stuck" in out.read_text()
+    finally:
+        worker.kill()
+        worker.wait()
+        client.close()
+
+
+def test_a_pids_file_that_cannot_be_written_stops_nobody(system: System) -> None:
+    before, pids = system.pids(), system.home / "pids"
+
+    def replaced() -> bool:
+        pids.unlink(missing_ok=True)
+        with contextlib.suppress(FileExistsError):  # written again meanwhile
+            pids.mkdir()
+        return pids.is_dir()
+
+    eventually(replaced, what="a folder in the place of the file")
+    try:
+        eventually(lambda: "going on without it" in system.output(), what="a word about it")
+        os.killpg(before["plan"], signal.SIGKILL)
+        eventually(lambda: "plan ended with status -9" in system.output(), what="its restart")
+    finally:
+        pids.rmdir()
+    now = eventually(lambda: pids.exists() and system.pids(), what="the file")
+    assert system.output().count("going on without it") == 1
+    assert {role for role in now if now[role] != before[role]} == {"plan"}
+    assert works(system, "pids")

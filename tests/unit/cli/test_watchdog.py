@@ -1,0 +1,42 @@
+"""When a silence is too long: after a sign or a start, told by several looks, of one process."""
+
+from __future__ import annotations
+
+import pytest
+
+from visearch.cli.watchdog import Silence
+
+LIMIT_S, START_S = 30.0, 300.0
+
+
+def looks(silence: Silence, *seen: tuple[float, int | None, bool | None]) -> float | None:
+    """Look at these times; returns what the last look says."""
+    found = None
+    for at, pid, sign in seen:
+        found = silence.look(pid, sign, at)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seen", "too_long"),
+    [
+        (((0, 1, True), (10, 1, False), (20, 1, False), (31, 1, False)), 31),
+        (((0, 1, True), (10, 1, False), (20, 1, False), (29, 1, False)), None),
+        # The supervisor slept: one look tells nothing.
+        (((0, 1, True), (100, 1, False)), None),
+        # A sign, or a Redis that cannot be asked, begins it anew.
+        (((0, 1, True), (10, 1, False), (20, 1, True), (31, 1, False), (45, 1, False)), None),
+        (((0, 1, True), (20, 1, None), (30, 1, False), (40, 1, False), (49, 1, False)), None),
+        # One that has not answered yet may take longer, also while nobody can be asked.
+        (((0, 1, False), (100, 1, False), (200, 1, False), (299, 1, False)), None),
+        (((0, 1, False), (100, 1, False), (200, 1, False), (301, 1, False)), 301),
+        (((0, 1, None), (10, 1, False), (20, 1, False), (45, 1, False)), None),
+        # The successor starts anew.
+        (((0, 1, True), (10, 2, False), (20, 2, False), (60, 2, False)), None),
+        (((0, 1, True), (10, None, False), (20, None, False), (60, None, False)), None),
+    ],
+)
+def test_a_silence_is_too_long(
+    seen: tuple[tuple[float, int | None, bool | None], ...], too_long: float | None
+) -> None:
+    assert looks(Silence(LIMIT_S, START_S), *seen) == too_long

@@ -1,0 +1,136 @@
+"""The watchdog of ``visearch up``: notices a process that lives but does nothing any more.
+
+What each process is asked for a sign of life: Redis by PING, web by ``GET /healthz``, workers and
+``beat`` by their heartbeat in Redis, which comes only while their loop turns.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+
+from visearch.background import Loop
+from visearch.cli.process import Child
+from visearch.errors import DependencyUnavailable
+from visearch.settings import Settings
+from visearch.store.redis import presence
+from visearch.store.redis.client import connect, lives
+
+START_S = 600.0
+"""A process that has not answered yet may take so long: an encoder is exported and compiled, Redis
+reads its file."""
+
+LOOKS = 15
+"""Looks within the limit. A silence counts only after several of them: the supervisor itself may
+have been stopped meanwhile."""
+
+FEWEST_MISSED = 3
+WEB_FACTOR = 3
+"""A web server whose threads all wait for searches answers late, and a restart would not help."""
+
+
+@dataclass
+class Silence:
+    """For how long one process has given no sign of life; its successor starts anew."""
+
+    limit_s: float
+    start_s: float = START_S
+    _pid: int | None = None
+    _heard: bool = False
+    _since: float = 0.0
+    _missed: int = 0
+
+    def look(self, pid: int | None, sign: bool | None, at: float) -> float | None:
+        """Note a look at the time ``at``; returns the length of a silence that is too long.
+
+        ``sign`` is None if nobody can tell, as when Redis does not answer: the silence that
+        counts then begins anew.
+        """
+        if pid != self._pid:
+            self._pid, self._heard, self._since, self._missed = pid, False, at, 0
+        if pid is None:
+            return None
+        if sign is not False:
+            self._heard = self._heard or sign is True
+            self._since, self._missed = at, 0
+            return None
+        self._missed += 1
+        silent_s = at - self._since
+        limit_s = self.limit_s if self._heard else max(self.start_s, self.limit_s)
+        return silent_s if silent_s > limit_s and self._missed >= FEWEST_MISSED else None
+
+
+class Watchdog:
+    """Looks at the children again and again, each kind in a thread of its own."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        redis: Sequence[Child],
+        web: Sequence[Child],
+        workers: Sequence[Child],
+    ) -> None:
+        limit_s = settings.silence_limit_s
+        self._every_s, self._patience_s = limit_s / LOOKS, limit_s / FEWEST_MISSED
+        self._address = f"http://{settings.address}/healthz"
+        self._redis = connect(settings.redis)
+        self._briefly = connect(settings.redis, timeout_s=self._patience_s, retries=0)
+        self._workers = [(child, Silence(limit_s)) for child in workers]
+        self._loops = [
+            *self._loops_of(redis, limit_s, lambda: lives(self._briefly)),
+            *self._loops_of(web, WEB_FACTOR * limit_s, self._web_answers),
+            self._loop("workers", self._look_at_workers),
+        ]
+
+    def start(self) -> None:
+        """Begin to look."""
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """Take no further look."""
+        for loop in self._loops:
+            loop.stop()
+
+    def _loop(self, name: str, step: Callable[[], object]) -> Loop:
+        return Loop(f"watch-{name}", step, every_s=self._every_s, rest_first=True)
+
+    def _loops_of(
+        self, children: Sequence[Child], limit_s: float, lives: Callable[[], bool]
+    ) -> Iterator[Loop]:
+        for child in children:
+            yield self._loop(child.name, partial(_look, child, Silence(limit_s), lives))
+
+    def _look_at_workers(self) -> None:
+        pids = [child.pid for child, _ in self._workers]
+        try:
+            names = [*presence.alive(self._redis)]
+        except DependencyUnavailable:
+            names = None
+        for pid, (child, silence) in zip(pids, self._workers, strict=True):
+            mine = f"@{socket.gethostname()}.{pid}."
+            sign = None if names is None else any(mine in name for name in names)
+            _note(child, silence, pid, sign)
+
+    def _web_answers(self) -> bool:
+        try:
+            return httpx.get(self._address, timeout=self._patience_s, trust_env=False).is_success
+        except httpx.HTTPError:
+            return False
+
+
+def _look(child: Child, silence: Silence, lives: Callable[[], bool]) -> None:
+    pid = child.pid  # before the look: its successor must not pay for what it failed to say
+    _note(child, silence, pid, lives())
+
+
+def _note(child: Child, silence: Silence, pid: int | None, sign: bool | None) -> None:
+    silent_s = silence.look(pid, sign, time.monotonic())
+    if silent_s is not None and pid is not None:
+        child.give_up(pid, f"has given no sign of life for {silent_s:.0f} s")
