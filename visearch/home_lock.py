@@ -7,6 +7,7 @@ from collections import Counter
 from io import TextIOWrapper
 from pathlib import Path
 
+from visearch import private
 from visearch.errors import SettingsError
 
 _held: dict[Path, TextIOWrapper] = {}
@@ -35,7 +36,7 @@ def release(home: Path) -> None:
 
 def _lock(home: Path) -> TextIOWrapper:
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private.make_folder(home)
         file = (home / "up.lock").open("w")
     except OSError as error:
         raise SettingsError(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from visearch import private
 from visearch.contract import MAX_SHARDS
 from visearch.errors import SettingsError
 
@@ -23,6 +24,8 @@ PREFIX = "VISEARCH_"
 _MIB = 1024 * 1024
 _MAX_SOCKET_PATH = 100
 """The kernel allows a Unix socket path of 108 bytes; a deep home folder would exceed it."""
+
+_SHORTER_HOME = "set VISEARCH_HOME to a folder with a shorter path, or VISEARCH_REDIS_URL."
 
 
 def _setting(default: Any, help: str) -> Any:
@@ -154,12 +157,26 @@ class Settings:
 
     @property
     def redis_socket(self) -> Path:
-        """Unix socket of the embedded Redis."""
+        """Unix socket of the embedded Redis; for a long home, in a folder of this user's in /tmp.
+
+        Raises:
+            SettingsError: others can get into that folder, or its path is too long as well.
+        """
         path = self.home.resolve() / "redis" / "redis.sock"
         if len(os.fsencode(path)) <= _MAX_SOCKET_PATH:
             return path
+        # Not $XDG_RUNTIME_DIR: it is removed when its user logs out, and `up` may go on.
+        folder = Path(tempfile.gettempdir()) / f"visearch-{os.geteuid()}"
         name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"visearch-{name}.sock"
+        short = folder / f"{name}.sock"
+        if len(os.fsencode(short)) > _MAX_SOCKET_PATH:
+            raise SettingsError(
+                f"Neither {path} nor {short} is short enough for a Unix socket: {_SHORTER_HOME}"
+            )
+        private.own_folder(
+            folder, f"Redis would listen there for {self.home}. Remove it, or {_SHORTER_HOME}"
+        )
+        return short
 
     @property
     def blobs(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from visearch import logs
+from visearch import logs, private
 from visearch.errors import SettingsError
 from visearch.settings import Settings
 from web import create_app
@@ -50,6 +50,7 @@ def main() -> None:
         settings.check_bind()
     except SettingsError as error:
         raise SystemExit(f"visearch: {error.detail}") from error
+    private.keep()
     Server(settings).run()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+from visearch import private
 from visearch.errors import SettingsError
 from visearch.settings import Settings
 from workers.roles import ROLES
@@ -25,7 +26,8 @@ def main() -> None:
             )
     except SettingsError as error:
         raise SystemExit(f"visearch: {error.detail}") from error
-    settings.home.mkdir(parents=True, exist_ok=True)
+    private.keep()
+    private.make_folder(settings.home)
     # One thread per matrix product: queries run side by side already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ["VISEARCH_ROLE"] = "maintain" if name == BEAT else name

@@ -110,7 +110,9 @@ def test_a_pids_file_that_cannot_be_written_stops_nobody(system: System) -> None
         eventually(lambda: "plan ended with status -9" in system.output(), what="its restart")
     finally:
         pids.rmdir()
-    now = eventually(lambda: pids.exists() and system.pids(), what="the file")
+    eventually(pids.is_file, what="the file")
+    system.wait_restarted("plan", before["plan"])
+    now = system.pids()
     assert system.output().count("going on without it") == 1
     assert {role for role in now if now[role] != before[role]} == {"plan"}
     assert works(system, "pids")

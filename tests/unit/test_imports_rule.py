@@ -17,7 +17,7 @@ LONGEST_FILE = 400
 
 LEAVES = {
     "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "rules",
-    "home_lock", "scratch", "background",
+    "home_lock", "private", "scratch", "background",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
 USE_CASES = {

@@ -1,9 +1,12 @@
-"""Settings that decide who may call this server."""
+"""Settings that decide who may call this server, and where its Redis listens."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from visearch.errors import SettingsError
 from visearch.settings import Settings
 
 
@@ -26,3 +29,30 @@ def test_a_server_answers_to_addresses_and_listed_names(
     listed: str, name: str, answers: bool
 ) -> None:
     assert Settings(public_hosts=listed).answers_to(name) is answers
+
+
+def test_redis_listens_in_a_folder_of_this_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "t"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(temporary))
+    home = tmp_path / ("deep" * 40)
+    socket = Settings(home=home).redis_socket
+    assert socket.parent.parent == temporary and socket.parent.stat().st_mode & 0o777 == 0o700
+    assert Settings(home=home).redis_socket == socket
+    socket.parent.chmod(0o755)
+    with pytest.raises(SettingsError, match="is open to other users"):
+        Settings(home=home).redis  # noqa: B018
+    socket.parent.rmdir()
+    socket.parent.symlink_to(tmp_path)
+    with pytest.raises(SettingsError, match="is not a folder"):
+        Settings(home=home).redis  # noqa: B018
+
+
+def test_a_socket_that_is_too_long_everywhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / ("deep" * 40)))
+    with pytest.raises(SettingsError, match="is short enough"):
+        Settings(home=tmp_path / ("deep" * 40)).redis  # noqa: B018

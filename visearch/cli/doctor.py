@@ -15,6 +15,7 @@ from pathlib import Path
 
 from obstore.exceptions import BaseError
 
+from visearch import private
 from visearch.cli import redis_server
 from visearch.encoders.spec import resolve
 from visearch.errors import SettingsError, VisearchError, first_line
@@ -100,7 +101,7 @@ def _cpu(_: Settings) -> str:
 def _home(settings: Settings) -> str:
     home = settings.home.resolve()
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        private.make_folder(home)
         probe = home / ".probe"
         probe.write_bytes(b"")
         probe.unlink()
@@ -146,7 +147,7 @@ def _port(settings: Settings) -> str:
 
 def _redis(settings: Settings) -> str:
     if not settings.redis_url:
-        return f"embedded, {redis_server.find_binary()}"
+        return f"embedded, {redis_server.find_binary()} on {settings.redis_socket}"
     try:
         ahead_s = time.time() - server_time(connect(settings.redis_url))
     except ValueError as error:

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from pathlib import Path
 
+from visearch import private
 from visearch.errors import SettingsError
 from visearch.settings import Settings
 
@@ -35,7 +36,7 @@ def command(settings: Settings) -> list[str]:
     append-only file, synced once a second.
     """
     folder = settings.home.resolve() / "redis"
-    folder.mkdir(parents=True, exist_ok=True)
+    private.make_folder(folder)
     options = {
         "port": "0",
         "unixsocket": str(settings.redis_socket),

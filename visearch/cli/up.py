@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import click
 import httpx
 
-from visearch import home_lock
+from visearch import home_lock, private
 from visearch.cli import demo, doctor, redis_server
 from visearch.cli.client import Client, until
 from visearch.cli.pid_file import PidFile
@@ -38,7 +38,7 @@ class Supervisor:
         self._settings = settings
         self._stop = threading.Event()
         logs = settings.home / "logs"
-        logs.mkdir(parents=True, exist_ok=True)
+        private.make_folder(logs)
         env = {**os.environ, **settings.environ(), "PYTHONUNBUFFERED": "1"}
         self._redis: list[Child] = []
         if not settings.redis_url:
@@ -176,8 +176,11 @@ def up(settings: Settings) -> None:
         SettingsError: the machine or a setting does not allow the start.
     """
     settings.check_bind()
+    private.keep()
     home_lock.acquire(settings.home)
     try:
+        if private.close_folder(settings.home):
+            tell(f"{settings.home.resolve()} was open to other users; now it is this user's own")
         _outlive_predecessor(PidFile(settings.home, tell))
         doctor.require(settings)
         Database(settings.database).migrate()

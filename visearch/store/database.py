@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
+from visearch import private
 from visearch.errors import (
     Conflict,
     DependencyBroken,
@@ -78,7 +80,7 @@ class Database:
             self.url = self.url.set(drivername="postgresql+psycopg")
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            private.make_folder(Path(self.url.database).parent)
         options: dict[str, Any] = {}
         if not self.is_sqlite:
             options = {"pool_pre_ping": True, "connect_args": dict(_POSTGRESQL_OPTIONS)}
@@ -86,6 +88,7 @@ class Database:
             self.url, pool_size=20, max_overflow=20, pool_timeout=POOL_TIMEOUT_S, **options
         )
         if self.is_sqlite:
+            event.listen(self._engine, "do_connect", _make_private)
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
 
@@ -223,6 +226,13 @@ def _fault(error: DBAPIError) -> VisearchError | None:
     if state is not None and not state.startswith(_POSTGRESQL_PASSING):
         return DependencyBroken(f"The database cannot be used: {reason}.")
     return DependencyUnavailable(f"The database does not answer: {reason}.", "database")
+
+
+def _make_private(_dialect: object, _record: object, path: list[str], _options: object) -> None:
+    """Make the file before SQLite does, for this user only; its ``-wal`` and ``-shm`` follow it."""
+    if path[0] != ":memory:":
+        with contextlib.suppress(OSError):  # SQLite fails too, and its error is translated
+            private.create_file(Path(path[0]))
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
