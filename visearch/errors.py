@@ -25,6 +25,7 @@
     │   └── EncoderMismatch      vectors of two encoders would be compared
     ├── GenerationCorrupt        an index generation fails its checks
     ├── BlobDamaged              a blob is not what its name says
+    ├── BackupDamaged            a backup is not what was written
     ├── SearchExpired            no answer before the deadline
     ├── TooSlow                  the database needs longer for this than it may take
     ├── Overloaded               too much is waiting; retry later
@@ -210,6 +211,12 @@ class BlobDamaged(VisearchError):
     """A blob's content does not have the digest that is its name."""
 
     code = "blob_damaged"
+
+
+class BackupDamaged(VisearchError):
+    """A backup fails its checks and must not be restored."""
+
+    code = "backup_damaged"
 
 
 class SearchExpired(VisearchError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from visearch import private
 from visearch.errors import SettingsError
 
+NAME = "up.lock"
 _held: dict[Path, TextIOWrapper] = {}
 _users: Counter[Path] = Counter()
 
@@ -37,7 +38,7 @@ def release(home: Path) -> None:
 def _lock(home: Path) -> TextIOWrapper:
     try:
         private.make_folder(home)
-        file = (home / "up.lock").open("w")
+        file = (home / NAME).open("w")
     except OSError as error:
         raise SettingsError(
             f"Cannot write to {home} ({error.strerror}). Fix its permissions or set VISEARCH_HOME."

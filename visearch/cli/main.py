@@ -12,6 +12,7 @@ from rich.table import Table
 
 from visearch import __version__
 from visearch.archives import sniff
+from visearch.cli.backup import backup, restore
 from visearch.cli.client import Client, Record
 from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json, progress
 from visearch.cli.evaluate import evaluate
@@ -247,6 +248,8 @@ def train(
         )
 
 
+main.add_command(backup)
+main.add_command(restore)
 main.add_command(evaluate)
 main.add_command(quantize)
 main.add_command(weights)

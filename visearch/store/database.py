@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -160,14 +161,24 @@ class Database:
                 driver.set_progress_handler(None, 0)
 
     def migrate(self) -> None:
-        """Bring the schema to the newest version (Alembic ``upgrade head``)."""
+        """Bring the schema to the newest version (Alembic ``upgrade head``).
+
+        Raises:
+            SettingsError: the database was written by a newer version.
+        """
         config = Config()
         config.set_main_option("script_location", str(MIGRATIONS))
         config.set_main_option("sqlalchemy.url", "set-by-connection")
         with self.write() as connection:
             self._migrate_alone(connection)
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise SettingsError(
+                    f"The database is of another, newer visearch: {first_line(error)}. "
+                    "Install that version."
+                ) from error
 
     def _migrate_alone(self, connection: sa.Connection) -> None:
         """Hold off another process that migrates; SQLite does so by itself."""
@@ -175,6 +186,25 @@ class Database:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+
+    def copy_to(self, path: Path) -> None:
+        """Write the database as it stands to a new file at ``path``, while others go on; SQLite's.
+
+        Raises:
+            DependencyUnavailable: the database does not answer.
+            DependencyBroken: it is damaged.
+        """
+        private.create_file(path)
+        with self.read() as connection, contextlib.closing(sqlite3.connect(path)) as target:
+            source = connection.connection.driver_connection
+            assert isinstance(source, sqlite3.Connection)
+            try:
+                source.backup(target)  # in one step: nobody writes between two
+                found = target.execute("PRAGMA quick_check(1)").fetchone()[0]
+            except sqlite3.Error as error:
+                raise DependencyBroken(f"The database cannot be copied: {error}.") from error
+        if found != "ok":
+            raise DependencyBroken(f"The database is damaged: {found}.")
 
     def ping(self) -> None:
         """Run the smallest query; raises DependencyUnavailable or DependencyBroken if it fails."""
@@ -190,6 +220,23 @@ class Database:
     def close(self) -> None:
         """Close pooled connections."""
         self._engine.dispose()
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of the SQLite database at ``url``; None if it is another database.
+
+    Raises:
+        SettingsError: the URL names no database.
+    """
+    try:
+        named = sa.make_url(url)
+    except ArgumentError as error:
+        raise SettingsError(
+            f"VISEARCH_DATABASE_URL cannot be used: {first_line(error)}. Correct it."
+        ) from error
+    if named.get_backend_name() != "sqlite" or not named.database:
+        return None
+    return Path(named.database)
 
 
 def check_url(url: str) -> None:

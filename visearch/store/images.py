@@ -34,6 +34,24 @@ class Pictured(NamedTuple):
     attributes: Attributes
 
 
+def one_stored(connection: sa.Connection, catalog: Catalog) -> tuple[str, str] | None:
+    """Return the digest of a live picture that can be found, and its product's id."""
+    query = (
+        sa.select(images.c.sha256, products.c.external_id)
+        .join(products, products.c.pk == images.c.product_pk)
+        .join(embeddings, embeddings.c.image_pk == images.c.pk)
+        .where(
+            images.c.catalog_pk == catalog.pk,
+            images.c.removed.is_(None),
+            embeddings.c.fingerprint == catalog.fingerprint,
+            embeddings.c.segment.is_not(None),
+        )
+        .limit(1)
+    )
+    row = connection.execute(query).first()
+    return None if row is None else (row.sha256, row.external_id)
+
+
 def insert(
     connection: sa.Connection,
     catalog_pk: int,

@@ -1,0 +1,58 @@
+"""The blobs that the rows name: what a copy of the database needs beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from visearch.records import ACTIVE
+from visearch.store.imports import PRODUCTS
+from visearch.store.schema import catalogs, embeddings, generations, images, import_items, imports
+
+_ROWS = 10_000
+
+
+def digests(connection: sa.Connection) -> Iterator[str]:
+    """Yield ``folder/<sha256>`` of each picture, thumbnail and segment that can be found.
+
+    And of the pictures of products whose import goes on.
+    """
+    live = (images.c.removed.is_(None), catalogs.c.deleted_at.is_(None))
+    mine = catalogs.c.pk == images.c.catalog_pk
+    segments = (
+        sa.select(embeddings.c.segment)
+        .join(images, images.c.pk == embeddings.c.image_pk)
+        .join(catalogs, mine)
+        .where(*live, embeddings.c.segment.is_not(None))
+    )
+    stored = sa.select(images.c.sha256).join(catalogs, mine).where(*live)
+    thumbnails = sa.select(images.c.thumbnail).join(catalogs, mine).where(*live)
+    coming = (
+        sa.select(import_items.c.locator["blob"].as_string())
+        .join(imports, imports.c.pk == import_items.c.import_pk)
+        .where(imports.c.status.in_(ACTIVE), imports.c.media == PRODUCTS)
+    )
+    for folder, query in (
+        ("segments", segments.distinct()),
+        ("pictures", stored.union(coming)),
+        ("thumbnails", thumbnails.distinct()),
+    ):
+        found = connection.execute(query.execution_options(yield_per=_ROWS))
+        yield from (f"{folder}/{digest}" for digest in found.scalars())
+
+
+def generation_shards(connection: sa.Connection, format: int) -> dict[str, int]:
+    """Return the published generations of a layout, and into how many shards each is cut."""
+    query = (
+        sa.select(generations.c.id, catalogs.c.shards)
+        .join(catalogs, catalogs.c.pk == generations.c.catalog_pk)
+        .where(catalogs.c.deleted_at.is_(None), generations.c.format == format)
+    )
+    return {row.id: row.shards for row in connection.execute(query)}
+
+
+def uploads(connection: sa.Connection) -> list[str]:
+    """Return the uploaded files of the imports that go on."""
+    query = sa.select(imports.c.source).where(imports.c.status.in_(ACTIVE), imports.c.source != "")
+    return list(connection.execute(query).scalars())
