@@ -186,19 +186,6 @@ _leaving = threading.Event()
 _heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
 
 
-@signals.beat_init.connect
-def _tick_of_beat(**_: Any) -> None:
-    """Let the clock have a heartbeat too: it comes with the ticks that it sends."""
-    signals.after_task_publish.connect(_ticked)
-
-
-def _ticked(**_: Any) -> None:
-    try:
-        presence.beat(context.redis, context.name.replace(role.name, "beat", 1), "beat")
-    except DependencyUnavailable as error:
-        log.warning("heartbeat_failed", error=error.detail)
-
-
 @signals.worker_shutting_down.connect
 def _begin_to_leave(**_: Any) -> None:
     """Let the next beats say so: work that is then cut off has not failed by itself."""

@@ -8,17 +8,28 @@ import structlog
 from celery.beat import PersistentScheduler, ScheduleEntry
 
 from visearch.contract import MAINTAIN, QUEUE_OF
+from visearch.errors import DependencyUnavailable
+from visearch.store.redis import presence
 from visearch.store.redis.client import answering
 from workers.app import context
 
 log = structlog.get_logger(__name__)
 
+BEAT = "beat"
 FEW = 8
 """Messages in a queue, beyond which its worker is too busy, or away, to be sent a tick."""
 
 
 class Scheduler(PersistentScheduler):
-    """Celery's scheduler, which leaves a tick out while its queue is long."""
+    """Celery's scheduler, which leaves a tick out while its queue is long, and has a heartbeat."""
+
+    def tick(self, *args: Any, **kwargs: Any) -> Any:
+        """Send what is due, and say that this clock goes."""
+        try:
+            presence.beat(context.redis, context.name.replace(context.role, BEAT, 1), BEAT)
+        except DependencyUnavailable as error:
+            log.warning("heartbeat_failed", error=error.detail)
+        return super().tick(*args, **kwargs)
 
     def apply_async(
         self, entry: ScheduleEntry, producer: Any = None, advance: bool = True, **kwargs: Any

@@ -43,6 +43,7 @@ class Attacked:
     def __init__(self, home: Path) -> None:
         # One change is enough for a build; each catalog here gets a tree.
         settings = {"compact_min": "1", "compact_ratio": "0.000001", "brute_force_limit": "256"}
+        settings["silence_limit_s"] = "3600"  # the clock is stopped for a while
         self.system = System(home, **settings).start()
         self.settings = Settings(home=home)
         self.database = Database(self.settings.database)

@@ -80,10 +80,9 @@ class Watchdog:
         self._every_s, self._patience_s = limit_s / LOOKS, limit_s / FEWEST_MISSED
         self._address = f"http://{settings.address}/healthz"
         self._redis = connect(settings.redis)
-        self._briefly = connect(settings.redis, timeout_s=self._patience_s, retries=0)
         self._workers = [(child, Silence(limit_s)) for child in workers]
         self._loops = [
-            *self._loops_of(redis, limit_s, lambda: lives(self._briefly)),
+            *self._loops_of(redis, limit_s, lambda: lives(self._redis)),
             *self._loops_of(web, WEB_FACTOR * limit_s, self._web_answers),
             self._loop("workers", self._look_at_workers),
         ]

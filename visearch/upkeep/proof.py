@@ -40,7 +40,7 @@ def search_each(settings: Settings, open_encoder: OpenEncoder) -> list[Proof]:
     backend = LoneBackend(settings, _send_nothing)
 
     def embed(
-        catalog: Catalog, pixels: npt.NDArray[np.uint8], _within_s: float
+        catalog: Catalog, pixels: npt.NDArray[np.uint8], _clock: Clock
     ) -> npt.NDArray[np.float32]:
         return np.asarray(open_encoder(catalog.encoder).embed_pixels(pixels[None])[0])
 
