@@ -15,7 +15,7 @@ from visearch.ids import new_id
 from visearch.importing import planning, progress
 from visearch.importing.decode import decode_chunk
 from visearch.records import Import
-from visearch.store import catalogs, chunks, claims, ledger, schema
+from visearch.store import catalogs, chunks, claims, ledger, outbox, schema
 from visearch.store.claims import Claim
 from visearch.store.redis import presence
 from visearch.store.redis.client import connect
@@ -227,6 +227,16 @@ def test_a_queue_that_is_away_fails_nobody(manual: ManualSystem) -> None:
     assert manual.backend.flush() == 1
     manual.drain()
     assert manual.read(record).status == "succeeded"
+
+
+def test_a_message_of_another_version_blocks_no_other(manual: ManualSystem) -> None:
+    with manual.database.write() as connection:
+        outbox.add(connection, "visearch.of_the_future", {"what": "ever"})
+    record = manual.accept(manual.catalog("c"), files(3))
+    manual.drain()
+    assert manual.read(record).status == "succeeded"
+    with manual.database.read() as connection:
+        assert outbox.unknown(connection) == 1
 
 
 def test_a_purge_removes_what_killed_processes_left(

@@ -16,7 +16,7 @@ from visearch.backend import Backend
 from visearch.contract import EMBED, INGEST, PLAN, plan_name
 from visearch.importing import progress
 from visearch.records import Import
-from visearch.store import chunks, claims, imports
+from visearch.store import chunks, claims, imports, outbox
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,7 @@ class Reconciler:
 
     def __init__(self) -> None:
         self._ages = Ages()
+        self._told = False
 
     def look(
         self,
@@ -93,7 +94,16 @@ class Reconciler:
         self._resend_lost(backend, queue_depth)
         self._plan_again(backend, alive, queue_depth)
         _end_waiting(backend)
+        self._tell_unknown(backend)
         backend.flush()
+
+    def _tell_unknown(self, backend: Backend) -> None:
+        """Say once that the outbox holds what only another version of visearch can send."""
+        with backend.database.read() as connection:
+            unknown = outbox.unknown(connection)
+        if unknown and not self._told:
+            log.error("outbox_unknown_tasks", messages=unknown)
+        self._told = unknown > 0
 
     def _give_back_lost(self, backend: Backend, alive: Mapping[str, Mapping[str, Any]]) -> None:
         """Give back the claims that their workers hold no more, or have held for too long."""

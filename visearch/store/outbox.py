@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from visearch.contract import QUEUE_OF
 from visearch.store.database import Database
 from visearch.store.schema import outbox
 
@@ -35,15 +36,25 @@ def add(connection: sa.Connection, task: str, *payloads: Mapping[str, Any]) -> N
     connection.execute(sa.insert(outbox), rows)
 
 
+def unknown(connection: sa.Connection) -> int:
+    """Count the messages of tasks that this version does not know."""
+    query = sa.select(sa.func.count()).where(outbox.c.task.not_in(QUEUE_OF))
+    return connection.execute(query).scalar_one()
+
+
 def flush(database: Database, send: Send) -> int:
     """Send the waiting messages, oldest first; returns how many were sent.
+
+    Messages of tasks that this version does not know are left for the one that wrote them.
 
     Raises whatever ``send`` raises; the messages that were not sent stay.
     """
     sent: list[int] = []
     with database.read() as connection:
-        query = sa.select(outbox).order_by(outbox.c.pk).limit(BATCH)
-        rows = connection.execute(query).all()
+        known = outbox.c.task.in_(QUEUE_OF)
+        rows = connection.execute(
+            sa.select(outbox).where(known).order_by(outbox.c.pk).limit(BATCH)
+        ).all()
     try:
         for row in rows:
             send(row.task, row.payload)
