@@ -12,6 +12,9 @@ import structlog
 
 from visearch import contract
 from visearch.errors import DependencyUnavailable, Overloaded
+from visearch.images import Limits
+from visearch.images.decoders.pool import DecoderPool
+from visearch.images.order import Decoders, DecodersHere
 from visearch.settings import Settings
 from visearch.store import outbox
 from visearch.store.blobs import Blobs
@@ -41,7 +44,7 @@ class _once(cached_property[T]):  # noqa: N801  (used as a decorator)
 
 
 class Backend:
-    """Settings, database, blobs, Redis and the queue of one process; each opened on first use."""
+    """The adapters of one process and its settings; each is opened on first use."""
 
     def __init__(self, settings: Settings, send: Send) -> None:
         self.settings, self.send = settings, send
@@ -68,6 +71,11 @@ class Backend:
         """The search jobs."""
         return SearchJobs(self.redis, self.settings, self.send)
 
+    @_once
+    def decoders(self) -> Decoders:
+        """The decoders of strangers' pictures."""
+        return DecoderPool.of(self.settings)
+
     def announce(self, catalog_pk: int) -> None:
         """Tell the search workers that a catalog has changed."""
         presence.announce_change(self.redis, catalog_pk)
@@ -90,13 +98,18 @@ class Backend:
         behalf.
         """
         self._opening = threading.RLock()  # the parent may have held it
-        for name in ("database", "blobs", "redis", "jobs"):
+        for name in ("database", "blobs", "redis", "jobs", "decoders"):
             if name in self.__dict__:
                 self._inherited.append(self.__dict__.pop(name))
 
 
 class LoneBackend(Backend):
     """The backend of a process that serves its catalogs alone: there is nobody to tell."""
+
+    @_once
+    def decoders(self) -> Decoders:
+        """The process itself decodes."""
+        return DecodersHere(Limits.of(self.settings))
 
     def announce(self, catalog_pk: int) -> None:
         """Do nothing: the only index there is looks for itself."""

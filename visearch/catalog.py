@@ -8,7 +8,8 @@
             print(hit.score, hit.product_id, hit.title)
 
 It runs the same use cases as the workers, on the same tables and blobs; a queue of its
-own takes the place of Redis.
+own takes the place of Redis. Pictures are decoded in this process: one that meets a flaw in a
+decoder may end it, and one that is large takes its memory. A server decodes in others.
 """
 
 from __future__ import annotations

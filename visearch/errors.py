@@ -10,7 +10,9 @@
     ├── ImageError               one picture cannot be used
     │   ├── UnsupportedImage     not one of the accepted formats
     │   ├── ImageTooLarge        bytes, pixels or a side above the limit
-    │   └── ImageCorrupt         truncated or broken
+    │   ├── ImageCorrupt         truncated or broken
+    │   ├── DecoderCrashed       it ended the process that decoded it
+    │   └── DecodeTimeout        it takes longer to decode than a picture may
     ├── ReplaceIncomplete        a file that replaces a catalog does not say all that is to stay
     ├── ArchiveError             an uploaded file cannot be read as a catalog
     │   ├── UnsupportedArchive   not a zip or an uncompressed tar
@@ -137,6 +139,18 @@ class ImageCorrupt(ImageError):
     """The picture is truncated or broken."""
 
     code = "image_corrupt"
+
+
+class DecoderCrashed(ImageError):
+    """The picture ended the process that decoded it."""
+
+    code = "decode_crashed"
+
+
+class DecodeTimeout(ImageError):
+    """The picture takes longer to decode than one picture may."""
+
+    code = "decode_timeout"
 
 
 class ArchiveError(VisearchError):

@@ -120,6 +120,17 @@ class Settings:
     ingest_memory_bytes: int = _setting(
         2048 * _MIB, "Address space of one ingest process, in bytes."
     )
+    decoders: int = _setting(
+        0,
+        "Processes in which a search or embed worker decodes pictures; 0 is one per core, "
+        "at most 8.",
+    )
+    decoder_memory_bytes: int = _setting(
+        1536 * _MIB, "Address space of one of these processes, in bytes."
+    )
+    decode_timeout_s: float = _setting(
+        10.0, "Seconds that one of these processes may take for one picture."
+    )
     brute_force_limit: int = _setting(
         20_000, "Vectors up to which a search scores every one; above it, a tree is built."
     )

@@ -26,6 +26,8 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.UnsupportedImage: 415,
     errors.ImageTooLarge: 413,
     errors.ImageCorrupt: 422,
+    errors.DecoderCrashed: 422,
+    errors.DecodeTimeout: 422,
     errors.UnsupportedArchive: 415,
     errors.ArchiveTooLarge: 413,
     errors.ArchiveCorrupt: 422,

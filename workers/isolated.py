@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import resource
-import signal
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,26 +12,23 @@ from celery import Task, signals
 from celery.worker import state
 from celery.worker.request import Request
 
+from visearch import confine
 from visearch.errors import VisearchError
 from workers.app import context
 
 log = structlog.get_logger(__name__)
-_PR_SET_PDEATHSIG = 1
 
 
 @signals.worker_process_init.connect
 def _die_with_parent(**_: Any) -> None:
     """Leave no orphan when the parent is killed: it would wait for work for ever."""
-    prctl = getattr(ctypes.CDLL(None), "prctl", None)
-    if prctl is not None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    confine.die_with_parent()
 
 
 @signals.worker_process_init.connect
 def _limit_memory(**_: Any) -> None:
     """Let one process fail rather than the machine: an allocation above the limit raises."""
-    limit = context.settings.ingest_memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    confine.limit_memory(context.settings.ingest_memory_bytes)
 
 
 class _Request(Request):

@@ -63,6 +63,7 @@ class Searching:
 @at_start
 def searching() -> Searching:
     """The role's state: the default encoder is compiled, every index loaded and kept fresh."""
+    context.decoders.start()
     made = Searching()
     fingerprint = made.encoders.get(context.settings.encoder).fingerprint
     made.indexes.refresh()

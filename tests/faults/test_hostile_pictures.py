@@ -9,55 +9,33 @@ from typing import Any
 
 import psutil
 import pytest
+import vulnerable
 from ledgers import query
 from system import System, archive, picture
+from vulnerable import EATS, HANGS, KILLS
 
-KILLS, HANGS, EATS = b"visearch-test-kills", b"visearch-test-hangs", b"visearch-test-eats-memory"
-DECODE_LIMIT_S = 8
+DECODE_LIMIT_S, SEARCH_DECODE_LIMIT_S = 8, 2
 
-# Pillow has no bug at hand that crashes or hangs it, so every Python of the system under
-# test gets a decoder that falls over marked pictures as a vulnerable one would.
-VULNERABLE = f"""
-import sys
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import PathFinder
+IMPATIENT = f"""
 
-
-def _decode(original, data, *arguments, **options):
-    import os, signal, time
-    if {KILLS!r} in data:
-        os.kill(os.getpid(), signal.SIGKILL)
-    while {HANGS!r} in data:
-        time.sleep(1)  # hang, as a decoder may, until the time limit kills it
-    if {EATS!r} in data:
-        raise MemoryError
-    return original(data, *arguments, **options)
-
-
-class _Patch(MetaPathFinder):
+class _Impatient(MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
-        if name not in ("visearch.importing.decode", "workers.ingest"):
+        if name != "workers.ingest":
             return None
         spec = PathFinder.find_spec(name, path, target)
-        execute = spec.loader.exec_module
 
         def exec_module(module):
-            if name == "workers.ingest":
-                source = spec.loader.get_source(name)
-                line = "DECODE_LIMIT_S = 60\\n"
-                assert source.count(line) == 1, "the limit has moved; adapt this test"
-                source = source.replace(line, "DECODE_LIMIT_S = {DECODE_LIMIT_S}\\n")
-                exec(compile(source, spec.origin, "exec"), module.__dict__)
-                return
-            execute(module)
-            original = module.decode
-            module.decode = lambda *a, **k: _decode(original, *a, **k)
+            source = spec.loader.get_source(name)
+            line = "DECODE_LIMIT_S = 60\\n"
+            assert source.count(line) == 1, "the limit has moved; adapt this test"
+            source = source.replace(line, "DECODE_LIMIT_S = {DECODE_LIMIT_S}\\n")
+            exec(compile(source, spec.origin, "exec"), module.__dict__)
 
         spec.loader.exec_module = exec_module
         return spec
 
 
-sys.meta_path.insert(0, _Patch())
+sys.meta_path.insert(0, _Impatient())
 """
 
 
@@ -65,10 +43,10 @@ sys.meta_path.insert(0, _Patch())
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system with a vulnerable decoder and little time for it."""
     folder = tmp_path_factory.mktemp("hostile")
-    (folder / "patch").mkdir()
-    (folder / "patch" / "sitecustomize.py").write_text(VULNERABLE)
-    running = System(folder / "home", chunk_items="16")
-    paths = [str(folder / "patch"), running.env.get("PYTHONPATH", "")]
+    limit = str(SEARCH_DECODE_LIMIT_S)
+    running = System(folder / "home", chunk_items="16", decode_timeout_s=limit)
+    patch = vulnerable.write(folder / "patch", IMPATIENT)
+    paths = [patch, running.env.get("PYTHONPATH", "")]
     running.env["PYTHONPATH"] = ":".join(filter(None, paths))
     running.start()
     yield running

@@ -17,7 +17,7 @@ LONGEST_FILE = 400
 
 LEAVES = {
     "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "rules",
-    "home_lock", "private", "scratch", "background",
+    "home_lock", "private", "scratch", "background", "confine",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "encoders", "index", "store"}
 USE_CASES = {
@@ -201,3 +201,14 @@ def test_a_worker_that_forks_loads_no_model(tmp_path: Path, role: str) -> None:
     never = ("jax", "flax", "scann", "optax", "flask", "web", "visearch.encoders.encoder")
     assert loaded_after(code, never, tmp_path, VISEARCH_ROLE=role) == []
     assert loaded_after(code, ("celery",), tmp_path, VISEARCH_ROLE=role) == ["celery"]
+
+
+def test_a_decoder_loads_only_what_decoding_needs(tmp_path: Path) -> None:
+    """Less to start, and less that a picture which takes it over finds there."""
+    code = "import visearch.images.decoders.child\n"
+    never = ("jax", "flax", "scann", "sqlalchemy", "redis", "celery", "pydantic", "structlog")
+    assert loaded_after(code, never, tmp_path) == []
+    needed = ("visearch.images", *(f"visearch.{leaf}" for leaf in LEAVES))
+    loaded = loaded_after(code, tuple(sources()), tmp_path)
+    assert "visearch.images.order" in loaded
+    assert [name for name in loaded if name != "visearch" and not inside(name, needed)] == []

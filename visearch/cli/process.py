@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import os
 import signal
@@ -13,17 +12,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from visearch.confine import die_with_parent
 from visearch.errors import first_line
 
 LOG_BYTES, LOG_FILES = 10 << 20, 3
 HEALTHY_S = 30.0
 KILL_S = 5.0
 MAX_BACKOFF_S = 30.0
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
 class Child:
@@ -62,7 +61,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=partial(die_with_parent, signal.SIGTERM),
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
         self._reader.start()
@@ -155,9 +154,3 @@ class _LogFile(RotatingFileHandler):
         """Note what prevented the line from being written."""
         error = sys.exc_info()[1]
         self._trouble = first_line(error) if error else "it is not known why"
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to stop this process when the supervisor is killed."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -13,7 +13,7 @@ from typing import Any
 
 from PIL import Image
 
-from visearch.errors import ImageCorrupt, ImageTooLarge, UnsupportedImage, amount, excess
+from visearch.errors import ImageCorrupt, ImageTooLarge, UnsupportedImage, excess
 
 # What Pillow's parsers raise on unexpected bytes. Not simply `Exception`: a worker's soft
 # time limit is an Exception too, and must not be mistaken for a bad file.
@@ -65,10 +65,7 @@ def typed_errors(name: str, max_pixels: int) -> Iterator[None]:
             "Send a smaller copy."
         ) from error
     except MemoryError as error:
-        raise ImageTooLarge(
-            "The picture needs more memory than one picture may use. Send a copy with fewer "
-            f"than {amount(max_pixels, 'pixels')}."
-        ) from error
+        raise out_of_memory() from error
     except PILLOW_ERRORS as error:
         if isinstance(error, NotImplementedError) or _VARIANT.search(str(error)):
             raise UnsupportedImage(
@@ -79,6 +76,13 @@ def typed_errors(name: str, max_pixels: int) -> Iterator[None]:
             f"The {name} file is truncated or broken ({_reason(error)}). Export it again "
             "from its source and send the new file."
         ) from error
+
+
+def out_of_memory() -> ImageTooLarge:
+    """Return the error of a picture that takes more memory than its process may use."""
+    return ImageTooLarge(
+        "The picture needs more memory to be decoded than one picture may use. Send a smaller copy."
+    )
 
 
 def _reason(error: Exception) -> str:

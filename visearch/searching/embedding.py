@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +10,7 @@ import numpy.typing as npt
 from visearch.backend import Backend
 from visearch.encoders.spec import require_same_encoder, resolve
 from visearch.errors import DependencyUnavailable, InvalidRequest, SearchExpired
-from visearch.images import Limits, crop_box, decode
-from visearch.images.denoise import denoised
+from visearch.images.order import Order, Pixels
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.searches import SearchQuery
@@ -22,22 +19,17 @@ from visearch.store import changes, segments
 
 Vector = npt.NDArray[np.float32]
 
-Embed = Callable[[Catalog, npt.NDArray[np.uint8], Clock], Vector]
+Embed = Callable[[Catalog, Pixels, Clock], Vector]
 """``embed(catalog, pixels uint8 [size, size, 3], time it may take)`` → unit float32 [d]; may batch
 callers.
 """
 
-CONCURRENT_DECODES = 2
-"""A picture of 64 Mpx takes up to 0.8 GB while it is decoded; this bounds the sum."""
-
 
 class QueryEmbedder:
-    """Turns queries into vectors, a few pictures at a time."""
+    """Turns queries into vectors. What is a stranger's goes to the decoders."""
 
     def __init__(self, backend: Backend, embed: Embed) -> None:
         self._backend, self._embed = backend, embed
-        self._limits = Limits.of(backend.settings)
-        self._decoding = threading.BoundedSemaphore(CONCURRENT_DECODES)
 
     def vector(
         self, query: SearchQuery, picture: bytes | None, catalog: Catalog, clock: Clock
@@ -78,23 +70,16 @@ class QueryEmbedder:
     ) -> Vector:
         spec = resolve(catalog.encoder)
         require_same_encoder(catalog, spec.fingerprint)
-        with clock.part("decode"), self._turn_to_decode(clock):
-            # With a box the cut decides how many pixels are needed: decode in full.
-            at_least = None if query.box else spec.preprocess.at_least
-            image = decode(picture, self._limits, at_least=at_least)
-            if query.box:
-                image = crop_box(image, query.box)
-            if self._backend.settings.denoise_queries:
-                image = denoised(image)
-            pixels = spec.preprocess.pixels(image)
+        order = Order(
+            preprocess=spec.preprocess,
+            box=query.box,
+            denoise=self._backend.settings.denoise_queries,
+        )
+        with clock.part("decode"):
+            try:
+                pixels = self._backend.decoders.pixels(picture, order, clock.left())
+            except TimeoutError as error:
+                detail = "The picture, or those before it, was being decoded until the deadline."
+                raise SearchExpired(detail) from error
         with clock.part("encode"):
             return self._embed(catalog, pixels, clock)
-
-    @contextmanager
-    def _turn_to_decode(self, clock: Clock) -> Iterator[None]:
-        if not self._decoding.acquire(timeout=clock.left()):
-            raise SearchExpired("Other pictures were being decoded until the deadline.")
-        try:
-            yield
-        finally:
-            self._decoding.release()
