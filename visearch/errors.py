@@ -3,6 +3,8 @@
     VisearchError
     ├── SettingsError            a setting, or this machine, prevents the start
     ├── InvalidRequest           the caller's input breaks a documented rule
+    ├── PayloadTooLarge          the body of a request is above the limit of its route
+    ├── RequestTimeout           the body of a request comes too slowly
     ├── Forbidden                the caller may not do this
     ├── NotFound                 no such catalog, product, import or search
     ├── Gone                     it existed; its retention is over
@@ -87,6 +89,18 @@ class InvalidRequest(VisearchError):
     def __init__(self, detail: str, fields: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
         self.fields = fields
+
+
+class PayloadTooLarge(VisearchError):
+    """The body of a request is above the limit of its route."""
+
+    code = "payload_too_large"
+
+
+class RequestTimeout(VisearchError):
+    """The body of a request comes too slowly to wait for it."""
+
+    code = "request_timeout"
 
 
 class Forbidden(VisearchError):

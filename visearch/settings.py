@@ -99,6 +99,15 @@ class Settings:
     shard_deadline_s: float = _setting(1.0, "Seconds a search waits for answers from shards.")
     ingest_processes: int = _setting(2, "Processes in one ingest worker.")
     web_threads: int = _setting(32, "Threads in the web server.")
+    web_connections: int = _setting(
+        1000, "Most connections to the web server; beyond it, the one that waits longest is closed."
+    )
+    web_patience_s: float = _setting(
+        30.0, "Seconds for a request's head; after so many below 8 kB a second, a client is left."
+    )
+    web_uploads: int = _setting(
+        4, "Most import files that the web server receives at a time; beyond it, new ones get 503."
+    )
     chunk_items: int = _setting(64, "Pictures in one ingest or embed task.")
     import_window: int = _setting(12, "Most chunks of one import in flight at a time.")
     max_attempts: int = _setting(3, "Attempts before a piece of work fails for good.")

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
-from flask import Response, g, redirect, request
+from flask import Response, g, request
 from flask_openapi.models.info import Info
-from flask_openapi.models.schema import Schema
 from flask_openapi.openapi import OpenAPI
-from flask_openapi.utils import get_model_schema
-from flask_openapi_swagger.plugins import RegisterPlugin
-from pydantic import BaseModel
 
 from visearch import __version__
 from visearch.errors import Forbidden
 from visearch.ids import new_id
 from visearch.settings import Settings
-from web import problems
+from web import documentation, problems
 from web.api import (
     catalogs,
     dead,
@@ -33,6 +28,7 @@ from web.api import (
     searches,
     system,
 )
+from web.bodies import REFUSAL, bound_of
 from web.json_provider import Json
 from web.pages import pages
 from web.services import EXTENSION, Services, services
@@ -72,40 +68,23 @@ def create_app(settings: Settings) -> OpenAPI:
     ):
         app.register_api(module.api)
     app.register_blueprint(pages)
-    _document(app)
+    documentation.register(app)
     app.before_request(_begin)
+    app.before_request(_check_body)
     app.before_request(_refuse_foreign_pages)
     app.after_request(_end)
     return app
 
 
-def _document(app: OpenAPI) -> None:
-    """Serve the OpenAPI document and its reader."""
-    for model in (schemas.NewSearch, schemas.NewProduct):
-        _add_schema(app, model)
-    document = _promises(app)
-    app.add_url_rule("/openapi.json", "openapi", lambda: document)
-    # The reader loads the document by an address relative to its own.
-    app.register_blueprint(RegisterPlugin.register(doc_url="../openapi.json"), url_prefix="/docs")
-    app.add_url_rule("/docs", "docs", lambda: redirect("/docs/swagger"))
-
-
-def _promises(app: OpenAPI) -> dict[str, Any]:
-    """Return the document without the 422 that flask-openapi adds to every operation."""
-    document: dict[str, Any] = app.api_doc
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            if "application/problem+json" not in operation["responses"]["422"]["content"]:
-                del operation["responses"]["422"]
-    return document
-
-
-def _add_schema(app: OpenAPI, model: type[BaseModel]) -> None:
-    """Add a request model that a route reads itself, because it also takes a form."""
-    schema = get_model_schema(model)
-    definitions = schema.pop("$defs", {})
-    for name, value in {**definitions, model.__name__: schema}.items():
-        app.components_schemas[name] = Schema(**value)
+def _check_body() -> None:
+    """Refuse what the server has refused already, and a body above the limit of its route."""
+    refusal: Exception | None = request.environ.get(REFUSAL)
+    if refusal is not None:
+        raise refusal
+    bound = bound_of(services().settings, request.method, request.path)
+    if (request.content_length or 0) > bound.limit:
+        raise bound.refusal()
+    request.max_content_length = bound.limit
 
 
 def _refuse_foreign_pages() -> None:

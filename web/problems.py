@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, overload
 
 import structlog
 from flask import Flask, Response, jsonify, request
@@ -18,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 STATUS: dict[type[errors.VisearchError], int] = {
     errors.InvalidRequest: 422,
+    errors.PayloadTooLarge: 413,
+    errors.RequestTimeout: 408,
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Gone: 410,
@@ -39,6 +41,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.DependencyBroken: 500,
 }
 _INTERNAL = "An unexpected error occurred. It has been logged."
+_UNAVAILABLE = "A service behind this server does not answer. Try again in a few seconds."
 RETRY_AFTER_S: dict[type[errors.VisearchError], int] = {
     errors.Overloaded: 1,
     errors.DependencyUnavailable: 5,
@@ -51,6 +54,8 @@ _HTTP_CODES = {
     411: "length_required",
     413: "payload_too_large",
     415: "unsupported_media_type",
+    431: "headers_too_large",
+    501: "not_implemented",
 }
 
 Fields = Sequence[tuple[str, str]]
@@ -62,13 +67,26 @@ def problem(status: int, code: str, detail: str, fields: Fields = ()) -> dict[st
         "type": f"urn:visearch:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": public_detail(code, detail),
         "instance": request.path,
         "code": code,
     }
     if fields:
         body["errors"] = [{"pointer": pointer, "detail": text} for pointer, text in fields]
     return body
+
+
+@overload
+def public_detail(code: str | None, detail: str) -> str: ...
+@overload
+def public_detail(code: str | None, detail: str | None) -> str | None: ...
+def public_detail(code: str | None, detail: str | None) -> str | None:
+    """Return what a client may read of an error's detail.
+
+    What a database, Redis or a blob store says of itself names hosts, users and paths; that is
+    for the log.
+    """
+    return _UNAVAILABLE if code == errors.DependencyUnavailable.code else detail
 
 
 def pointer(*parts: object) -> str:
@@ -97,6 +115,8 @@ def _visearch_error(error: errors.VisearchError) -> Response:
     if kind is None:
         log.error("unexpected_error", code=error.code, detail=error.detail)
         return _respond(500, "internal_error", _INTERNAL)
+    if kind is errors.DependencyUnavailable:
+        log.warning("dependency_unavailable", path=request.path, detail=error.detail)
     fields = error.fields if isinstance(error, errors.InvalidRequest) else ()
     retry = RETRY_AFTER_S.get(kind)
     return _respond(STATUS[kind], error.code, error.detail, fields, retry)

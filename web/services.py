@@ -37,6 +37,8 @@ class Services(Backend):
         super().__init__(settings, send)
         # Requests that may wait at once (``Prefer: wait``); the other threads serve.
         self.waiting = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
+        # Ledgers that may be downloaded at once: a client that reads slowly holds a thread.
+        self.downloads = threading.BoundedSemaphore(max(1, settings.web_threads // 4))
 
 
 def services() -> Services:

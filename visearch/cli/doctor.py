@@ -26,7 +26,7 @@ from visearch.store.redis.client import connect, server_time
 from visearch.store.redis.presence import skew
 
 MIN_DISK_BYTES = 1 << 30
-PACKAGES = ("celery", "flask", "flask_openapi", "gunicorn", "jax", "flax", "scann")
+PACKAGES = ("celery", "flask", "flask_openapi", "waitress", "jax", "flax", "scann")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from visearch import rules
+from visearch.errors import NotFound
 
 
 def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
@@ -24,6 +25,15 @@ def _one_error(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
         detail = "an attribute is a string, a finite number, a boolean or a list of strings"
         raise PydanticCustomError("attribute", detail) from error
 
+
+def _findable(name: str) -> str:
+    if len(name) <= rules.LONGEST_ID and rules.is_storable(name):
+        return name
+    raise NotFound("There is nothing of that name.")
+
+
+Name = Annotated[str, AfterValidator(_findable)]
+"""The name or id of what a request is about; databases do not look for one with a NUL."""
 
 Text = Annotated[str, Field(pattern=rules.TEXT_PATTERN)]
 Title = Annotated[Text, Field(max_length=rules.LONGEST_TITLE)]

@@ -13,6 +13,7 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
 from visearch import records
+from visearch.errors import Overloaded
 from visearch.importing.accept import accept_file
 from visearch.importing.progress import cancel
 from visearch.importing.retrying import retry
@@ -30,7 +31,8 @@ from web.api.common import (
     request_id,
     upload_stream,
 )
-from web.problems import problem, status_of
+from web.api.fields import Name
+from web.problems import problem, public_detail, status_of
 from web.services import services
 
 api = APIBlueprint("imports", __name__, url_prefix="/v1/catalogs/<string:catalog>/imports")
@@ -56,7 +58,7 @@ _UPLOAD: dict[str, Any] = {
 class ImportPath(CatalogPath):
     """Names an import."""
 
-    import_id: str
+    import_id: Name
 
 
 class UploadQuery(schemas.Request):
@@ -165,14 +167,28 @@ def list_items(path: ImportPath, query: ItemsQuery) -> Response:
         ["application/json", "text/csv", "application/x-ndjson"], "application/json"
     )
     if accepted == "text/csv":
-        return Response(stream_with_context(_csv(record, query)), mimetype="text/csv")
+        return _download(_csv(record, query), accepted)
     if accepted == "application/x-ndjson":
-        lines = stream_with_context(_ndjson(record, query))
-        return Response(lines, mimetype="application/x-ndjson")
+        return _download(_ndjson(record, query), accepted)
     found = _items(record, query, decode_number_cursor(query.cursor), query.limit + 1)
     page, cursor = paged(found, query.limit, lambda item: str(item.item))
-    items = [schemas.Item(**asdict(item)) for item in page]
+    items = [_item(item) for item in page]
     return reply(schemas.ItemList(items=items, next_cursor=cursor))
+
+
+def _item(item: ImportItem) -> schemas.Item:
+    return schemas.Item(**asdict(item) | {"detail": public_detail(item.code, item.detail)})
+
+
+def _download(lines: Iterator[str], media: str) -> Response:
+    """Stream the lines, unless so many clients are reading that nobody else would be served."""
+    slots = services().downloads
+    if not slots.acquire(blocking=False):
+        detail = "As many ledgers are being downloaded as the server can send. Try again later."
+        raise Overloaded(detail)
+    response = Response(stream_with_context(lines), mimetype=media)
+    response.call_on_close(slots.release)
+    return response
 
 
 def _items(record: Import, query: ItemsQuery, after: int, limit: int) -> list[ImportItem]:
@@ -206,13 +222,13 @@ def _spreadsheet_safe(item: ImportItem) -> list[Any]:
     """A cell that starts like a formula must not become one in the merchant's spreadsheet."""
     return [
         f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-        for value in asdict(item).values()
+        for value in _item(item).model_dump().values()
     ]
 
 
 def _ndjson(record: Import, query: ItemsQuery) -> Iterator[str]:
     for batch in _export(record, query):
-        yield "".join(schemas.Item(**asdict(item)).model_dump_json() + "\n" for item in batch)
+        yield "".join(_item(item).model_dump_json() + "\n" for item in batch)
 
 
 def import_model(record: records.Import) -> schemas.Import:
