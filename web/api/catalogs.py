@@ -14,6 +14,7 @@ from visearch.store.database import Connection
 from web.api import schemas
 from web.api.common import Page, decode_cursor, paged, problems, reply
 from web.api.encoders import offered
+from web.api.fields import Name
 from web.services import services
 
 api = APIBlueprint("catalogs", __name__, url_prefix="/v1/catalogs")
@@ -21,6 +22,12 @@ api = APIBlueprint("catalogs", __name__, url_prefix="/v1/catalogs")
 
 class CatalogPath(BaseModel):
     """Names a catalog."""
+
+    catalog: Name
+
+
+class NewCatalogPath(BaseModel):
+    """Names a catalog that may not exist yet."""
 
     catalog: str
 
@@ -42,10 +49,11 @@ def list_catalogs(query: Page) -> Response:
 @api.put(
     "/<string:catalog>",
     summary="Create or describe a catalog",
-    responses={200: schemas.Catalog, 201: schemas.Catalog, **problems(409, 422)},
+    responses={200: schemas.Catalog, 201: schemas.Catalog, **problems(409, 413, 422)},
 )
-def put_catalog(path: CatalogPath, body: schemas.CatalogSettings) -> Response:
+def put_catalog(path: NewCatalogPath, body: schemas.CatalogSettings) -> Response:
     """Create the catalog, or change title or recall; the rest cannot change."""
+    catalogs.check_name(path.catalog)
     with services().database.write() as connection:
         try:
             known = catalogs.get(connection, path.catalog)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from werkzeug.exceptions import BadRequest
 from werkzeug.http import parse_list_header
 
-from visearch.errors import ArchiveTooLarge, ImageTooLarge, InvalidRequest
+from visearch.errors import ImageTooLarge, InvalidRequest
 from web.api import schemas
 from web.api.forms import file_part
 from web.services import services
@@ -141,13 +141,8 @@ def upload_stream() -> Iterator[bytes]:
     """Yield the uploaded file in pieces: the raw body, or the part ``file`` of a form.
 
     Raises:
-        ArchiveTooLarge: the declared length is above the limit.
         InvalidRequest: a form without ``file``.
     """
-    limit = services().settings.max_upload_bytes
-    request.max_content_length = limit + STREAM_BYTES  # the form's own headers are not the file
-    if (request.content_length or 0) > request.max_content_length:
-        raise ArchiveTooLarge(f"the file is larger than {limit} bytes; split it into several")
     if request.mimetype == "multipart/form-data":
         return file_part("file", request.stream.read)
     return _pieces(request.stream.read)

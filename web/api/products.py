@@ -41,7 +41,6 @@ _FORM: dict[str, Any] = {
 }
 LIST_WITHIN_S = 10.0
 """A filter is looked up in every product of the catalog."""
-_JSON_ALLOWANCE = 1 << 20
 
 
 class ProductPath(CatalogPath):
@@ -108,8 +107,6 @@ def put_product(path: ProductPath) -> Response:
 
 
 def _read_request() -> tuple[schemas.ProductText, list[bytes]]:
-    per_picture = services().settings.max_image_bytes * 4 // 3
-    request.max_content_length = 10 * per_picture + _JSON_ALLOWANCE
     if request.mimetype == "multipart/form-data":
         parts = request.files.getlist("image")
         pictures = [check_picture_size(part.stream.read()) for part in parts]
@@ -141,7 +138,7 @@ def get_product(path: ProductPath) -> Response:
 @api.patch(
     "/<path:product_id>",
     summary="Describe a product",
-    responses={200: schemas.Product, **problems(404, 422)},
+    responses={200: schemas.Product, **problems(404, 413, 422)},
 )
 def patch_product(path: ProductPath, body: schemas.ProductChanges) -> Response:
     """Change title, url or attributes without encoding the pictures again."""

@@ -15,6 +15,8 @@ from web.api import schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import problems, reply
 from web.api.encoders import offered
+from web.api.fields import Name
+from web.problems import public_detail
 from web.services import services
 
 api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catalog>")
@@ -23,13 +25,13 @@ api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catal
 class ReindexPath(CatalogPath):
     """Names a reindex."""
 
-    id: str
+    id: Name
 
 
 @api.post(
     "/reindex",
     summary="Begin a reindex",
-    responses={202: schemas.Reindex, **problems(404, 409, 422)},
+    responses={202: schemas.Reindex, **problems(404, 409, 413, 422)},
 )
 def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
     """Embed the catalog's pictures with another encoder in the background."""
@@ -125,6 +127,6 @@ def _shown(catalog: records.Catalog, reindex: Reindex) -> schemas.Reindex:
         "counts": {"images": reindex.total, "embedded": reindex.done},
         "progress": reindex.done / reindex.total if reindex.total else 1.0,
         "code": reindex.error_code,
-        "detail": reindex.error_detail,
+        "detail": public_detail(reindex.error_code, reindex.error_detail),
     }
     return schemas.Reindex.model_validate(asdict(reindex) | more)

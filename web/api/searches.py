@@ -11,9 +11,8 @@ from flask import Response, current_app, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 from pydantic_core import from_json
-from werkzeug.exceptions import RequestEntityTooLarge
 
-from visearch.errors import ImageCorrupt, ImageTooLarge, InvalidRequest
+from visearch.errors import ImageCorrupt, InvalidRequest
 from visearch.ids import new_id
 from visearch.searches import Failure, ProductRef, SearchQuery
 from visearch.store import catalogs
@@ -30,6 +29,7 @@ from web.api.common import (
     reply,
     request_id,
 )
+from web.api.fields import Name
 from web.api.forms import read_form
 from web.problems import problem, status_of
 from web.services import services
@@ -41,7 +41,7 @@ _JSON_FIELDS = frozenset(schemas.json_fields())
 class SearchPath(BaseModel):
     """Names a search."""
 
-    search_id: str
+    search_id: Name
 
 
 @api.post(
@@ -91,16 +91,7 @@ def _awaited(record: SearchRecord, wait: Callable[[float], SearchRecord]) -> Sea
 
 def _read_request() -> tuple[SearchQuery, bytes | None]:
     """Return the query, and the picture's bytes unless it names a product."""
-    # A picture in base64 is a third larger, plus the other fields.
-    limit = services().settings.max_image_bytes
-    request.max_content_length = limit * 4 // 3 + 65_536
-    try:
-        if request.mimetype == "multipart/form-data":
-            return _read_form()
-        return _read_json()
-    except RequestEntityTooLarge as error:
-        detail = f"The picture has more than {limit:,} bytes, the limit. Send a smaller copy."
-        raise ImageTooLarge(detail) from error
+    return _read_form() if request.mimetype == "multipart/form-data" else _read_json()
 
 
 def _read_form() -> tuple[SearchQuery, bytes]:

@@ -22,8 +22,8 @@ class CatalogSettings(Request):
 
     title: Text | None = Field(None, max_length=200)
     metric: Literal["cosine", "euclidean"] | None = None
-    encoder: str | None = None
-    target_recall: float | None = Field(None, ge=0.8, le=1.0)
+    encoder: Text | None = None
+    target_recall: float | None = Field(None, ge=0.8, le=1.0, allow_inf_nan=False)
     shards: int | None = Field(None, ge=1, le=MAX_SHARDS)
 
 

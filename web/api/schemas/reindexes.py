@@ -7,13 +7,14 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from web.api.fields import Text
 from web.api.schemas.base import Request
 
 
 class NewReindex(Request):
     """Another encoder for a catalog; by default the server's own."""
 
-    encoder: str | None = None
+    encoder: Text | None = None
     activate: Literal["auto", "manual"] = "auto"
 
 
