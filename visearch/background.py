@@ -44,7 +44,7 @@ class Loop:
         self._retry_s = every_s if retry_s is None else retry_s
         self._rest_first = rest_first
         self._stopping = threading.Event()
-        self._failed: tuple[float, float, str] | None = None  # first, last (monotonic), error
+        self._failed: tuple[float, float] | None = None  # first and last time (monotonic)
         self._thread = threading.Thread(target=self._run, daemon=True, name=name)
 
     def start(self) -> Loop:
@@ -72,7 +72,7 @@ class Loop:
         if failed is None or failed[1] - failed[0] < GRACE_S or at - failed[1] > MEMORY_S:
             return None
         since = datetime.fromtimestamp(time.time() - (at - failed[0]), UTC)
-        return f"the thread {self.name!r} has failed since {since:%FT%TZ}: {failed[2]}"
+        return f"the thread {self.name!r} has failed since {since:%FT%TZ}; see the log"
 
     def _run(self) -> None:
         if self._rest_first and self._stopping.wait(self._every_s):
@@ -87,18 +87,14 @@ class Loop:
             self._step()
         except DependencyUnavailable as error:
             log.warning("background_failed", thread=self.name, error=error.detail)
-            self._remember(error.detail)
-        except Exception as error:  # the next step may work
+        except Exception:  # the next step may work
             log.exception("background_failed", thread=self.name)
-            self._remember(f"{type(error).__name__}: {error}")
         else:
             self._failed = None
             return True
-        return False
-
-    def _remember(self, error: str) -> None:
         at = time.monotonic()
-        self._failed = (self._failed[0] if self._failed else at, at, error)
+        self._failed = (self._failed[0] if self._failed else at, at)
+        return False
 
 
 def troubles() -> list[str]:

@@ -68,3 +68,12 @@ def test_pages_carry_a_strict_policy(system: System) -> None:
         assert "unsafe" not in policy
         assert "<script>" not in answer.text
         assert "style=" not in answer.text
+
+
+def test_the_reader_of_the_api_runs_under_its_policy(page: Page) -> None:
+    """Its one script runs, by its digest; a violation would fail the page."""
+    answer = page.goto("/docs/swagger")
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "script-src 'self' 'sha256-" in policy
+    page.locator(".opblock").first.wait_for()

@@ -21,7 +21,7 @@ api = APIBlueprint("duplicates", __name__, url_prefix="/v1/catalogs/<string:cata
 class DuplicateQuery(Page):
     """A page of the pairs with at least this score."""
 
-    min_score: float = Field(0.97, ge=duplicates.LEAST_SCORE, le=1)
+    min_score: float = Field(0.97, ge=duplicates.LEAST_SCORE, le=1, allow_inf_nan=False)
 
 
 @api.get(
@@ -49,7 +49,7 @@ def _checked(after: str) -> str:
         return after
     try:
         score, first, second = after.split(",")
-        if math.isfinite(float(score)) and int(first) < 2**63 and int(second) < 2**63:
+        if math.isfinite(float(score)) and 0 <= int(first) < 2**63 and 0 <= int(second) < 2**63:
             return after
     except ValueError:
         pass
