@@ -24,8 +24,9 @@ check: $(VENV)/installed-dev ## Run the linters, the type checker and the quick 
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit tests/docs
 
-faults: $(VENV)/installed-dev ## Run the fault tests with many more made-up requests (minutes)
-	FUZZ_CASES=300 $(BIN)/pytest tests/faults --timeout=3600
+faults: $(VENV)/installed-dev ## Break all that docs/reliability.md names, again and again (an hour)
+	BUILDER_KILLS=20 FUZZ_CASES=300 $(BIN)/pytest --timeout=3600 tests/faults tests/unit/store \
+		tests/integration/test_postgresql.py tests/integration/test_server_limits.py
 
 bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it (minutes)
 	$(BIN)/python bench/encode.py --json
