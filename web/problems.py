@@ -41,7 +41,14 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.DependencyBroken: 500,
 }
 _INTERNAL = "An unexpected error occurred. It has been logged."
-_UNAVAILABLE = "A service behind this server does not answer. Try again in a few seconds."
+_PUBLIC = {
+    errors.DependencyUnavailable.code: (
+        "A service behind this server does not answer. Try again in a few seconds."
+    ),
+    errors.DependencyBroken.code: (
+        "A service behind this server cannot be used. Its operator has to repair it."
+    ),
+}
 RETRY_AFTER_S: dict[type[errors.VisearchError], int] = {
     errors.Overloaded: 1,
     errors.DependencyUnavailable: 5,
@@ -86,7 +93,7 @@ def public_detail(code: str | None, detail: str | None) -> str | None:
     What a database, Redis or a blob store says of itself names hosts, users and paths; that is
     for the log.
     """
-    return _UNAVAILABLE if code == errors.DependencyUnavailable.code else detail
+    return _PUBLIC.get(code or "", detail)
 
 
 def pointer(*parts: object) -> str:

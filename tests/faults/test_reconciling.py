@@ -117,7 +117,7 @@ def test_waiting_has_an_end(manual: ManualSystem, monkeypatch: pytest.MonkeyPatc
     object.__setattr__(manual.settings, "outage_limit_s", -1.0)
     look(manual)
     done = manual.read(record)
-    assert (done.status, done.error_code) == ("failed", "dependency_unavailable")
+    assert (done.status, done.error_code) == ("failed", "waited_too_long")
 
 
 def test_a_planner_that_crashes_on_a_file_gives_up(manual: ManualSystem) -> None:

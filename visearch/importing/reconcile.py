@@ -197,4 +197,4 @@ def _end_waiting(backend: Backend) -> None:
             f"The {record.waiting_for} did not answer for "
             f"{backend.settings.outage_limit_s / 3600:g} hours. Upload the file again."
         )
-        progress.fail_import(backend, record, "dependency_unavailable", detail)
+        progress.fail_import(backend, record, "waited_too_long", detail)

@@ -23,7 +23,7 @@ Kind = Literal["file", "product"]
 PRODUCTS: Final = "blobs"
 """The media of the imports of single products."""
 
-GIVEN_UP = ("plan_failed", "dependency_unavailable")
+GIVEN_UP = ("plan_failed", "waited_too_long")
 """Codes with which an import ends although its file may be sound."""
 
 _COUNTERS = ("fetched", "decoded", "embedded", "searchable", "failed")
