@@ -5,6 +5,7 @@
     ├── InvalidRequest           the caller's input breaks a documented rule
     ├── PayloadTooLarge          the body of a request is above the limit of its route
     ├── RequestTimeout           the body of a request comes too slowly
+    │   └── IdempotencyMismatch  another request was sent with the same key
     ├── Forbidden                the caller may not do this
     ├── NotFound                 no such catalog, product, import or search
     ├── Gone                     it existed; its retention is over
@@ -101,6 +102,12 @@ class RequestTimeout(VisearchError):
     """The body of a request comes too slowly to wait for it."""
 
     code = "request_timeout"
+
+
+class IdempotencyMismatch(InvalidRequest):
+    """Another request was sent with the same idempotency key."""
+
+    code = "idempotency_mismatch"
 
 
 class Forbidden(VisearchError):

@@ -106,7 +106,7 @@ class Settings:
         30.0, "Seconds for a request's head; after so many below 8 kB a second, a client is left."
     )
     web_uploads: int = _setting(
-        4, "Most import files that the web server receives at a time; beyond it, new ones get 503."
+        4, "Most import files above 64 MB that the web server receives at a time; more get 503."
     )
     chunk_items: int = _setting(64, "Pictures in one ingest or embed task.")
     import_window: int = _setting(12, "Most chunks of one import in flight at a time.")

@@ -15,7 +15,7 @@ from visearch import __version__
 from visearch.errors import Forbidden
 from visearch.ids import new_id
 from visearch.settings import Settings
-from web import documentation, problems
+from web import documentation, idempotency, problems
 from web.api import (
     catalogs,
     dead,
@@ -72,6 +72,7 @@ def create_app(settings: Settings) -> OpenAPI:
     app.before_request(_begin)
     app.before_request(_check_body)
     app.before_request(_refuse_foreign_pages)
+    idempotency.register(app)
     app.after_request(_end)
     return app
 

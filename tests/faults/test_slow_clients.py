@@ -147,7 +147,8 @@ def test_a_file_too_large_or_one_too_many_is_refused_before_it_is_sent(system: S
     with sockets(system, 1, head(5 << 30) + bytes(1000)) as (large,):
         told = answer(large)
         assert told.startswith(b"HTTP/1.1 413 ") and b'"archive_too_large"' in told
-    with sockets(system, 1, head(4 << 30) + bytes(1000)), sockets(system, 1, head(9)) as (second,):
+    one, other = head(4 << 30) + bytes(1000), head(65 << 20)
+    with sockets(system, 1, one), sockets(system, 1, other) as (second,):
         told = answer(second)
         assert told.startswith(b"HTTP/1.1 503 ") and b'"overloaded"' in told
         assert b"retry-after: 1" in told.lower()

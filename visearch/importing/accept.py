@@ -23,9 +23,17 @@ Mode = Literal["upsert", "replace"]
 
 
 def accept_file(
-    backend: Backend, catalog: str, parts: Iterable[bytes], *, mode: Mode, request_id: str
+    backend: Backend,
+    catalog: str,
+    parts: Iterable[bytes],
+    *,
+    mode: Mode,
+    request_id: str,
+    import_id: str | None = None,
 ) -> Import:
     """Stream an archive into the blob store and accept it as an import.
+
+    It gets the id ``import_id`` if one is given.
 
     Raises:
         NotFound: no such catalog.
@@ -36,7 +44,7 @@ def accept_file(
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
     check_room(backend)
-    import_id = new_id()
+    import_id = import_id or new_id()
     source = f"uploads/{import_id}"
     head, parts = _head(parts)
     media = sniff(head)

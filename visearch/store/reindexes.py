@@ -59,8 +59,9 @@ def create(
     fingerprint: str,
     dimension: int,
     activate: Activate,
+    name: str | None = None,
 ) -> Reindex:
-    """Begin a reindex.
+    """Begin a reindex, with the id ``name`` if it is given.
 
     Raises:
         Conflict: one is under way, or the catalog has this encoder already.
@@ -72,7 +73,7 @@ def create(
     under_way = sa.select(reindexes.c.id).where(mine, reindexes.c.status.in_((RUNNING, READY)))
     if (other := connection.execute(under_way).scalar_one_or_none()) is not None:
         raise Conflict(f"Reindex {other} is under way. Activate or cancel it first.")
-    name = new_id()
+    name = name or new_id()
     row = {"encoder": encoder, "fingerprint": fingerprint, "dimension": dimension}
     _insert(connection, catalog.pk, id=name, activate=activate, status=RUNNING, **row)
     return get(connection, catalog, name)

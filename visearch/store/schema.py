@@ -4,6 +4,7 @@
     catalogs 1─n imports 1─n import_items       the ledger: every item's fate
                  imports 1─n import_rows        what the file says of the items' products
                  imports 1─n chunks             units of work, claimed by workers
+    idempotency                                 keys of requests, and what they made
     trash                                       blobs that nothing names any more
     outbox                                      messages that must reach a queue
     generations                                 published index generations
@@ -281,6 +282,20 @@ chunks = sa.Table(
 )
 sa.Index("ix_chunks_state", chunks.c.state, chunks.c.changed_at)
 sa.Index("ix_chunks_import_state", chunks.c.import_pk, chunks.c.state, chunks.c.chunk)
+
+# What was made for an idempotency key: ``name`` is a digest of the key and of where it was sent,
+# ``fingerprint`` one of the request, ``resource`` the id of what it makes.
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("resource", sa.String(36), nullable=False),
+    sa.Column("status", sa.Integer),
+    sa.Column("location", sa.Text),
+    sa.Column("created_at", Time, nullable=False),
+)
+sa.Index("ix_idempotency_created_at", idempotency.c.created_at)
 
 # Blobs that nothing names, and since when that is known.
 trash = sa.Table(

@@ -15,6 +15,7 @@ from visearch.store import (
     catalogs,
     embeddings,
     generations,
+    idempotency,
     images,
     imports,
     ledger,
@@ -31,6 +32,7 @@ BUILDING_S = 24 * 3600
 DELETED_KEPT_S = 3600
 PRODUCTS_KEPT_S = 7 * 24 * 3600
 """Imports of single products: there may be as many as there are changes of prices."""
+KEYS_KEPT_S = 24 * 3600
 ROWS = 5_000
 NAMES = 500
 
@@ -45,6 +47,8 @@ def purge(backend: Backend) -> None:
     for catalog in live:
         _purge_encoders(backend, catalog)
         _purge_generations(backend, catalog)
+    with backend.database.write() as connection:
+        idempotency.forget(connection, time.time() - KEYS_KEPT_S)
     _purge_orphans(backend)
     _purge_uploads(backend)
     _purge_scratch(backend)

@@ -123,7 +123,7 @@ def roll_back_index(path: CatalogPath) -> Response:
         catalogs.publish_generation(connection, catalog, generations.former(connection, catalog))
         shown = _catalog(connection, catalogs.get(connection, path.catalog))
     services().announce(catalog.pk)
-    return reply(shown)
+    return reply(shown, Location=f"/v1/catalogs/{catalog.name}")
 
 
 def _catalog(connection: Connection, catalog: records.Catalog) -> schemas.Catalog:

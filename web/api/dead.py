@@ -44,7 +44,8 @@ def retry_dead(path: DeadPath) -> Response:
         record = imports.by_id(connection, path.id)
     if not _is_dead(record):
         raise NotFound(f"No work of an import {path.id!r} was given up.")
-    return reply(import_model(retry(services(), record)), 202)
+    location = f"/v1/catalogs/{record.catalog}/imports/{record.id}"
+    return reply(import_model(retry(services(), record)), 202, Location=location)
 
 
 def _is_dead(record: Import) -> bool:

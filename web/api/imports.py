@@ -32,6 +32,7 @@ from web.api.common import (
     upload_stream,
 )
 from web.api.fields import Name
+from web.idempotency import resource_id
 from web.problems import problem, public_detail, status_of
 from web.services import services
 
@@ -96,6 +97,7 @@ def create_import(path: CatalogPath, query: UploadQuery) -> Response:
         upload_stream(),
         mode=query.mode,
         request_id=request_id(),
+        import_id=resource_id(),
     )
     services().flush()
     location = f"/v1/catalogs/{path.catalog}/imports/{record.id}"

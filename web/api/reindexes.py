@@ -16,6 +16,7 @@ from web.api.catalogs import CatalogPath
 from web.api.common import problems, reply
 from web.api.encoders import offered
 from web.api.fields import Name
+from web.idempotency import resource_id
 from web.problems import public_detail
 from web.services import services
 
@@ -41,6 +42,7 @@ def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
         reindex = reindexes.create(
             connection,
             catalog,
+            name=resource_id(),
             encoder=encoder,
             fingerprint=spec.fingerprint,
             dimension=spec.dimension,

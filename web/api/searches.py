@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from pydantic_core import from_json
 
 from visearch.errors import ImageCorrupt, InvalidRequest
-from visearch.ids import new_id
 from visearch.searches import Failure, ProductRef, SearchQuery
 from visearch.store import catalogs
 from visearch.store.filters import attribute_conditions, check_field
@@ -31,6 +30,7 @@ from web.api.common import (
 )
 from web.api.fields import Name
 from web.api.forms import read_form
+from web.idempotency import resource_id
 from web.problems import problem, status_of
 from web.services import services
 
@@ -61,7 +61,7 @@ def create_search() -> Response:
     query.check_scores(catalog.metric)
     digest = hashlib.sha256(picture or b"").hexdigest()
     new = NewSearch(
-        id=new_id(),
+        id=resource_id(),
         query=query,
         picture=picture,
         digest=digest,

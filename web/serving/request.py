@@ -18,6 +18,9 @@ from web.bodies import Bound, bound_of
 if TYPE_CHECKING:
     from web.serving.channel import Channel
 
+SMALL_FILE = 64 << 20
+"""Files up to this size count among what is held for all clients."""
+
 MAX_CHUNK_LINE = 1024
 MAX_TRAILER = 16 * 1024
 
@@ -50,8 +53,11 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
 
     @property
     def receives_file(self) -> bool:
-        """Whether a whole catalog is in its body."""
-        return self.bound is not None and self.bound.is_file and self.body_rcv is not None
+        """Whether a whole catalog is in its body, of a size that has to be bounded by number."""
+        is_large = self.chunked or self.content_length > SMALL_FILE
+        return bool(
+            is_large and self.bound is not None and self.bound.is_file and self.body_rcv is not None
+        )
 
     @property
     def held(self) -> int:
