@@ -55,9 +55,7 @@ class SearchQuery(BaseModel):
     offset: Offset = 0
     box: tuple[Fraction, Fraction, Fraction, Fraction] | None = None
     filter: Filter | None = None
-    min_score: float | None = Field(
-        None, ge=LOWEST["euclidean"], le=HIGHEST["cosine"], allow_inf_nan=False
-    )
+    min_score: float | None = Field(None, ge=LOWEST["euclidean"], le=HIGHEST["cosine"])
     group: bool = False
     facets: list[Facet] = Field(default=[], max_length=rules.MAX_FACETS)
     product: ProductRef | None = None

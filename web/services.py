@@ -14,6 +14,7 @@ from visearch import contract
 from visearch.backend import Backend, celery_sender
 from visearch.settings import Settings
 from visearch.store.redis import broker
+from visearch.store.redis.bell import Bell
 
 EXTENSION = "visearch"
 
@@ -39,6 +40,10 @@ class Services(Backend):
         self.waiting = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
         # Ledgers that may be downloaded at once: a client that reads slowly holds a thread.
         self.downloads = threading.BoundedSemaphore(max(1, settings.web_threads // 4))
+        # Event streams that may be open at once: each holds a thread until it is over.
+        self.streams = threading.BoundedSemaphore(max(1, settings.web_threads // 8))
+        # Rung by every commit that changes a catalog.
+        self.changes = Bell(self.redis, contract.CHANGED_CHANNEL)
 
 
 def services() -> Services:

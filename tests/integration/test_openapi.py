@@ -15,6 +15,8 @@ C = "/v1/catalogs/{catalog}"
 CONTRACT = {
     ("post", "/v1/searches"): "200 202 403 404 413 415 422 503",
     ("get", "/v1/searches/{search_id}"): "200 304 403 404 410 503",
+    ("get", "/v1/searches/{search_id}/events"): "200 403 404 410 503",
+    ("get", f"{C}/imports/{{import_id}}/events"): "200 403 404 503",
     ("delete", "/v1/searches/{search_id}"): "200 403 404 410 503",
     ("get", "/v1/catalogs"): "200 403 422 503",
     ("put", C): "200 201 403 409 413 422 503",

@@ -100,6 +100,20 @@ def test_replace_and_delete(system: System) -> None:
     eventually(lambda: len(system.search(picture(9), "swap")["results"]) == 1, seconds=2)
 
 
+@pytest.mark.parametrize("name", ["a%00b", "%00", "x" * 5_000])
+def test_a_name_that_no_column_holds_is_not_found(system: System, name: str) -> None:
+    """PostgreSQL refuses a NUL even in a question."""
+    system.create_catalog("odd")
+    for place in ("/v1/catalogs/{}", "/v1/catalogs/{}/products", "/v1/catalogs/odd/imports/{}"):
+        for path in (place, "/v1/catalogs/odd/reindex/{}", "/v1/searches/{}"):
+            told = system.http.get(path.format(name))
+            assert (told.status_code, told.json()["code"]) == (404, "not_found"), path
+    assert system.http.put(f"/v1/catalogs/{name}", json={}).status_code == 422
+    for parameters in ({"colour": "\0"}, {"\0": "red"}, {"cursor": "AA=="}):
+        told = system.http.get("/v1/catalogs/odd/products", params=parameters)
+        assert told.status_code == 422, parameters
+
+
 def test_cancelling_and_decoding_wait_for_each_other_in_one_order(system: System) -> None:
     """Both touch the import and its chunks; in another order each would wait for the other."""
     database = Database(system.settings.database)

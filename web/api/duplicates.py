@@ -21,7 +21,7 @@ api = APIBlueprint("duplicates", __name__, url_prefix="/v1/catalogs/<string:cata
 class DuplicateQuery(Page):
     """A page of the pairs with at least this score."""
 
-    min_score: float = Field(0.97, ge=duplicates.LEAST_SCORE, le=1, allow_inf_nan=False)
+    min_score: float = Field(0.97, ge=duplicates.LEAST_SCORE, le=1)
 
 
 @api.get(

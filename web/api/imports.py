@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -31,6 +32,7 @@ from web.api.common import (
     request_id,
     upload_stream,
 )
+from web.api.events import EVENTS, News, Wait, stream
 from web.api.fields import Name
 from web.idempotency import resource_id
 from web.problems import problem, public_detail, status_of
@@ -143,6 +145,37 @@ def cancel_import(path: ImportPath) -> Response:
     with services().database.write() as connection:
         cancel(connection, found)
     return reply(import_model(_find(path)))
+
+
+@api.get(
+    "/<string:import_id>/events",
+    summary="Follow an import",
+    responses={200: EVENTS, **problems(404)},
+)
+def follow_import(path: ImportPath) -> Response:
+    """Send ``progress`` with the import whenever it changes, and ``done`` at its end."""
+    catalog_pk = _find(path).catalog_pk
+
+    def look() -> News:
+        record = _find(path)
+        over = record.finished_at is not None
+        # The estimate changes all the time.
+        shown = import_model(record).model_copy(update={} if over else {"eta_s": None})
+        return News("done" if over else "progress", shown.model_dump_json(), over)
+
+    return stream(look, _changes(catalog_pk))
+
+
+@contextmanager
+def _changes(catalog_pk: int) -> Iterator[Wait]:
+    """Yield a way to wait for a change of the catalog."""
+    with services().changes.listen(str(catalog_pk)) as rung:
+
+        def wait(seconds: float) -> None:
+            rung.wait(seconds)
+            rung.clear()
+
+        yield wait
 
 
 @api.post(

@@ -28,6 +28,7 @@ from web.api.common import (
     reply,
     request_id,
 )
+from web.api.events import EVENTS, News, stream
 from web.api.fields import Name
 from web.api.forms import read_form
 from web.idempotency import resource_id
@@ -158,6 +159,27 @@ def read_search(path: SearchPath) -> Response:
     response.add_etag()
     response.make_conditional(request)
     return response
+
+
+@api.get(
+    "/<string:search_id>/events",
+    summary="Follow a search",
+    responses={200: EVENTS, **problems(404, 410)},
+)
+def follow_search(path: SearchPath) -> Response:
+    """Send a ``status`` event whenever the status changes, and ``done`` with the search."""
+    jobs = services().jobs
+    jobs.read(path.search_id)
+
+    def look() -> News:
+        record = jobs.read(path.search_id)
+        if record.terminal:
+            return News("done", _search(record).model_dump_json(), True)
+        return News(
+            "status", current_app.json.dumps({"id": record.id, "status": record.status}), False
+        )
+
+    return stream(look, jobs.watch(path.search_id))
 
 
 @api.delete(

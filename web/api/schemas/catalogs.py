@@ -23,7 +23,7 @@ class CatalogSettings(Request):
     title: Text | None = Field(None, max_length=200)
     metric: Literal["cosine", "euclidean"] | None = None
     encoder: Text | None = None
-    target_recall: float | None = Field(None, ge=0.8, le=1.0, allow_inf_nan=False)
+    target_recall: float | None = Field(None, ge=0.8, le=1.0)
     shards: int | None = Field(None, ge=1, le=MAX_SHARDS)
 
 
