@@ -30,6 +30,7 @@ CONTRACT = {
     ("get", f"{C}/duplicates"): "200 403 404 422 503",
     ("post", f"{C}/reindex"): "202 403 404 409 413 422 503",
     ("get", f"{C}/reindex/{{id}}"): "200 403 404 503",
+    ("get", f"{C}/reindex/{{id}}/failures"): "200 403 404 422 503",
     ("delete", f"{C}/reindex/{{id}}"): "204 403 404 409 503",
     ("post", f"{C}/reindex/{{id}}/activate"): "202 403 404 409 503",
     ("post", f"{C}/rollback"): "202 403 404 409 503",

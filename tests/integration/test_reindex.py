@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -221,3 +222,42 @@ def test_a_client_names_only_encoders_that_are_offered(
     assert answers[0].json()["errors"][0]["pointer"] == "/encoder"
     made = system.http.put("/v1/catalogs/halved", json={"encoder": encoders["half"]})
     assert (made.status_code, made.json()["encoder"]) == (201, encoders["half"])
+
+
+def test_lost_pictures_are_listed_and_stop_nothing(
+    system: System, encoders: dict[str, str]
+) -> None:
+    system.create_catalog("lossy")
+    files = {f"p{i}.jpg": picture(300 + i) for i in range(N)}
+    system.finish(system.upload("lossy", archive(files.items())))
+    stored = [
+        system.home / "blobs" / "pictures" / hashlib.sha256(files[f"p{i}.jpg"]).hexdigest()
+        for i in (4, 7)
+    ]
+    stored[0].unlink()
+    stored[1].write_bytes(b"\xff" * 100)
+    _, before = first(system, "lossy", 303)
+
+    reindex = begin(system, "lossy", encoder=encoders["half"])
+    held = eventually(
+        lambda: (now := state(system, reindex))["code"] == "held" and now, seconds=90, what="held"
+    )
+    assert held["status"] == "ready" and f"2 of {N} pictures" in held["detail"]
+    assert held["counts"] == {"images": N, "embedded": N - 2, "failed": 2}
+    assert held["progress"] == 1.0
+    where = f"/v1/catalogs/lossy/reindex/{reindex['id']}"
+    page = system.http.get(f"{where}/failures", params={"limit": 1}).raise_for_status().json()
+    more = {"limit": 1, "cursor": page["next_cursor"]}
+    rest = system.http.get(f"{where}/failures", params=more).raise_for_status().json()
+    found = [(each["product_id"], each["code"]) for each in page["items"] + rest["items"]]
+    assert found == [("p4", "picture_lost"), ("p7", "picture_damaged")]
+    assert rest["next_cursor"] is None
+
+    assert system.http.post(f"{where}/activate").status_code == 202
+    done = reached(system, reindex, "active")
+    eventually(lambda: first(system, "lossy", 303)[1] == done["fingerprint"], what="the switch")
+    assert first(system, "lossy", 303)[0] == "p3"
+    assert system.search(picture(304), "lossy")["total"] == N - 2
+    back = system.http.post("/v1/catalogs/lossy/rollback")
+    assert back.status_code == 202 and back.json()["counts"]["failed"] == 0
+    eventually(lambda: first(system, "lossy", 304) == ("p4", before), what="the way back")

@@ -3,4 +3,5 @@
 reindex  embed the pictures that lack the new embedding, compare, activate
 mend     embed again what was damaged
 compare  two encoders on the catalog's own pictures
+stored   a picture read back from the store, and decoded again
 """

@@ -7,18 +7,19 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder, PixelEncoder
-from visearch.encoders.spec import resolve
-from visearch.errors import DependencyUnavailable, EncoderMismatch, UnknownEncoder
-from visearch.images import Limits, decode
-from visearch.images.edit import edit
+from visearch.errors import DependencyUnavailable, EncoderMismatch, ImageError, UnknownEncoder
+from visearch.images.order import Pixels
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
+from visearch.reindexing.stored import picture_pixels
 from visearch.store import changes, images, segments
 from visearch.store.images import Pictured
 
+log = structlog.get_logger(__name__)
 GALLERY = 20_000
 QUERIES = 200
 EDITED = 100
@@ -43,6 +44,7 @@ def compare(
         ``own_first``: how often a picture, edited as a shopper would, finds its own product
         first, with the old encoder and the new one;
         ``labels``: for each attribute, how many of the ten nearest have the query's value.
+        A picture that cannot be read (any more) is left out.
     """
     rng = np.random.default_rng(0)
     keys, pictures = _sample(backend, old, new, rng)
@@ -128,9 +130,15 @@ def _own_first(
     encoder = _same_encoder(catalog, open_encoder)
     if encoder is None:
         return None
-    rng = np.random.default_rng(1)
-    pixels = [picture_pixels(backend, catalog.encoder, sha256, rng) for sha256 in pictures]
-    embedded = encoder.embed_pixels(np.stack(pixels))
+    edited: dict[int, Pixels] = {}  # by place
+    for place, sha256 in enumerate(pictures):
+        try:
+            edited[place] = picture_pixels(backend, catalog.encoder, sha256, edits=place)
+        except ImageError as error:
+            log.warning("picture_not_compared", picture=sha256, code=error.code)
+    if not edited:
+        return None
+    embedded, own = encoder.embed_pixels(np.stack([*edited.values()])), own[list(edited)]
     best = exact_search(embedded, vectors, 1, catalog.metric)[0][:, 0]
     twins = (vectors[best] == vectors[own]).all(axis=1)
     return round(float(np.mean((best == own) | twins)), 4)
@@ -143,20 +151,6 @@ def _same_encoder(catalog: Catalog, open_encoder: OpenEncoder) -> PixelEncoder |
     except (UnknownEncoder, EncoderMismatch):
         return None
     return encoder if encoder.fingerprint == catalog.fingerprint else None
-
-
-def picture_pixels(
-    backend: Backend, encoder: str, sha256: str, edits: np.random.Generator | None = None
-) -> npt.NDArray[np.uint8]:
-    """Return a stored picture as the encoder wants it, uint8 [size, size, 3].
-
-    With ``edits``, the picture is first edited at random, as a shopper's photo would be.
-    """
-    preprocess = resolve(encoder).preprocess
-    limits, data = Limits.of(backend.settings), backend.blobs.get_digest("pictures", sha256)
-    if edits is not None:
-        data = edit(decode(data, limits), edits)
-    return preprocess.pixels(decode(data, limits, at_least=preprocess.at_least))
 
 
 def _labels(

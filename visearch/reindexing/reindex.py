@@ -1,14 +1,15 @@
 """Reindexing: a catalog's pictures get the embeddings of another encoder, while it is served.
 
 Pictures added meanwhile are embedded by the present encoder as ever, and are then found
-missing here: so every change is in both. When none is missing, the two encoders are compared
-and compaction builds the next generation; then one transaction activates the new encoder.
+missing here: so every change is in both. A picture that is lost or cannot be decoded is noted with
+its reason, and the others go on. When none is missing, the two encoders are compared and compaction
+builds the next generation; then one transaction activates the new encoder.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,12 +19,21 @@ import structlog
 
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder
-from visearch.errors import DependencyUnavailable, EncoderMismatch, VisearchError
+from visearch.errors import (
+    DependencyUnavailable,
+    EncoderError,
+    EncoderMismatch,
+    ImageError,
+    VisearchError,
+)
+from visearch.images.order import Pixels
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
-from visearch.reindexing.compare import compare, picture_pixels, what_is_worse
+from visearch.reindexing.compare import compare, what_is_worse
+from visearch.reindexing.stored import LOST, picture_pixels
 from visearch.store import catalogs, embeddings, leases, reindexes, segments
 from visearch.store.database import Connection
+from visearch.store.embeddings import Missing
 from visearch.store.leases import Lease, LeaseLost
 from visearch.store.reindexes import READY, RUNNING, Reindex
 from visearch.upkeep.compaction import is_due
@@ -32,6 +42,9 @@ log = structlog.get_logger(__name__)
 
 BATCH = 32
 """Pictures embedded at a time: a live chunk may have to wait for as many."""
+
+DECODE_S = 60.0
+"""How long the pictures of a batch may take to be decoded; the rest waits for the next batch."""
 
 TURN_S = 2.0
 """How long one turn embeds; between turns live work comes first."""
@@ -42,6 +55,14 @@ ACTIVATE_S = 10.0
 LEASE_S = 600.0
 """How long a turn lasts that writes nothing: it may compare two encoders, or export one. After
 that, another worker may take the reindex."""
+
+FEW = 0.01
+"""A larger share of pictures without a vector keeps an encoder from being activated
+automatically."""
+
+_NOTHING_FOUND = EncoderError(
+    "The encoder found nothing in this picture. Use another one.", code="no_embedding"
+)
 
 
 @dataclass(frozen=True)
@@ -122,12 +143,23 @@ def _go_on(turn: _Turn) -> None:
 
 def _activate(turn: _Turn) -> None:
     reindex = turn.reindex
-    if reindex.activate == "auto" and (reason := what_is_worse(reindex.comparison)):
+    if reindex.activate == "auto" and (reason := _why_to_wait(reindex)):
         turn.change(activate="manual", error_code="held", error_detail=reason)
         return
     end = time.monotonic() + ACTIVATE_S
     while not _activated(turn) and time.monotonic() < end:
         _embed_some(turn)  # what came in between
+
+
+def _why_to_wait(reindex: Reindex) -> str | None:
+    """Say what an operator should know before the encoder is activated; None if nothing."""
+    if reindex.failed > FEW * reindex.total:
+        return (
+            f"The new encoder has no vector of {reindex.failed} of {reindex.total} pictures, and "
+            "searches would not find them. The reindex's failures say why. Activate it yourself "
+            "if you want it all the same."
+        )
+    return what_is_worse(reindex.comparison)
 
 
 def _activated(turn: _Turn) -> bool:
@@ -161,7 +193,7 @@ def _embed_some(turn: _Turn) -> int:
 
     Raises:
         EncoderMismatch: the encoder of that name is another one by now.
-        NotFound: a picture's file was lost.
+        DependencyUnavailable: the blob store does not answer, or is not all there.
     """
     backend, reindex = turn.backend, turn.reindex
     with backend.database.read() as connection:
@@ -174,15 +206,57 @@ def _embed_some(turn: _Turn) -> int:
             f"Encoder {reindex.encoder!r} is {encoder.fingerprint} now, not "
             f"{reindex.fingerprint}. Start another reindex."
         )
-    vectors = encoder.embed_pixels(
-        np.stack([picture_pixels(backend, reindex.encoder, each.sha256) for each in missing])
-    )
-    usable = are_unit(vectors)
-    segment = segments.put(backend.blobs, vectors)
-    rows = {each.pk: row if usable[row] else None for row, each in enumerate(missing)}
+    pixels, failed = _decoded(turn, missing)
+    rows: dict[int, int] = {}
+    segment = ""
+    if pixels:
+        vectors = encoder.embed_pixels(np.stack([*pixels.values()]))
+        segment, usable = segments.put(backend.blobs, vectors), are_unit(vectors)
+        rows = {pk: row for row, pk in enumerate(pixels) if usable[row]}
+        failed |= dict.fromkeys(pixels.keys() - rows.keys(), _NOTHING_FOUND)
     with turn.writing() as connection:
         embeddings.note(connection, reindex.fingerprint, segment, rows)
-    return len(missing)
+        embeddings.note_failed(connection, reindex.fingerprint, failed)
+    return len(pixels) + len(failed.keys() - pixels.keys())
+
+
+def _decoded(
+    turn: _Turn, pictures: Sequence[Missing]
+) -> tuple[dict[int, Pixels], dict[int, VisearchError]]:
+    """Return the pixels of the pictures by their keys, and why some have none.
+
+    Those for which there was no time are in neither.
+    """
+    pixels: dict[int, Pixels] = {}
+    failed: dict[int, VisearchError] = {}
+    end = time.monotonic() + DECODE_S
+    for each in pictures:
+        if time.monotonic() > end:
+            break
+        try:
+            pixels[each.pk] = picture_pixels(turn.backend, turn.reindex.encoder, each.sha256)
+        except ImageError as error:
+            log.warning("picture_not_embedded", picture=each.sha256, code=error.code)
+            failed[each.pk] = error
+    _require_store(turn, [pk for pk, error in failed.items() if error.code == LOST])
+    return pixels, failed
+
+
+def _require_store(turn: _Turn, lost: Sequence[int]) -> None:
+    """Raise DependencyUnavailable if more is lost than pictures: the store itself may be away.
+
+    A folder that is not mounted is empty, and answers. What the present encoder made of the same
+    pictures lies in the same store.
+    """
+    if not lost:
+        return
+    with turn.backend.database.read() as connection:
+        segments = embeddings.segments_of(connection, turn.catalog.fingerprint, lost)
+    if not all(turn.backend.blobs.exists(f"segments/{segment}") for segment in segments):
+        raise DependencyUnavailable(
+            "The blob store lacks pictures and the embeddings made of them. Is it mounted, and "
+            "restored whole?"
+        )
 
 
 def _fail(turn: _Turn, error: VisearchError) -> None:

@@ -1,4 +1,4 @@
-"""Embeddings by encoder: which pictures lack one, and in which segment each is stored."""
+"""Embeddings by encoder: which pictures lack one, where each is stored, and why some have none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from visearch.errors import VisearchError
 from visearch.records import Catalog
 from visearch.store.database import insert_new
-from visearch.store.schema import embeddings, images
+from visearch.store.schema import embeddings, images, products
 
 
 class Missing(NamedTuple):
@@ -17,6 +18,16 @@ class Missing(NamedTuple):
 
     pk: int
     sha256: str
+
+
+class Failed(NamedTuple):
+    """A live picture of which an encoder has no vector, and why."""
+
+    pk: int
+    image_id: str
+    product_id: str
+    code: str
+    detail: str
 
 
 def lacking(catalog_pk: int, fingerprint: str) -> tuple[sa.ColumnElement[bool], ...]:
@@ -36,24 +47,84 @@ def missing(
     return [Missing(*row) for row in found]
 
 
+def failed(catalog_pk: int, fingerprint: str) -> tuple[sa.ColumnElement[bool], ...]:
+    """Return the conditions, on both tables, of a live picture noted without a vector."""
+    return (
+        embeddings.c.fingerprint == fingerprint,
+        embeddings.c.segment.is_(None),
+        images.c.pk == embeddings.c.image_pk,
+        images.c.catalog_pk == catalog_pk,
+        images.c.removed.is_(None),
+    )
+
+
+def failures(
+    connection: sa.Connection, catalog_pk: int, fingerprint: str, *, after: int = -1, limit: int
+) -> list[Failed]:
+    """Return live pictures noted without a vector, oldest first, after the key ``after``."""
+    query = (
+        sa.select(
+            images.c.pk,
+            images.c.id,
+            products.c.external_id,
+            embeddings.c.code,
+            embeddings.c.detail,
+        )
+        .join(products, products.c.pk == images.c.product_pk)
+        .join(embeddings, embeddings.c.image_pk == images.c.pk)
+        .where(*failed(catalog_pk, fingerprint), images.c.pk > after)
+    )
+    found = connection.execute(query.order_by(images.c.pk).limit(limit))
+    return [Failed(*row) for row in found]
+
+
+def segments_of(connection: sa.Connection, fingerprint: str, pictures: Collection[int]) -> set[str]:
+    """Return the segments in which an encoder's vectors of these pictures are stored."""
+    query = sa.select(embeddings.c.segment).where(
+        embeddings.c.fingerprint == fingerprint,
+        embeddings.c.image_pk.in_(pictures),
+        embeddings.c.segment.is_not(None),
+    )
+    return set(connection.execute(query).scalars())
+
+
 def note(
-    connection: sa.Connection,
-    fingerprint: str,
-    segment: str,
-    rows: Mapping[int, int | None],
+    connection: sa.Connection, fingerprint: str, segment: str, rows: Mapping[int, int]
 ) -> None:
-    """Note embeddings: picture → its row of the segment; None where the encoder gave none."""
-    known = connection.execute(sa.select(images.c.pk).where(images.c.pk.in_(rows))).scalars()
-    values = [
-        {
-            "image_pk": key,
-            "fingerprint": fingerprint,
-            "segment": None if rows[key] is None else segment,
-            "row": rows[key],
-        }
-        for key in known  # without those that were purged meanwhile
-    ]
-    insert_new(connection, embeddings, values)
+    """Note embeddings: picture → its row of the segment."""
+    _note(connection, fingerprint, {pk: {"segment": segment, "row": rows[pk]} for pk in rows})
+
+
+def note_failed(
+    connection: sa.Connection, fingerprint: str, reasons: Mapping[int, VisearchError]
+) -> None:
+    """Note pictures of which the encoder has no vector, each with its reason."""
+    values = {pk: {"code": why.code, "detail": why.detail} for pk, why in reasons.items()}
+    _note(connection, fingerprint, values)
+
+
+def _note(
+    connection: sa.Connection, fingerprint: str, values: Mapping[int, Mapping[str, object]]
+) -> None:
+    known = connection.execute(sa.select(images.c.pk).where(images.c.pk.in_(values))).scalars()
+    insert_new(
+        connection,
+        embeddings,
+        # Without those that were purged meanwhile.
+        [{"image_pk": key, "fingerprint": fingerprint, **values[key]} for key in known],
+    )
+
+
+def forget_failed(connection: sa.Connection, catalog_pk: int, fingerprint: str) -> None:
+    """Forget which pictures an encoder has no vector of: they are tried again."""
+    mine = sa.select(images.c.pk).where(images.c.catalog_pk == catalog_pk)
+    connection.execute(
+        sa.delete(embeddings).where(
+            embeddings.c.fingerprint == fingerprint,
+            embeddings.c.segment.is_(None),
+            embeddings.c.image_pk.in_(mine),
+        )
+    )
 
 
 def forget_unused(

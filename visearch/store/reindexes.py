@@ -13,8 +13,8 @@ from visearch.errors import Conflict, NotFound
 from visearch.ids import new_id
 from visearch.records import Catalog
 from visearch.store import catalogs as catalog_rows
-from visearch.store.embeddings import lacking
-from visearch.store.schema import catalogs, images, reindexes
+from visearch.store.embeddings import failed, forget_failed, lacking
+from visearch.store.schema import catalogs, embeddings, images, reindexes
 
 Activate = Literal["auto", "manual", "now"]
 """What happens once a reindex is ready: ``auto`` activates it if nothing got worse, ``manual``
@@ -29,8 +29,9 @@ KEPT_UP = (RUNNING, READY, FORMER)
 class Reindex:
     """A catalog's way to another encoder, or back to its former one.
 
-    ``done`` of ``total`` live pictures have their embedding. ``comparison`` is the result of
-    the golden queries, once they have run.
+    Of ``total`` live pictures, ``done`` have their fate: an embedding, or for ``failed`` of them
+    a reason why there is none. ``comparison`` is the result of the golden queries, once they have
+    run.
     """
 
     pk: int
@@ -48,6 +49,7 @@ class Reindex:
     created_at: datetime
     finished_at: datetime | None
     done: int
+    failed: int
     total: int
 
 
@@ -63,6 +65,8 @@ def create(
 ) -> Reindex:
     """Begin a reindex, with the id ``name`` if it is given.
 
+    Pictures that this encoder had no vector of are tried again.
+
     Raises:
         Conflict: one is under way, or the catalog has this encoder already.
     """
@@ -73,6 +77,7 @@ def create(
     under_way = sa.select(reindexes.c.id).where(mine, reindexes.c.status.in_((RUNNING, READY)))
     if (other := connection.execute(under_way).scalar_one_or_none()) is not None:
         raise Conflict(f"Reindex {other} is under way. Activate or cancel it first.")
+    forget_failed(connection, catalog.pk, fingerprint)
     name = name or new_id()
     row = {"encoder": encoder, "fingerprint": fingerprint, "dimension": dimension}
     _insert(connection, catalog.pk, id=name, activate=activate, status=RUNNING, **row)
@@ -167,7 +172,7 @@ def activate(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> b
     """Give the catalog the reindex's encoder and generation; what it had becomes the way back.
 
     The search workers have to be told of it after the commit. Returns False, and has changed
-    nothing, while a picture lacks its embedding.
+    nothing, while a picture has no fate yet.
 
     Raises:
         Conflict: the reindex is not ready.
@@ -251,12 +256,17 @@ def _record(connection: sa.Connection, row: sa.RowMapping) -> Reindex:
     finished = row["finished_at"]
     values["created_at"] = datetime.fromtimestamp(row["created_at"], UTC)
     values["finished_at"] = datetime.fromtimestamp(finished, UTC) if finished else None
-    reindex = Reindex(**values, done=0, total=0)
+    reindex = Reindex(**values, done=0, failed=0, total=0)
     count = sa.select(sa.func.count()).select_from(images)
     live = (images.c.catalog_pk == reindex.catalog_pk, images.c.removed.is_(None))
     total = connection.execute(count.where(*live)).scalar_one()
+    lost = connection.execute(
+        sa.select(sa.func.count())
+        .select_from(embeddings.join(images, embeddings.c.image_pk == images.c.pk))
+        .where(*failed(reindex.catalog_pk, reindex.fingerprint))
+    ).scalar_one()
     if reindex.status == ACTIVE:
-        return replace(reindex, done=total, total=total)
+        return replace(reindex, done=total, failed=lost, total=total)
     conditions = lacking(reindex.catalog_pk, reindex.fingerprint)
     left = connection.execute(count.where(*conditions)).scalar_one()
-    return replace(reindex, done=total - left, total=total)
+    return replace(reindex, done=total - left, failed=lost, total=total)

@@ -118,7 +118,7 @@ sa.Index("ix_images_sha256", images.c.sha256)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
 
 # A picture's vector from the encoder ``fingerprint``: row ``row`` of the segment blob named
-# ``segment``; null where that encoder gave no usable vector.
+# ``segment``; null where there is none, and then ``code`` and ``detail`` say why.
 embeddings = sa.Table(
     "embeddings",
     metadata,
@@ -126,7 +126,17 @@ embeddings = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     sa.Column("segment", sa.String(64)),
     sa.Column("row", sa.Integer),
+    sa.Column("code", sa.Text),
+    sa.Column("detail", sa.Text),
     sa.PrimaryKeyConstraint("image_pk", "fingerprint"),
+)
+# The few pictures without a vector, among the many with one.
+sa.Index(
+    "ix_embeddings_failed",
+    embeddings.c.fingerprint,
+    embeddings.c.image_pk,
+    sqlite_where=embeddings.c.segment.is_(None),
+    postgresql_where=embeddings.c.segment.is_(None),
 )
 
 # Embeddings that were lost with their segment; ``detail`` says why one cannot be made again.

@@ -9,11 +9,11 @@ from flask_openapi.blueprint import APIBlueprint
 
 from visearch import records
 from visearch.errors import Conflict
-from visearch.store import catalogs, reindexes
+from visearch.store import catalogs, embeddings, reindexes
 from visearch.store.reindexes import FORMER, READY, Reindex
 from web.api import schemas
 from web.api.catalogs import CatalogPath
-from web.api.common import problems, reply
+from web.api.common import Page, decode_number_cursor, paged, problems, reply
 from web.api.encoders import offered
 from web.api.fields import Name
 from web.idempotency import resource_id
@@ -61,6 +61,30 @@ def get_reindex(path: ReindexPath) -> Response:
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)
         return reply(_shown(catalog, reindexes.get(connection, catalog, path.id)))
+
+
+@api.get(
+    "/reindex/<string:id>/failures",
+    summary="List the pictures that a reindex has no vector of",
+    responses={200: schemas.ReindexFailureList, **problems(404, 422)},
+)
+def list_reindex_failures(path: ReindexPath, query: Page) -> Response:
+    """Return each live picture that is lost, or that the new encoder cannot embed, and why."""
+    after = decode_number_cursor(query.cursor)
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        reindex = reindexes.get(connection, catalog, path.id)
+        found = embeddings.failures(
+            connection, catalog.pk, reindex.fingerprint, after=after, limit=query.limit + 1
+        )
+    page, cursor = paged(found, query.limit, lambda each: str(each.pk))
+    items = [
+        schemas.ReindexFailure(
+            image_id=each.image_id, product_id=each.product_id, code=each.code, detail=each.detail
+        )
+        for each in page
+    ]
+    return reply(schemas.ReindexFailureList(items=items, next_cursor=cursor))
 
 
 @api.delete(
@@ -126,7 +150,11 @@ def _shown(catalog: records.Catalog, reindex: Reindex) -> schemas.Reindex:
     more = {
         "catalog": catalog.name,
         "ready": reindex.status in (READY, FORMER),
-        "counts": {"images": reindex.total, "embedded": reindex.done},
+        "counts": {
+            "images": reindex.total,
+            "embedded": reindex.done - reindex.failed,
+            "failed": reindex.failed,
+        },
         "progress": reindex.done / reindex.total if reindex.total else 1.0,
         "code": reindex.error_code,
         "detail": public_detail(reindex.error_code, reindex.error_detail),

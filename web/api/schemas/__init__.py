@@ -90,6 +90,12 @@ from web.api.schemas.reindexes import (
 from web.api.schemas.reindexes import (
     ReindexCounts as ReindexCounts,
 )
+from web.api.schemas.reindexes import (
+    ReindexFailure as ReindexFailure,
+)
+from web.api.schemas.reindexes import (
+    ReindexFailureList as ReindexFailureList,
+)
 from web.api.schemas.searches import (
     InlineImage as InlineImage,
 )

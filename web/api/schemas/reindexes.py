@@ -19,10 +19,27 @@ class NewReindex(Request):
 
 
 class ReindexCounts(BaseModel):
-    """Live pictures, and how many of them the encoder has embedded."""
+    """Live pictures, how many the encoder has embedded, and of how many it has no vector."""
 
     images: int
     embedded: int
+    failed: int
+
+
+class ReindexFailure(BaseModel):
+    """A live picture that the encoder has no vector of, and why."""
+
+    image_id: str
+    product_id: str
+    code: str
+    detail: str
+
+
+class ReindexFailureList(BaseModel):
+    """A page of pictures."""
+
+    items: list[ReindexFailure]
+    next_cursor: str | None
 
 
 class BeforeAndAfter(BaseModel):

@@ -1,0 +1,59 @@
+"""A stored picture, read back and decoded again: its pixels, or why there are none."""
+
+from __future__ import annotations
+
+import hashlib
+
+from visearch.backend import Backend
+from visearch.encoders.spec import resolve
+from visearch.errors import (
+    DecoderCrashed,
+    DecodeTimeout,
+    DependencyUnavailable,
+    ImageCorrupt,
+    NotFound,
+)
+from visearch.images.order import Order, Pixels
+
+WAIT_S = 60.0
+"""How long a picture may wait for a decoder and be decoded."""
+
+LOST = "picture_lost"
+
+
+def picture_pixels(backend: Backend, encoder: str, sha256: str, edits: int | None = None) -> Pixels:
+    """Return a stored picture as the encoder wants it, uint8 [size, size, 3].
+
+    With ``edits``, a seed, the picture is first edited as a shopper's photo would be.
+
+    Raises:
+        ImageError: the picture is lost, damaged, or cannot be decoded (any more).
+        DependencyUnavailable: the blob store does not answer, or no decoder is free.
+    """
+    order = Order(preprocess=resolve(encoder).preprocess, edits=edits)
+    data = _original(backend, sha256)
+    try:
+        try:
+            return backend.decoders.pixels(data, order, WAIT_S)
+        except (DecoderCrashed, DecodeTimeout):
+            # Once may be the machine's fault: it was short of memory or of time.
+            return backend.decoders.pixels(data, order, WAIT_S)
+    except TimeoutError as error:
+        raise DependencyUnavailable(
+            "No process is free to decode pictures. See the log."
+        ) from error
+
+
+def _original(backend: Backend, sha256: str) -> bytes:
+    try:
+        data = backend.blobs.get(f"pictures/{sha256}")
+    except NotFound as error:
+        raise ImageCorrupt(
+            "The stored picture is not there any more. Send the product again.", code=LOST
+        ) from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise ImageCorrupt(
+            "The stored picture is not what was sent: its SHA-256 differs. Send the product again.",
+            code="picture_damaged",
+        )
+    return data
