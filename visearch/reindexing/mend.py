@@ -10,9 +10,12 @@ import structlog
 
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder
-from visearch.errors import BlobDamaged, ImageError, NotFound
+from visearch.encoders.spec import require_same_encoder
+from visearch.errors import EncoderError, ImageError
+from visearch.images.order import Pixels
+from visearch.importing.embed import NO_EMBEDDING
 from visearch.index.scoring import are_unit
-from visearch.reindexing.compare import picture_pixels
+from visearch.reindexing.stored import picture_pixels
 from visearch.store import catalogs, damage, embeddings, segments
 from visearch.store.damage import LostPicture
 
@@ -38,7 +41,11 @@ def mend(backend: Backend, open_encoder: OpenEncoder, busy: Callable[[], bool]) 
         if not lost:
             break
         for name, pictures in groupby(lost, lambda each: each.catalog):
-            mended += _embed(backend, open_encoder, name, list(pictures))
+            try:
+                mended += _embed(backend, open_encoder, name, list(pictures))
+            except EncoderError as error:  # of a catalog that cannot be served either
+                log.error("embeddings_not_mended", catalog=name, error=error.detail)
+                return mended
     if mended:
         log.info("embeddings_mended", pictures=mended)
     return mended
@@ -47,25 +54,26 @@ def mend(backend: Backend, open_encoder: OpenEncoder, busy: Callable[[], bool]) 
 def _embed(backend: Backend, open_encoder: OpenEncoder, name: str, lost: list[LostPicture]) -> int:
     with backend.database.read() as connection:
         catalog = catalogs.get(connection, name)
-    pixels, reasons = {}, {}
+    pixels: dict[int, Pixels] = {}
+    reasons: dict[int, str] = {}
     for each in lost:
         try:
             pixels[each.pk] = picture_pixels(backend, catalog.encoder, each.sha256)
-        except (ImageError, NotFound, BlobDamaged) as error:
+        except ImageError as error:
             reasons[each.pk] = error.detail
-    if reasons:
-        with backend.database.write() as connection:
-            damage.fail(connection, reasons)
-    if not pixels:
-        return 0
-    encoder = open_encoder(catalog.encoder)
-    vectors = encoder.embed_pixels(np.stack(list(pixels.values())))
-    usable = are_unit(vectors)
-    segment = segments.put(backend.blobs, vectors)
-    rows = {pk: row if usable[row] else None for row, pk in enumerate(pixels)}
+    vectors, usable = np.empty((0, catalog.dimension), np.float32), np.empty(0, np.bool_)
+    if pixels:
+        encoder = open_encoder(catalog.encoder)
+        require_same_encoder(catalog, encoder.fingerprint)
+        vectors = encoder.embed_pixels(np.stack(list(pixels.values())))
+        usable = are_unit(vectors)
+    rows = {pk: row for row, pk in enumerate(pixels) if usable[row]}
+    reasons |= dict.fromkeys(pixels.keys() - rows.keys(), NO_EMBEDDING["detail"])
+    segment = segments.put(backend.blobs, vectors) if rows else ""
     with backend.database.write() as connection:
         revision = catalogs.next_revision(connection, catalog.pk)
-        embeddings.note(connection, encoder.fingerprint, segment, rows)
-        damage.mended(connection, encoder.fingerprint, list(pixels), revision)
+        embeddings.note(connection, catalog.fingerprint, segment, rows)
+        damage.mended(connection, catalog.fingerprint, list(rows), revision)
+        damage.fail(connection, reasons)
     backend.announce(catalog.pk)
-    return len(pixels)
+    return len(rows)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from visearch.backend import Backend
 from visearch.encoders.spec import resolve
 from visearch.errors import (
+    BlobDamaged,
     DecoderCrashed,
     DecodeTimeout,
     DependencyUnavailable,
@@ -46,14 +45,13 @@ def picture_pixels(backend: Backend, encoder: str, sha256: str, edits: int | Non
 
 def _original(backend: Backend, sha256: str) -> bytes:
     try:
-        data = backend.blobs.get(f"pictures/{sha256}")
+        return backend.blobs.get_digest("pictures", sha256)
     except NotFound as error:
         raise ImageCorrupt(
             "The stored picture is not there any more. Send the product again.", code=LOST
         ) from error
-    if hashlib.sha256(data).hexdigest() != sha256:
+    except BlobDamaged as error:
         raise ImageCorrupt(
             "The stored picture is not what was sent: its SHA-256 differs. Send the product again.",
             code="picture_damaged",
-        )
-    return data
+        ) from error

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
+from visearch import contract
 from visearch.errors import Conflict, DependencyBroken, DependencyUnavailable, TooSlow
 from visearch.store import catalogs, outbox
 from visearch.store.database import Database
@@ -117,7 +118,7 @@ def test_a_reader_keeps_its_snapshot_while_a_writer_commits(database: Database) 
 
 def test_the_outbox_sends_in_order_and_keeps_what_failed(database: Database) -> None:
     with database.write() as connection:
-        outbox.add(connection, "task", {"n": 1}, {"n": 2}, {"n": 3})
+        outbox.add(connection, contract.RECONCILE, {"n": 1}, {"n": 2}, {"n": 3})
     sent: list[int] = []
 
     def send(_task: str, payload: object) -> None:
