@@ -25,8 +25,8 @@ check: $(VENV)/installed-dev ## Run the linters, the type checker and the quick 
 	$(BIN)/pytest tests/unit tests/docs
 
 faults: $(VENV)/installed-dev ## Break all that docs/reliability.md names, again and again (an hour)
-	BUILDER_KILLS=20 FUZZ_CASES=300 $(BIN)/pytest --timeout=3600 tests/faults tests/unit/store \
-		tests/integration/test_postgresql.py tests/integration/test_server_limits.py
+	BUILDER_KILLS=20 FUZZ_CASES=300 SKEWS="60 -60" $(BIN)/pytest --timeout=3600 tests/faults \
+		tests/unit/store tests/integration/test_postgresql.py tests/integration/test_server_limits.py
 
 bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it (minutes)
 	$(BIN)/python bench/encode.py --json

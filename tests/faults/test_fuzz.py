@@ -21,7 +21,7 @@ from hypothesis.strategies import SearchStrategy
 from schemathesis import Case, GenerationMode
 from system import System, archive, picture
 
-CASES = int(os.environ.get("FUZZ_CASES", "6"))
+CASES = int(os.environ.get("FUZZ_CASES", "3"))
 CATALOG, PRODUCT = "fuzzed", "a"
 
 
