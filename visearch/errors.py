@@ -3,20 +3,20 @@
     VisearchError
     ├── SettingsError            a setting, or this machine, prevents the start
     ├── InvalidRequest           the caller's input breaks a documented rule
+    │   └── IdempotencyMismatch  another request was sent with the same key
     ├── PayloadTooLarge          the body of a request is above the limit of its route
     ├── RequestTimeout           the body of a request comes too slowly
-    │   └── IdempotencyMismatch  another request was sent with the same key
     ├── Forbidden                the caller may not do this
     ├── NotFound                 no such catalog, product, import or search
     ├── Gone                     it existed; its retention is over
     ├── Conflict                 the resource's state forbids the change
+    ├── ReplaceIncomplete        a file that replaces a catalog does not say all that is to stay
     ├── ImageError               one picture cannot be used
     │   ├── UnsupportedImage     not one of the accepted formats
     │   ├── ImageTooLarge        bytes, pixels or a side above the limit
     │   ├── ImageCorrupt         truncated or broken
     │   ├── DecoderCrashed       it ended the process that decoded it
     │   └── DecodeTimeout        it takes longer to decode than a picture may
-    ├── ReplaceIncomplete        a file that replaces a catalog does not say all that is to stay
     ├── ArchiveError             an uploaded file cannot be read as a catalog
     │   ├── UnsupportedArchive   not a zip or an uncompressed tar
     │   ├── ArchiveCorrupt       truncated, or the manifest is broken
@@ -92,6 +92,12 @@ class InvalidRequest(VisearchError):
         self.fields = fields
 
 
+class IdempotencyMismatch(InvalidRequest):
+    """Another request was sent with the same idempotency key."""
+
+    code = "idempotency_mismatch"
+
+
 class PayloadTooLarge(VisearchError):
     """The body of a request is above the limit of its route."""
 
@@ -102,12 +108,6 @@ class RequestTimeout(VisearchError):
     """The body of a request comes too slowly to wait for it."""
 
     code = "request_timeout"
-
-
-class IdempotencyMismatch(InvalidRequest):
-    """Another request was sent with the same idempotency key."""
-
-    code = "idempotency_mismatch"
 
 
 class Forbidden(VisearchError):

@@ -26,7 +26,8 @@ def test_what_is_made_is_this_users_own(tmp_path: Path) -> None:
 
 
 def test_an_open_folder_is_closed(tmp_path: Path) -> None:
-    (tmp_path / "home").mkdir(mode=0o755)
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home").chmod(0o755)
     assert private.close_folder(tmp_path / "home")
     assert mode(tmp_path / "home") == 0o700
     assert not private.close_folder(tmp_path / "home")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,7 @@ def test_a_server_answers_to_addresses_and_listed_names(
 def test_redis_listens_in_a_folder_of_this_users_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    temporary = tmp_path / "t"
-    temporary.mkdir()
+    temporary = Path(tempfile.mkdtemp(dir="/tmp"))  # the tests' own folders have long names
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(temporary))
     home = tmp_path / ("deep" * 40)
     socket = Settings(home=home).redis_socket

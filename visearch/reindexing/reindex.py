@@ -20,6 +20,7 @@ import structlog
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import (
+    DependencyBroken,
     DependencyUnavailable,
     EncoderError,
     EncoderMismatch,
@@ -113,7 +114,7 @@ def _take(turn: _Turn) -> None:
     try:
         try:
             _go_on(turn)
-        except DependencyUnavailable:
+        except (DependencyUnavailable, DependencyBroken):
             raise  # its fault, not the reindex's: the next turn tries again
         except VisearchError as error:
             _fail(turn, error)

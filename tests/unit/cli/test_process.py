@@ -9,8 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from visearch.cli.client import until
 from visearch.cli.process import Child
+
+# The children are forked before they become another program. In this process, unlike in the
+# supervisor, other tests may have started JAX, which warns of that.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 
 TALKING = "import time\nwhile True: print('a line', flush=True); time.sleep(0.01)"
 
