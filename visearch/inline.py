@@ -16,6 +16,7 @@ from visearch.importing.decode import decode_chunk
 from visearch.importing.embed import embed_chunk
 from visearch.importing.planning import plan
 from visearch.importing.reconcile import WORKER_LOST
+from visearch.reindexing.mend import mend
 from visearch.settings import Settings
 from visearch.store import chunks, claims, imports
 from visearch.upkeep.compaction import compact_all
@@ -34,11 +35,12 @@ class InlineWorker:
         self.backend = LoneBackend(settings, self._send)
 
     def work(self) -> None:
-        """Run every message until there is none, then compact what needs it."""
+        """Run every message until there is none, then mend and compact what needs it."""
         self.backend.flush()
         while self._messages:
             task, payload = self._messages.popleft()
             self._run(task, payload)
+        mend(self.backend, self._open_encoder, lambda: False)
         if compact_all(self.backend):
             purge(self.backend)
 

@@ -9,6 +9,7 @@ import pytest
 from manual_system import ManualSystem
 from system import archive, picture
 
+from visearch import Catalog
 from visearch.reindexing.mend import mend
 from visearch.searching.indexes import Indexes
 from visearch.store import catalogs, damage
@@ -82,6 +83,18 @@ def test_a_bad_segment_costs_its_pictures_for_a_while(
     assert path.read_bytes() == before
     with manual.database.read() as connection:
         assert damage.segments(connection) == []
+
+
+def test_an_embedded_catalog_mends_itself(tmp_path: Path) -> None:
+    """There is no embed worker beside it."""
+    with Catalog(tmp_path / "home", "shop") as shop:
+        shop.add("a", picture(1))
+    (segment,) = (tmp_path / "home" / "blobs" / "segments").iterdir()
+    flip(segment)
+    with Catalog(tmp_path / "home", "shop") as shop:
+        assert shop.search(picture(1), 1) == []  # whoever reads it finds it
+    with Catalog(tmp_path / "home", "shop") as shop:
+        assert [hit.product_id for hit in shop.search(picture(1), 1)] == ["a"]
 
 
 def test_a_picture_that_is_lost_too_is_named_and_the_others_are_mended(

@@ -26,7 +26,7 @@ from workers.__main__ import main
 loop.STUCK_S = 2.0
 @signals.worker_ready.connect
 def get_stuck(sender, **_):
-    sender.timer.call_after(6, lambda: time.sleep(600))
+    sender.timer.call_after(6, lambda: time.sleep(600))  # the hang
 sys.argv = ["workers", "ingest"]
 main()
 """

@@ -128,7 +128,7 @@ def test_health_is_told_while_every_thread_hangs(system: System) -> None:
         os.kill(redis, signal.SIGSTOP)
         try:
             hanging = [pool.submit(ask, n) for n in range(2 * THREADS)]
-            time.sleep(0.5)
+            time.sleep(0.5)  # every thread has taken one by then
             assert not any(each.done() for each in hanging)
             assert is_alive(system) < PROMPT_S
         finally:
@@ -164,9 +164,9 @@ def test_a_stop_answers_what_has_been_asked(system: System) -> None:
         os.kill(search, signal.SIGSTOP)
         try:
             client.request("POST", "/v1/searches", body, headers)
-            time.sleep(0.5)
+            time.sleep(0.5)  # the request has arrived by then
             os.kill(web, signal.SIGTERM)
-            time.sleep(0.5)
+            time.sleep(0.5)  # the signal has been handled by then
             with pytest.raises(ConnectionRefusedError):
                 is_alive(system)
         finally:

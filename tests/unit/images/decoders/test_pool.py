@@ -154,7 +154,7 @@ def test_a_deadline_holds_for_those_who_wait_and_for_those_whose_turn_it_is(
     begin = time.monotonic()
     with ThreadPoolExecutor(1) as thread:
         hanging = thread.submit(pool.pixels, GOOD + HANGS, PLAIN, 2.0)
-        time.sleep(0.2)
+        time.sleep(0.2)  # the only decoder is at work by then
         with pytest.raises(TimeoutError, match="free"):
             pool.pixels(GOOD, PLAIN, 0.3)
         assert time.monotonic() - begin < 1.5
@@ -173,7 +173,7 @@ def test_a_picture_is_decoded_though_its_decoder_was_ended_while_idle(make: Make
     assert psutil.pid_exists(pid), "a signal to the whole group must not end it"
     os.kill(pid, signal.SIGKILL)
     while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        time.sleep(0.01)
+        time.sleep(0.01)  # between two looks
     assert pool.pixels(GOOD, PLAIN, 30.0).any()
 
 
