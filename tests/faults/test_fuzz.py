@@ -22,6 +22,7 @@ from schemathesis import Case, GenerationMode
 from system import System, archive, picture
 
 CASES = int(os.environ.get("FUZZ_CASES", "3"))
+THOROUGH = 50  # from so many on, each run makes up others
 CATALOG, PRODUCT = "fuzzed", "a"
 
 
@@ -78,11 +79,12 @@ def test_no_request_is_an_error_of_ours(system: System, known: dict[str, str]) -
         for operation in operations(document):
             for strategy in strategies(operation, known):
                 configured = settings(
-                    max_examples=CASES, deadline=None, database=None, derandomize=CASES < 50,
+                    max_examples=CASES, deadline=None, database=None, derandomize=CASES < THOROUGH,
                     phases=[Phase.generate], suppress_health_check=list(HealthCheck),
                 )  # fmt: skip
                 with suppress(Unsatisfiable):  # it takes nothing that could be otherwise
                     configured(given(strategy)(check))()
     print(f"{seen.total()} requests; answers by status: {dict(sorted(seen.items()))}")
-    assert {200, 202, 404, 422} <= seen.keys()
+    # A few requests each need not find a picture that is accepted (202); many do.
+    assert {200, 404, 422} | ({202} if CASES >= THOROUGH else set()) <= seen.keys()
     assert "unexpected_error" not in system.log("web")
