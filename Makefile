@@ -24,9 +24,12 @@ check: $(VENV)/installed-dev ## Run the linters, the type checker and the quick 
 	$(BIN)/mypy
 	$(BIN)/pytest tests/unit tests/docs
 
-faults: $(VENV)/installed-dev ## Break all that docs/reliability.md names, again and again (an hour)
-	BUILDER_KILLS=20 FUZZ_CASES=300 SKEWS="60 -60" $(BIN)/pytest --timeout=3600 tests/faults \
-		tests/unit/store tests/integration/test_postgresql.py tests/integration/test_server_limits.py
+FAULTS = FUZZ_CASES=300 BUILDER_KILLS=20 STORM_ROUNDS=20 SKEWS="60 -60" PAUSE_S=30 \
+	$(BIN)/pytest --timeout=7200
+
+faults: $(VENV)/installed-dev ## Break all that docs/reliability.md names, again and again (hours)
+	$(FAULTS) tests/faults tests/unit/store tests/integration/test_server_limits.py
+	TEST_DATABASE=postgresql $(FAULTS) tests/faults tests/integration/test_postgresql.py
 
 bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it (minutes)
 	$(BIN)/python bench/encode.py --json

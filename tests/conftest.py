@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import databases
 import pytest
 from system import System, shared_data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _database_server() -> Iterator[None]:
+    """The server of the databases that tests use, if they are to use one."""
+    with databases.chosen():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import databases
 from PIL import Image, ImageDraw
 
 from visearch.cli.client import Client, until
@@ -33,7 +34,7 @@ class System(OwnSystem):
     """A system of a test's own, and short ways to use it."""
 
     def __init__(self, home: Path, **settings: str) -> None:
-        super().__init__(home, **settings)
+        super().__init__(home, **(databases.settings() | settings))
         self.http = self.open_http()
 
     def start(self) -> System:
@@ -58,6 +59,10 @@ class System(OwnSystem):
     def api(self) -> Client:
         """The client of the API over ``http``."""
         return Client(self.http)
+
+    def query(self, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
+        """Ask the database itself; each ``?`` stands for an argument."""
+        return databases.query(self.settings.database, sql, *arguments)
 
     def pids(self) -> dict[str, int]:
         """Return the process ids by role, as the supervisor wrote them."""

@@ -18,7 +18,7 @@ from visearch.images.order import Decoders, DecodersHere
 from visearch.settings import Settings
 from visearch.store import outbox
 from visearch.store.blobs import Blobs
-from visearch.store.database import Database
+from visearch.store.database import STATEMENT_TIMEOUT_S, Database
 from visearch.store.outbox import Send
 from visearch.store.redis import presence
 from visearch.store.redis.client import FULL, Client, connect, is_full
@@ -46,6 +46,8 @@ class _once(cached_property[T]):  # noqa: N801  (used as a decorator)
 class Backend:
     """The adapters of one process and its settings; each is opened on first use."""
 
+    statement_timeout_s = STATEMENT_TIMEOUT_S
+
     def __init__(self, settings: Settings, send: Send) -> None:
         self.settings, self.send = settings, send
         self._inherited: list[object] = []
@@ -54,7 +56,7 @@ class Backend:
     @_once
     def database(self) -> Database:
         """The database."""
-        return Database(self.settings.database)
+        return Database(self.settings.database, self.statement_timeout_s)
 
     @_once
     def blobs(self) -> Blobs:

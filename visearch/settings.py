@@ -100,7 +100,7 @@ class Settings:
     ingest_processes: int = _setting(2, "Processes in one ingest worker.")
     web_threads: int = _setting(32, "Threads in the web server.")
     web_connections: int = _setting(
-        1000, "Most connections to the web server; beyond it, the one that waits longest is closed."
+        2000, "Most connections to the web server; beyond it, the one that waits longest is closed."
     )
     web_patience_s: float = _setting(
         30.0, "Seconds for a request's head; after so many below 8 kB a second, a client is left."

@@ -22,6 +22,8 @@ EXTENSION = "visearch"
 class Services(Backend):
     """The backend behind the routes; one per web process."""
 
+    statement_timeout_s = 20.0  # a client has given up by then
+
     def __init__(self, settings: Settings) -> None:
         broker.mend(redis.Transport)
         celery = Celery("visearch-web", broker=settings.broker, set_as_current=False)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
 from system import System, archive, eventually, picture
@@ -16,16 +14,10 @@ def upload(system: System, catalog: str, seeds: Sequence[int]) -> dict[str, Any]
     return system.upload(system.create_catalog(catalog), archive(files))
 
 
-def query(system: System, sql: str, *arguments: object) -> list[tuple[Any, ...]]:
-    """Ask the database itself."""
-    with closing(sqlite3.connect(system.home / "visearch.db", timeout=30)) as connection:
-        return connection.execute(sql, arguments).fetchall()
-
-
 def held(system: System, stage: str) -> list[tuple[Any, ...]]:
     """Return (chunk, attempt, worker) of what a worker holds in a stage now."""
     sql = "SELECT import_pk, chunk, worker FROM chunks WHERE state = 'running' AND stage = ?"
-    return query(system, sql, stage)
+    return system.query(sql, stage)
 
 
 def wait_until_held(system: System, stage: str) -> list[tuple[Any, ...]]:
@@ -56,8 +48,8 @@ def assert_complete(system: System, record: dict[str, Any], seeds: Sequence[int]
         assert found["status"] == "succeeded", found
         names = [hit["product_id"] for hit in found["results"]]
         assert (names[0], names.count(f"p{seed}")) == (f"p{seed}", 1), names
-    assert query(system, "SELECT count(*) FROM chunks WHERE state != 'done'") == [(0,)]
-    assert query(system, "SELECT count(*) FROM outbox") == [(0,)]
+    assert system.query("SELECT count(*) FROM chunks WHERE state != 'done'") == [(0,)]
+    assert system.query("SELECT count(*) FROM outbox") == [(0,)]
 
 
 def is_fresh(system: System, catalog: str, size: int) -> bool:

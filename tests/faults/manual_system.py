@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import databases
 import numpy as np
 import numpy.typing as npt
 
@@ -46,7 +47,7 @@ class ManualSystem:
     """Queues are a list; a test runs, repeats, delays or drops its messages."""
 
     def __init__(self, home: Path, **settings: Any) -> None:
-        self.settings = Settings(home=home, **settings)
+        self.settings = Settings(home=home, **(databases.settings() | settings))
         self.queue: list[Message] = []
         self.sender: Send = self._send
         self.backend = LoneBackend(

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
-from ledgers import assert_complete, held, query, upload, wait_for_items, wait_until_held
+from ledgers import assert_complete, held, upload, wait_for_items, wait_until_held
 from system import System, eventually, picture
 
 ITEMS = range(160)
@@ -142,7 +142,7 @@ def search_through_an_outage(system: System) -> None:
 
 def assert_maintained(system: System) -> None:
     """The clock ticks and the maintainer listens: a lost chunk of old is found again."""
-    (before,) = query(system, "SELECT max(pk) FROM imports")
+    (before,) = system.query("SELECT max(pk) FROM imports")
     fresh = upload(system, f"after-{before[0]}", range(16))
     with redis.Redis(unix_socket_path=redis_socket(system)) as client:
         client.flushall()

@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 import pytest
 import vulnerable
-from ledgers import query
 from system import System, archive, picture
 from vulnerable import EATS, HANGS, KILLS
 
@@ -109,7 +108,7 @@ def import_with(
     files = [(f"p{i}.jpg", picture(i, side=96)) for i in range(14)]
     files.insert(7, ("bad.jpg", picture(99, side=96) + mark))
     done = system.finish(system.upload(system.create_catalog(catalog), archive(files)))
-    assert query(system, "SELECT count(*) FROM chunks WHERE state != 'done'") == [(0,)]
+    assert system.query("SELECT count(*) FROM chunks WHERE state != 'done'") == [(0,)]
     return done, codes(system, done)
 
 

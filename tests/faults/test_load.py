@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import psutil
 import pytest
-from ledgers import assert_complete, is_fresh, query, upload
+from ledgers import assert_complete, is_fresh, upload
 from PIL import Image
 from system import System, archive, eventually, picture
 
@@ -49,7 +49,7 @@ def test_products_are_put_while_an_import_runs(system: System) -> None:
     assert statuses == {202: WRITERS * WRITES}
     system.finish(record)
     eventually(lambda: settled(system), seconds=60, what="the end of every import")
-    assert query(system, "SELECT DISTINCT status FROM imports") == [("succeeded",)]
+    assert system.query("SELECT DISTINCT status FROM imports") == [("succeeded",)]
     catalog = system.http.get("/v1/catalogs/writers").json()
     assert (catalog["products"], catalog["images"]) == (400 + 120, 400 + 120)
 
@@ -128,13 +128,13 @@ def refused(system: System, generation: str) -> bool:
 def last_generation(system: System, pictures: int) -> str:
     """Return the generation in use once it lacks too few of ``pictures`` to be built again."""
     sql = "SELECT id FROM generations JOIN catalogs ON generation = id WHERE name = 'built'"
-    found = query(system, sql + " AND count > ?", pictures - COMPACT_MIN)
+    found = system.query(sql + " AND count > ?", pictures - COMPACT_MIN)
     return str(found[0][0]) if found else ""
 
 
 def settled(system: System) -> bool:
     active = "SELECT count(*) FROM imports WHERE status IN ('received', 'running')"
-    return query(system, active) == [(0,)]
+    return system.query(active) == [(0,)]
 
 
 def png(width: int, height: int, colour: int) -> bytes:

@@ -19,6 +19,7 @@ from wire import Wire
 from visearch.cli import redis_server
 from visearch.settings import Settings
 
+PAUSE_S = float(os.environ.get("PAUSE_S", "6"))
 PATIENCE_S = 5.0
 """A request waits no longer than this for a Redis that is silent."""
 
@@ -30,6 +31,8 @@ class Faulty:
     system: System
     wire: Wire
     direct: redis.Redis
+    pid: int
+    """Of Redis."""
 
     def search(self, seed: int) -> httpx.Response:
         """Search by a picture, waiting for the answer."""
@@ -58,7 +61,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Faulty]:
         system.create_catalog("faults")
         system.finish(system.upload("faults", archive([("p.jpg", picture(0))])))
         with redis.Redis(unix_socket_path=str(own.redis_socket)) as direct:
-            yield Faulty(system, wire, direct)
+            yield Faulty(system, wire, direct, server.pid)
         assert system.stop() == 0, system.output()
         wire.close()
         server.terminate()
@@ -99,6 +102,25 @@ def test_a_silent_redis_costs_seconds_and_no_more(faulty: Faulty) -> None:
     eventually(lambda: faulty.succeeds(4), seconds=60, what="a search after the silence")
     print(f"searches succeed again after {time.monotonic() - start:.1f} s")
     eventually(lambda: faulty.system.http.get("/readyz").status_code == 200, what="readiness")
+    assert faulty.system.pids() == pids
+
+
+def test_a_redis_that_pauses_costs_nothing_that_was_accepted(faulty: Faulty) -> None:
+    """Its machine is frozen for a while, in the middle of an import and of searches."""
+    pids, files = faulty.system.pids(), [(f"{n}.jpg", picture(100 + n)) for n in range(80)]
+    record = faulty.system.upload(faulty.system.create_catalog("paused"), archive(files))
+    os.kill(faulty.pid, signal.SIGSTOP)
+    try:
+        end = time.monotonic() + PAUSE_S
+        while time.monotonic() < end:
+            answer, spent = timed(faulty, 3)
+            assert (answer.status_code, answer.json()["code"]) == (503, "dependency_unavailable")
+            assert spent < PATIENCE_S
+    finally:
+        os.kill(faulty.pid, signal.SIGCONT)
+    eventually(lambda: faulty.succeeds(8), seconds=60, what="a search after the pause")
+    done = faulty.system.finish(record)
+    assert (done["status"], done["counts"]["searchable"]) == ("succeeded", len(files))
     assert faulty.system.pids() == pids
 
 

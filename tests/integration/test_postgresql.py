@@ -25,8 +25,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     programs = binaries()
     if programs is None:
         pytest.skip("NO POSTGRESQL: install it to test visearch on it")
-    with server(programs) as url:
-        running = System(tmp_path_factory.mktemp("pg") / "home", database_url=url).start()
+    with server(programs) as postgresql:
+        home = tmp_path_factory.mktemp("pg") / "home"
+        running = System(home, database_url=postgresql.url()).start()
         yield running
         assert running.stop() == 0, running.output()
 

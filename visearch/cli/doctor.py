@@ -25,7 +25,6 @@ from visearch.store.database import check_url
 from visearch.store.redis.client import connect, server_time
 from visearch.store.redis.presence import skew
 
-MIN_DISK_BYTES = 1 << 30
 PACKAGES = ("celery", "flask", "flask_openapi", "waitress", "jax", "flax", "scann")
 
 
@@ -116,9 +115,10 @@ def _disk(settings: Settings) -> str:
     home = settings.home.resolve()
     existing = next(folder for folder in (home, *home.parents) if folder.is_dir())
     free = shutil.disk_usage(existing).free
-    if free < MIN_DISK_BYTES:
+    if free < settings.disk_reserve_bytes:
         raise SettingsError(
-            f"Only {free >> 20} MiB are free for {home}. Make room for 1 GiB at least."
+            f"Only {free >> 20} MiB are free for {home}. Make room for "
+            f"{settings.disk_reserve_bytes >> 20} MiB at least (VISEARCH_DISK_RESERVE_BYTES)."
         )
     return f"{free >> 30} GiB free"
 

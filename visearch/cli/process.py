@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -26,7 +26,10 @@ MAX_BACKOFF_S = 30.0
 
 
 class Child:
-    """A role's process. ``tell(line)`` speaks to the operator."""
+    """A role's process. ``tell(line)`` speaks to the operator.
+
+    The process inherits ``descriptors``, under the same numbers.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,11 @@ class Child:
         env: Mapping[str, str],
         log_folder: Path,
         tell: Callable[[str], None],
+        *,
+        descriptors: Sequence[int] = (),
     ) -> None:
         self.name, self._argv, self._env, self._tell = name, argv, dict(env), tell
+        self._descriptors = descriptors
         self._process: subprocess.Popen[bytes] | None = None
         self._tail: deque[str] = deque(maxlen=20)
         self._restart_at, self._backoff, self._started = 0.0, 0.0, 0.0
@@ -61,6 +67,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=self._descriptors,
             preexec_fn=partial(die_with_parent, signal.SIGTERM),
         )
         self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import click
 import httpx
 
-from visearch import home_lock, private
+from visearch import home_lock, listener, private
 from visearch.cli import demo, doctor, redis_server
 from visearch.cli.client import Client, until
 from visearch.cli.pid_file import PidFile
@@ -49,7 +49,11 @@ class Supervisor:
             Child(name, [python, "-m", "workers", role], env | shards, logs, tell)
             for name, role, shards in _roles(settings)
         ]
-        self._web = [Child("web", [python, "-m", "web"], env, logs, tell)]
+        # Clients that come while web is restarted wait in this socket's queue.
+        self._listener = listener.listen(settings)
+        fd = self._listener.fileno()
+        command = [python, "-m", "web", "--listener", str(fd)]
+        self._web = [Child("web", command, env, logs, tell, descriptors=[fd])]
         self._pids = PidFile(settings.home, tell)
         self._watchdog = Watchdog(settings, redis=self._redis, web=self._web, workers=self._workers)
 
@@ -118,6 +122,7 @@ class Supervisor:
     def _shut_down(self) -> None:
         """Web first, so that no new work arrives; then the workers; Redis last."""
         self._watchdog.stop()
+        self._listener.close()
         tell("stopping; running work may take some seconds to end")
         for group in (self._web, self._workers, self._redis):
             for child in group:

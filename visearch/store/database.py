@@ -15,7 +15,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import event
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from visearch import private
@@ -28,12 +29,13 @@ from visearch.errors import (
     VisearchError,
     first_line,
 )
+from visearch.store import postgresql
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 15_000
 POOL_TIMEOUT_S = 5.0
-CONNECT_TIMEOUT_S = 5
-STATEMENT_TIMEOUT_MS = 60_000
+NO_LIMIT_S = 7 * 86_400.0
+STATEMENT_TIMEOUT_S = 60.0
 """Longer than any statement of ours should take, and short enough to notice a database that hangs.
 A migration has no limit."""
 
@@ -42,16 +44,6 @@ PROGRESS_STEPS = 20_000
 
 _MIGRATING = 0x76697365
 """The key of PostgreSQL's advisory lock for migrations; nothing else of ours takes one."""
-
-_POSTGRESQL_OPTIONS = {
-    "connect_timeout": CONNECT_TIMEOUT_S,
-    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={BUSY_TIMEOUT_MS}",
-    # A server that is gone without a word is noticed within some 15 seconds.
-    "keepalives_idle": 5,
-    "keepalives_interval": 3,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 15_000,
-}
 
 _SQLITE_BROKEN = frozenset(
     {
@@ -69,13 +61,20 @@ operator intervention, the server's system."""
 Connection = sa.Connection
 """A transaction of ``Database.read`` or ``write``, for signatures outside the store too."""
 
-_INSERT: dict[str, Callable[..., Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT: dict[str, Callable[..., Any]] = {
+    "sqlite": insert_sqlite,
+    "postgresql": insert_postgresql,
+}
 
 
 class Database:
-    """A pool of connections that gives read and write transactions."""
+    """A pool of connections that gives read and write transactions.
 
-    def __init__(self, url: str) -> None:
+    On PostgreSQL a statement that takes longer than ``statement_timeout_s`` is stopped.
+    """
+
+    def __init__(self, url: str, statement_timeout_s: float = STATEMENT_TIMEOUT_S) -> None:
+        self._statement_timeout_s = statement_timeout_s
         self.url = sa.make_url(url)
         if self.url.drivername == "postgresql":
             self.url = self.url.set(drivername="postgresql+psycopg")
@@ -84,7 +83,8 @@ class Database:
             private.make_folder(Path(self.url.database).parent)
         options: dict[str, Any] = {}
         if not self.is_sqlite:
-            options = {"pool_pre_ping": True, "connect_args": dict(_POSTGRESQL_OPTIONS)}
+            connect = postgresql.options(statement_timeout_s)
+            options = {"pool_pre_ping": True, "connect_args": connect}
         self._engine = sa.create_engine(
             self.url, pool_size=20, max_overflow=20, pool_timeout=POOL_TIMEOUT_S, **options
         )
@@ -92,6 +92,8 @@ class Database:
             event.listen(self._engine, "do_connect", _make_private)
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            postgresql.make_patient(self._engine)
 
     @contextmanager
     def read(self, within_s: float | None = None) -> Iterator[sa.Connection]:
@@ -128,7 +130,7 @@ class Database:
         try:
             with self._engine.connect() as connection:
                 connection = connection.execution_options(visearch_writes=writes)
-                with connection.begin():
+                with self._patient(connection), connection.begin():
                     yield connection
         except IntegrityError as error:
             raise Conflict("Someone else wrote the same at the same time. Try again.") from error
@@ -141,6 +143,19 @@ class Database:
             raise translated from error
 
     @contextmanager
+    def _patient(self, connection: sa.Connection) -> Iterator[None]:
+        """Wait for the statements of the block for as long as they may take."""
+        if self.is_sqlite:
+            yield
+            return
+        postgresql.set_patience(connection, self._statement_timeout_s)
+        try:
+            yield
+        finally:
+            if not connection.invalidated:
+                postgresql.set_patience(connection, None)
+
+    @contextmanager
     def _limited(self, connection: sa.Connection, within_s: float) -> Iterator[None]:
         end = time.monotonic() + within_s
         driver = connection.connection.driver_connection
@@ -149,10 +164,11 @@ class Database:
         else:
             limit = sa.text(f"SET LOCAL statement_timeout = {max(1, int(within_s * 1000))}")
             connection.execute(limit)
+            postgresql.set_patience(connection, within_s)
         try:
             yield
         except DBAPIError as error:
-            if time.monotonic() <= end:
+            if time.monotonic() <= end or error.connection_invalidated:
                 raise
             detail = f"The database was still at work on this after {within_s:.1f} s."
             raise TooSlow(detail) from error
@@ -185,6 +201,7 @@ class Database:
         if not self.is_sqlite:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+            postgresql.set_patience(connection, NO_LIMIT_S)
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
 
     def copy_to(self, path: Path) -> None:

@@ -31,6 +31,12 @@ class Task(WSGITask):  # type: ignore[misc]  # waitress has no types
             environ[REFUSAL] = self.request.refusal
         return environ
 
+    def build_response_header(self) -> bytes:
+        """Return the head of the answer; a server that stops takes no further request."""
+        if self.channel.server.stopping:
+            self.request.headers["CONNECTION"] = "close"
+        return bytes(super().build_response_header())
+
     def set_close_on_finish(self) -> None:
         """Close only if the client asks for it or could not tell where the answer ends.
 

@@ -22,7 +22,7 @@ from web.serving.channel import Channel
 
 log = structlog.get_logger(__name__)
 
-STOP_S = 10.0
+STOP_S, LINGER_S = 10.0, 1.0
 ACCEPTED = 32
 MAX_HELD = 4 << 30
 """Bytes of bodies and answers held for all clients, besides the files being uploaded."""
@@ -37,7 +37,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
     channel_class = Channel
 
     def __init__(self, app: WSGIApplication, settings: Settings, listener: socket.socket) -> None:
-        self.settings, self._stopping = settings, False
+        self.settings, self.stopping = settings, False
         self._limit = _affordable(settings.web_connections)
         adjustments = Adjustments(
             sockets=[listener],
@@ -115,20 +115,26 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
 
     def stop(self) -> None:
         """Stop soon; may be called from a signal handler."""
-        self._stopping = True
+        self.stopping = True
         self.pull_trigger()
 
     def run(self) -> None:
-        """Serve until :meth:`stop`; then answer what has arrived, for at most ``STOP_S``."""
-        while not self._stopping:
+        """Serve until :meth:`stop`; then answer what has arrived, for at most ``STOP_S``.
+
+        A client that sends its next request just then is told to open another connection; one
+        that has none is cut off after ``LINGER_S``.
+        """
+        while not self.stopping:
             self._turn()
-        end = time.monotonic() + STOP_S
+        now = time.monotonic()
+        linger, end = now + LINGER_S, now + STOP_S
         self._turn(0.0)  # accept who has come meanwhile
         wasyncore.dispatcher.close(self)  # the listening socket
         while self.active_channels and time.monotonic() < end:
             self._turn(0.1)
-            for channel in list(self.active_channels.values()):
-                channel.will_close = channel.will_close or not channel.busy
+            if time.monotonic() > linger:
+                for channel in list(self.active_channels.values()):
+                    channel.will_close = channel.will_close or not channel.busy
         if self.active_channels:
             log.warning("clients_cut_off", connections=len(self.active_channels))
 
@@ -156,30 +162,17 @@ def _affordable(connections: int) -> int:
     return affordable
 
 
-def _listen(settings: Settings) -> socket.socket:
-    try:
-        found = socket.getaddrinfo(
-            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, *_, address = found[0]
-        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
-        return socket.create_server(address, family=family, backlog=1024, dualstack_ipv6=both)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise SettingsError(f"Cannot listen on {settings.address}: {reason}.") from error
-
-
-def serve(app: WSGIApplication, settings: Settings) -> None:
-    """Serve the app until SIGTERM or SIGINT.
+def serve(app: WSGIApplication, settings: Settings, listener: socket.socket) -> None:
+    """Serve the app to the clients of ``listener`` until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: the address cannot be bound.
+        SettingsError: the limit on open files is too low.
     """
     # Bodies and answers above 256 kB wait in files without a name, which end with the process.
     folder = settings.home.resolve() / "cache" / "bodies"
     folder.mkdir(parents=True, exist_ok=True)
     tempfile.tempdir = str(folder)
-    server = Server(app, settings, _listen(settings))
+    server = Server(app, settings, listener)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     server.run()
