@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import structlog
 from flask import Flask, Response, current_app, g, make_response, request
+from werkzeug.exceptions import HTTPException
 
 from visearch.errors import Conflict, IdempotencyMismatch, InvalidRequest, NotFound, VisearchError
 from visearch.ids import new_id
@@ -23,8 +26,9 @@ from web.services import services
 log = structlog.get_logger(__name__)
 
 HEADER = "Idempotency-Key"
-WAIT_S = 20.0
-"""How long a request waits for the answer of an equal one that came before."""
+WAIT_S, SHORT_WAIT_S = 20.0, 1.0
+"""How long a request waits for the answer of an equal one that came before; and if so many wait
+already that the threads of the server could run out."""
 ABANDONED_S = 300.0
 """A request that has not been answered for so long was lost with its server."""
 LOOK_S = 0.05
@@ -55,23 +59,44 @@ def _begin() -> Response | None:
     fingerprint, mine = _fingerprint(), new_id()
     with services().database.write() as connection:
         known = idempotency.claim(connection, name, fingerprint, mine)
-    end = time.monotonic() + WAIT_S
-    while known is not None:
-        if known.fingerprint != fingerprint:
-            raise IdempotencyMismatch(
-                "Another request was sent with this idempotency key. Send a new key with a new "
-                "request."
-            )
-        if known.status is not None:
-            return _again(known.location or "", known.status)
-        if time.time() - known.created_at > ABANDONED_S and (lost := _take_over(name, known)):
-            return lost
-        if time.monotonic() > end:
-            raise Conflict("The first request with this key is still being served. Try again.")
-        time.sleep(LOOK_S)
-        known = _look(name, fingerprint, mine)
+    if known is not None and (again := _settle(name, fingerprint, mine, known)):
+        return again
     g.idempotency, g.resource_id = name, g.get("resource_id") or mine
     return None
+
+
+def _settle(name: str, fingerprint: str, mine: str, known: Known | None) -> Response | None:
+    """Wait for the answer of the request that came before; None if this one is to be served."""
+    with _slot() as is_free:
+        end = time.monotonic() + (WAIT_S if is_free else SHORT_WAIT_S)
+        while known is not None:
+            if known.fingerprint != fingerprint:
+                raise IdempotencyMismatch(
+                    "Another request was sent with this idempotency key. Send a new key with a new "
+                    "request."
+                )
+            if known.status is not None:
+                return _again(known.location or "", known.status)
+            is_lost = time.time() - known.created_at > ABANDONED_S
+            if is_lost and (lost := _take_over(name, known)):
+                return lost
+            if time.monotonic() > end:
+                raise Conflict("The first request with this key is still being served. Try again.")
+            time.sleep(LOOK_S)
+            known = _look(name, fingerprint, mine)
+    return None
+
+
+@contextmanager
+def _slot() -> Iterator[bool]:
+    """Hold a slot of the requests that wait, if one is free; yields whether it was."""
+    slots = services().waiting
+    held = slots.acquire(blocking=False)
+    try:
+        yield held
+    finally:
+        if held:
+            slots.release()
 
 
 def _look(name: str, fingerprint: str, mine: str) -> Known | None:
@@ -94,7 +119,7 @@ def _take_over(name: str, known: Known) -> Response | None:
     location = f"{request.path}/{known.resource}"
     try:
         response = _again(location, 202)
-    except NotFound:
+    except (NotFound, HTTPException):  # it had not, or makes nothing that can be read there
         g.resource_id = known.resource
         return None
     with services().database.write() as connection:

@@ -10,9 +10,10 @@ from manual_system import ManualSystem, Message
 from system import archive, picture
 
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
-from visearch.errors import DependencyUnavailable
+from visearch.errors import Conflict, DependencyUnavailable
 from visearch.ids import new_id
 from visearch.importing import planning, progress
+from visearch.importing.accept import accept_file
 from visearch.importing.decode import decode_chunk
 from visearch.records import Import
 from visearch.store import catalogs, chunks, claims, ledger, outbox, schema
@@ -227,6 +228,29 @@ def test_a_queue_that_is_away_fails_nobody(manual: ManualSystem) -> None:
     assert manual.backend.flush() == 1
     manual.drain()
     assert manual.read(record).status == "succeeded"
+
+
+def test_an_upload_that_is_sent_twice_keeps_what_the_first_brought(manual: ManualSystem) -> None:
+    """Both requests have one idempotency key, and so one id; the second comes to nothing."""
+    catalog = manual.catalog("c")
+
+    def accept() -> Import:
+        return accept_file(
+            manual.backend,
+            catalog,
+            [files(3)],
+            mode="upsert",
+            request_id="test",
+            import_id="0" * 36,
+        )
+
+    first = accept()
+    with pytest.raises(Conflict):
+        accept()
+    manual.backend.flush()
+    manual.drain()
+    assert manual.read(first).status == "succeeded"
+    assert len([*manual.blobs.list("uploads")]) == 1
 
 
 def test_a_message_of_another_version_blocks_no_other(manual: ManualSystem) -> None:

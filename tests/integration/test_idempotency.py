@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -86,6 +88,46 @@ def test_a_restart_forgets_no_key(system: System) -> None:
     again = upload(system, catalog, "k", data)
     assert (again.status_code, again.json()["id"]) == (202, first["id"])
     assert again.json()["status"] == "succeeded"  # as it is by now
+
+
+def test_equal_requests_that_wait_leave_threads_to_others(system: System) -> None:
+    """The first one hangs; more of them than the server has threads wait for it."""
+    catalog, data = system.create_catalog("hangs"), archive([("a.jpg", picture(1))])
+    first = upload(system, catalog, "k", data).json()["id"]
+    with Database(system.settings.database).write() as connection:
+        mine = idempotency.c.resource == first
+        hangs = {"status": None, "created_at": time.time()}
+        connection.execute(sa.update(idempotency).where(mine).values(**hangs))
+    with ThreadPoolExecutor(40) as pool:
+        sent = [pool.submit(upload, system, catalog, "k", data) for _ in range(40)]
+        time.sleep(2.5)
+        begun = time.monotonic()
+        assert system.http.get("/v1/catalogs").status_code == 200
+        assert time.monotonic() - begun < 2
+        with Database(system.settings.database).write() as connection:
+            connection.execute(sa.update(idempotency).where(mine).values(status=202))
+        answers = Counter(each.result().status_code for each in sent)
+    assert answers.keys() == {202, 409}, answers
+
+
+def test_a_request_that_makes_no_resource_of_its_own_is_taken_over_too(system: System) -> None:
+    catalog = system.create_catalog("retried")
+    data = archive([("a.jpg", picture(1)), ("b.jpg", b"no picture")])
+    done = system.finish(upload(system, catalog, "first", data).json())
+    path = f"/v1/catalogs/{catalog}/imports/{done['id']}/retry"
+
+    def retry() -> httpx.Response:
+        return system.http.post(path, headers={"Idempotency-Key": "again"})
+
+    assert retry().status_code == 202
+    system.finish(done)
+    with Database(system.settings.database).write() as connection:  # as if its server had died
+        newest = sa.select(sa.func.max(idempotency.c.created_at)).scalar_subquery()
+        lost = {"status": None, "location": None, "created_at": 0.0}
+        mine = idempotency.c.created_at == newest
+        connection.execute(sa.update(idempotency).where(mine).values(**lost))
+    told = retry()
+    assert told.status_code == 202, told.text
 
 
 def is_up(system: System) -> bool:

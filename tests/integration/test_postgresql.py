@@ -146,6 +146,27 @@ def test_cancelling_and_decoding_wait_for_each_other_in_one_order(system: System
     database.close()
 
 
+def test_a_large_replace_finds_what_it_does_not_name(system: System) -> None:
+    """With little memory for it, as a larger catalog has; compared one by one it takes minutes."""
+    database, count = Database(system.settings.database), 20_000
+    with database.write() as connection:
+        catalog = catalogs.get(connection, system.create_catalog("replaced"))
+        common = {"mode": "replace", "media": "zip", "source": "", "request_id": "test"}
+        record = imports.create(connection, catalog, **common)
+        items = [PlannedItem(path=str(i), product_id=f"p{i}", position=0) for i in range(count)]
+        ledger.add_items(connection, record.pk, 0, list(enumerate(items)))
+        products = f"""INSERT INTO products (catalog_pk, external_id, attributes, meta_version,
+            field_versions, images_version, deleted, updated_at)
+            SELECT {catalog.pk}, 'p' || n, '{{}}', 0, '{{}}', 0, false, 0
+            FROM generate_series(0, {count}) AS n"""
+        connection.exec_driver_sql(products)
+    with database.read(5.0) as connection:
+        connection.exec_driver_sql("SET LOCAL work_mem = '64kB'")
+        assert ledger.unnamed_products(connection, record) == [f"p{count}"]
+    system.http.delete("/v1/catalogs/replaced").raise_for_status()
+    database.close()
+
+
 def cancel(database: Database, record: Import) -> None:
     with database.write() as connection:
         progress.cancel(connection, record)

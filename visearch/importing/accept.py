@@ -7,7 +7,7 @@ from typing import Literal
 
 from visearch.archives import sniff
 from visearch.backend import Backend
-from visearch.errors import ArchiveTooLarge, InvalidRequest
+from visearch.errors import ArchiveTooLarge, DependencyUnavailable, InvalidRequest
 from visearch.ids import new_id
 from visearch.importing.admission import check_disk, check_room
 from visearch.records import Attributes, Import, PlannedItem
@@ -45,7 +45,8 @@ def accept_file(
         catalogs.get(connection, catalog)
     check_room(backend)
     import_id = import_id or new_id()
-    source = f"uploads/{import_id}"
+    # A request that is sent again may have the same id; each try has a file of its own.
+    source = f"uploads/{import_id}-{new_id()}"
     head, parts = _head(parts)
     media = sniff(head)
     try:
@@ -61,6 +62,8 @@ def accept_file(
                 request_id=request_id,
             )
             imports.send_plan(connection, record)
+    except DependencyUnavailable:
+        raise  # it may have been committed all the same; if not, the file is purged
     except BaseException:
         backend.blobs.delete(source)
         raise

@@ -2,7 +2,7 @@
 
     pictures/<sha256>      originals, as uploaded
     thumbnails/<sha256>    small JPEGs made by us
-    uploads/<import id>    import files, until a week after the import's end
+    uploads/<import id>-…  import files, until a week after the import's end
     pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
     generations/<id>/…     index generations, a folder for each shard if there are several

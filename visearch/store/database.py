@@ -58,6 +58,9 @@ _POSTGRESQL_PASSING = ("08", "40", "53", "55", "57", "58")
 """Classes of SQLSTATE that may be gone the next time: connection, rollback, resources, locks,
 operator intervention, the server's system."""
 
+_POSTGRESQL_CANCELLED = "57014"
+"""A statement took longer than its limit: it would the next time too."""
+
 Connection = sa.Connection
 """A transaction of ``Database.read`` or ``write``, for signatures outside the store too."""
 
@@ -287,6 +290,8 @@ def _fault(error: DBAPIError) -> VisearchError | None:
         return None
     if code == sqlite3.SQLITE_ERROR:
         return None
+    if state == _POSTGRESQL_CANCELLED:
+        return TooSlow(f"The database was too slow: {reason}.")
     if state is not None and not state.startswith(_POSTGRESQL_PASSING):
         return DependencyBroken(f"The database cannot be used: {reason}.")
     return DependencyUnavailable(f"The database does not answer: {reason}.", "database")

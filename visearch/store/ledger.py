@@ -186,13 +186,16 @@ def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
 
     Without those written after the import was accepted: they are newer than the file.
     """
-    named = sa.select(import_items.c.product_id).where(import_items.c.import_pk == record.pk)
+    # Not NOT IN: PostgreSQL would look through all the names for each product of a large catalog.
+    named = sa.exists().where(
+        import_items.c.import_pk == record.pk, import_items.c.product_id == products.c.external_id
+    )
     absent = sa.select(products.c.external_id).where(
         products.c.catalog_pk == record.catalog_pk,
         products.c.deleted.is_(sa.false()),
         products.c.meta_version < record.accepted,
         products.c.images_version < record.accepted,
-        products.c.external_id.not_in(named),
+        ~named,
     )
     return list(connection.execute(absent).scalars())
 

@@ -49,7 +49,8 @@ def flush(database: Database, send: Send) -> int:
 
     Raises whatever ``send`` raises; the messages that were not sent stay.
     """
-    sent: list[int] = []
+    # SQLite gives the key of a deleted row to a new one; the time tells them apart.
+    sent: list[tuple[int, float]] = []
     with database.read() as connection:
         known = outbox.c.task.in_(QUEUE_OF)
         rows = connection.execute(
@@ -58,9 +59,10 @@ def flush(database: Database, send: Send) -> int:
     try:
         for row in rows:
             send(row.task, row.payload)
-            sent.append(row.pk)
+            sent.append((row.pk, row.created_at))
     finally:
         if sent:
             with database.write() as connection:
-                connection.execute(sa.delete(outbox).where(outbox.c.pk.in_(sent)))
+                those = sa.tuple_(outbox.c.pk, outbox.c.created_at).in_(sent)
+                connection.execute(sa.delete(outbox).where(those))
     return len(sent)

@@ -168,3 +168,18 @@ def test_a_statement_that_takes_too_long_is_stopped(database: Database) -> None:
     with database.read() as connection:  # the same connection has no limit any more
         count = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000) "
         assert connection.exec_driver_sql(count + "SELECT max(i) FROM n").scalar_one() == 1_000_000
+
+
+def test_a_flush_deletes_no_message_that_it_has_not_sent(database: Database) -> None:
+    """Another process sends the same message and deletes it; SQLite gives its key to a new one."""
+    with database.write() as connection:
+        outbox.add(connection, contract.RECONCILE, {"n": 1})
+
+    def send(task: str, payload: object, queue: str | None = None) -> None:
+        with database.write() as connection:
+            connection.execute(sa.delete(outbox_rows))
+            outbox.add(connection, contract.RECONCILE, {"n": 2})
+
+    assert outbox.flush(database, send) == 1
+    with database.read() as connection:
+        assert connection.execute(sa.select(outbox_rows.c.payload)).scalars().all() == [{"n": 2}]

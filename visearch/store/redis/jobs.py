@@ -36,7 +36,9 @@ from visearch.store.redis.client import Client, answering
 
 log = structlog.get_logger(__name__)
 
-SEEN_S = 24 * 3600
+SEEN_S = 3600
+"""How long it is known of a search that it was there, after its result is gone."""
+
 CACHE_S = 600
 LOOK_S = 1.0
 """How often a search is read while it is waited for, should its announcement be lost."""
@@ -277,8 +279,7 @@ class SearchJobs:
 
     def _seen_ms(self) -> int:
         settings = self._settings
-        keep = settings.search_deadline_s + settings.search_retention_s + 60
-        return int(max(SEEN_S, keep) * 1000)
+        return int((settings.search_deadline_s + settings.search_retention_s + SEEN_S) * 1000)
 
 
 def answer_name(
