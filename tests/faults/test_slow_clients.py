@@ -99,7 +99,7 @@ def test_slow_readers_leave_threads_for_others(system: System, ledger: str) -> N
         assert system.search(picture(1), CATALOG)["status"] == "succeeded"
         assert len(readers) == slots
         # They read nothing, so they are left, and the next one gets the whole ledger.
-        whole = eventually(lambda: download(system, ledger), seconds=PATIENCE_S + 9, what="a slot")
+        whole = eventually(lambda: download(system, ledger), seconds=PATIENCE_S + 40, what="a slot")
     assert whole.count("\r\n") == ITEMS + 1
 
 
