@@ -64,8 +64,10 @@ class Settings:
     encoder_threads: str = _setting("auto", "Encoder threads on a CPU; `auto` is one per core.")
 
     max_image_bytes: int = _setting(20 * _MIB, "Largest picture file, in bytes.")
-    max_image_pixels: int = _setting(64_000_000, "Most pixels in a picture.")
-    max_image_side: int = _setting(16_384, "Longest side of a picture, in pixels.")
+    max_image_pixels: int = _setting(
+        64_000_000, "Most pixels of a picture as it is decoded; a larger JPEG is decoded smaller."
+    )
+    max_image_side: int = _setting(16_384, "Longest side of a picture as it is decoded, in pixels.")
     max_upload_bytes: int = _setting(4096 * _MIB, "Largest import file, in bytes.")
     max_import_items: int = _setting(1_000_000, "Most items in one import.")
 

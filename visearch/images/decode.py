@@ -5,48 +5,25 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-from PIL import (
-    AvifImagePlugin,
-    BmpImagePlugin,
-    GifImagePlugin,
-    Image,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    UnidentifiedImageError,
-    WebPImagePlugin,
-)
+from PIL import Image
 from PIL.ExifTags import Base
 from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
-from visearch.errors import ImageTooLarge, UnsupportedImage, excess
+from visearch.errors import ImageTooLarge, excess
+from visearch.images import heif, jpeg, png
 from visearch.images.colour import scale_key_colour, to_srgb
+from visearch.images.formats import PLUGINS, recognise
 from visearch.images.guard import PILLOW_ERRORS, silence_pillow, typed_errors
 from visearch.settings import Settings
 
-# Importing a plugin registers it. Pillow imports its other plugins (EPS, WMF, …) only when
-# it lacks the one it needs; with all of ours registered here, it never does.
-_PLUGINS = (
-    JpegImagePlugin.JpegImageFile,
-    PngImagePlugin.PngImageFile,
-    WebPImagePlugin.WebPImageFile,
-    GifImagePlugin.GifImageFile,
-    BmpImagePlugin.BmpImageFile,
-    TiffImagePlugin.TiffImageFile,
-    AvifImagePlugin.AvifImageFile,
-)
-# Phones write several JPEGs into one file (MPO). Pillow opens those with its JPEG plugin and
-# turns them into this class, so it must be imported, but it is not a format of its own.
-_MULTI_JPEG = MpoImagePlugin.MpoImageFile
+_SCALES = (1, 2, 4, 8)  # a JPEG can be decoded at one part in so many of its size
 
-FORMATS: tuple[str, ...] = tuple(str(plugin.format) for plugin in _PLUGINS)
-"""Pillow's names for the formats we read; all others are refused."""
+_BUFFERED = 2
+"""A JPEG of several scans is kept whole while it is decoded, at any scale. So it may have only so
+many times the pixels that a picture may have."""
 
-MAX_SCANS = 100
-"""Most scans a JPEG may have; a progressive one has about ten."""
-
-_ACCEPTED = "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF"
+_STORED = "stored_pixels"  # of a HEIF, in the info of the opened file
 
 _ROTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -64,7 +41,7 @@ class Limits:
     """The largest picture that is decoded; the defaults are those of :class:`Settings`.
 
     ``max_bytes`` bounds the file, ``max_pixels`` width times height, ``max_side`` the longer
-    side in px.
+    side in px. Both of these are about what is decoded: a larger JPEG is decoded smaller.
     """
 
     max_bytes: int = Settings.max_image_bytes
@@ -80,6 +57,10 @@ class Limits:
             max_side=settings.max_image_side,
         )
 
+    def allow(self, width: int, height: int) -> bool:
+        """Tell whether a picture of this size may be decoded."""
+        return max(width, height) <= self.max_side and width * height <= self.max_pixels
+
 
 _DEFAULT_LIMITS = Limits()
 
@@ -87,13 +68,15 @@ _DEFAULT_LIMITS = Limits()
 def decode(
     data: bytes, limits: Limits = _DEFAULT_LIMITS, *, at_least: int | None = None
 ) -> Image.Image:
-    """Decode the first frame of ``data`` to an upright, opaque sRGB picture.
+    """Decode the still, or the first frame, of ``data`` to an upright, opaque sRGB picture.
 
     Args:
         data: the whole file.
-        limits: a larger picture is refused before its pixels are decoded.
+        limits: a larger picture is refused before its pixels are decoded. A JPEG is decoded at
+            1/2, 1/4 or 1/8 scale instead, if that is within them.
         at_least: shortest side (px) that the caller needs. A larger JPEG is then decoded at
-            1/2, 1/4 or 1/8 scale, never below ``at_least``; other formats ignore it.
+            1/2, 1/4 or 1/8 scale, not below ``at_least`` unless the limits ask for it; other
+            formats ignore it.
 
     Returns:
         A loaded picture in mode ``RGB``, without metadata or an open file.
@@ -106,93 +89,102 @@ def decode(
     """
     if at_least is not None and at_least < 1:
         raise ValueError(f"at_least must be 1 or more, not {at_least}")
-    _check_bytes(data, limits)
-    name = _container(data)
-    _check_scans(name, data)
+    name = recognise(data)
+    _check_bytes(name, data, limits)
     silence_pillow()
+    scans = jpeg.count_scans(data) if name == "JPEG" else 0
+    _check_scans(scans)
     with typed_errors(name, limits.max_pixels):
         image = _open(name, data)
+        _reduce(image, scans, limits, at_least)
     _check_size(image, limits)
     with typed_errors(name, limits.max_pixels):
-        rgb, orientation = _load(image, at_least)
+        rgb, orientation = _load(image)
     turn = _ROTATIONS.get(orientation)
     return rgb if turn is None else rgb.transpose(turn)
 
 
-def _check_bytes(data: bytes, limits: Limits) -> None:
-    if not data:
-        raise UnsupportedImage(f"The file is empty. Send a {_ACCEPTED} picture.")
+def _check_bytes(name: str, data: bytes, limits: Limits) -> None:
     if len(data) > limits.max_bytes:
         raise ImageTooLarge(
-            f"The picture file has {excess(len(data), limits.max_bytes, 'bytes')}. "
+            f"The {name} file has {excess(len(data), limits.max_bytes, 'bytes')}. "
             "Send a smaller copy."
         )
 
 
-def _check_scans(name: str, data: bytes) -> None:
-    # Every scan of a progressive JPEG costs a pass over all pixels, however few bytes it has.
-    # Inside a scan FF bytes are always escaped, so counting the marker's bytes counts scans.
-    scans = data.count(b"\xff\xda") if name == "JPEG" else 0
-    if scans > MAX_SCANS:
+def _check_scans(scans: int) -> None:
+    if scans > jpeg.MAX_SCANS:
         raise ImageTooLarge(
-            f"The JPEG picture has {scans:,} scans; the limit is {MAX_SCANS}. Save it again with "
-            "a common image editor."
+            f"The JPEG picture has more than {jpeg.MAX_SCANS} scans. Save it again with a common "
+            "image editor."
         )
 
 
-def _container(data: bytes) -> str:
-    for name in FORMATS:
-        accepts = Image.OPEN[name][1]
-        # A string (also true) means: this is my format, but Pillow was built without it.
-        if accepts is not None and accepts(data[:16]):
-            return name
-    raise UnsupportedImage(
-        f"The file is not a {_ACCEPTED} picture. Convert it to one of these formats."
-    )
-
-
 def _open(name: str, data: bytes) -> ImageFile:
-    try:
-        return Image.open(io.BytesIO(data), formats=(name,))
-    except UnidentifiedImageError:
-        # Image.open hides the plugin's reason. Call the plugin again to learn it: the reason
-        # tells a broken file from a variant that we cannot read.
-        Image.OPEN[name][0](io.BytesIO(data), "")
-        raise
+    """Open the file, without the metadata that cost more pictures than it helps."""
+    more: dict[str | tuple[int, int], object] = {}
+    if name == "JPEG":
+        data = jpeg.lean(data)
+    elif name == "PNG":
+        data, profile = png.lean(data)
+        more["icc_profile"] = profile
+    elif name == "HEIF":
+        data = heif.still(data)
+        more[_STORED] = heif.largest_picture(data)
+    # Not Image.open: it would look for more than a picture in a JPEG of several (MPO), and hides
+    # the reason that tells a broken file from a variant that we cannot read.
+    image = PLUGINS[name](io.BytesIO(data))
+    image.info.update(more)
+    return image
+
+
+def _reduce(image: ImageFile, scans: int, limits: Limits, at_least: int | None) -> None:
+    """Let a JPEG be decoded smaller if the limits ask for it, or the caller needs no more."""
+    if image.format != "JPEG":
+        return
+    width, height = image.size
+    if scans > 1 and width * height > _BUFFERED * limits.max_pixels:
+        return
+    allowed = (s for s in _SCALES if limits.allow(-(-width // s), -(-height // s)))
+    scale = next(allowed, 1)
+    if at_least is not None:
+        enough = max(s for s in _SCALES if s == 1 or min(width, height) // s >= at_least)
+        scale = max(scale, enough)
+    if scale > 1:
+        image.draft(None, (max(1, width // scale), max(1, height // scale)))
 
 
 def _check_size(image: ImageFile, limits: Limits) -> None:
-    width, height = image.size
+    name, (width, height) = image.format, image.size
     if max(width, height) > limits.max_side:
         raise ImageTooLarge(
-            f"The picture is {width:,} x {height:,} pixels; no side may be longer than "
+            f"The {name} picture is {width:,} x {height:,} pixels; no side may be longer than "
             f"{limits.max_side:,}. Send a smaller copy."
         )
     if width * height > limits.max_pixels:
         raise ImageTooLarge(
-            f"The picture has {excess(width * height, limits.max_pixels, 'pixels')}. "
+            f"The {name} picture has {excess(width * height, limits.max_pixels, 'pixels')}. "
             "Send a smaller copy."
         )
-    tile = _tile_pixels(image)
-    if tile > limits.max_pixels:
+    stored = _stored_pixels(image)
+    if stored > limits.max_pixels:
+        how = "stored in tiles of" if name == "TIFF" else "cut from one of"
         raise ImageTooLarge(
-            f"The TIFF picture is stored in tiles of {excess(tile, limits.max_pixels, 'pixels')}. "
-            "Save it without tiles."
+            f"The {name} picture is {how} {excess(stored, limits.max_pixels, 'pixels')}. "
+            "Save it as an ordinary JPEG or PNG."
         )
 
 
-def _tile_pixels(image: ImageFile) -> int:
-    # libtiff allocates a whole tile, however small the picture itself claims to be.
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return 0
-    width = image.tag_v2.get(TiffImagePlugin.TILEWIDTH)
-    height = image.tag_v2.get(TiffImagePlugin.TILELENGTH)
-    return width * height if isinstance(width, int) and isinstance(height, int) else 0
+def _stored_pixels(image: ImageFile) -> int:
+    # What is decoded, however small the picture itself claims to be: libtiff allocates a whole
+    # tile, and libheif what a crop is cut from.
+    if isinstance(image, TiffImageFile):
+        width, height = image.tag_v2.get(TILEWIDTH), image.tag_v2.get(TILELENGTH)
+        return width * height if isinstance(width, int) and isinstance(height, int) else 0
+    return int(image.info.get(_STORED, 0))
 
 
-def _load(image: ImageFile, at_least: int | None) -> tuple[Image.Image, int]:
-    if at_least is not None:
-        image.draft(None, (at_least, at_least))
+def _load(image: ImageFile) -> tuple[Image.Image, int]:
     scale_key_colour(image)
     image.load()
     # Read after load(): a PNG may store its EXIF behind the pixels, and Pillow has turned a
@@ -201,7 +193,7 @@ def _load(image: ImageFile, at_least: int | None) -> tuple[Image.Image, int]:
 
 
 def _orientation(image: ImageFile) -> int:
-    try:
+    try:  # of HEIF, the decoder has turned the pixels and reset the tag
         return int(image.getexif().get(Base.Orientation, 1))
     except PILLOW_ERRORS:
         # The pixels are complete. With broken metadata viewers assume an upright picture, and

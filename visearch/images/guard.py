@@ -38,9 +38,10 @@ PILLOW_ERRORS: tuple[type[Exception], ...] = (
 # message that we miss becomes ImageCorrupt, which asks the user for the same thing.
 _VARIANT = re.compile(
     r"unsupported|not (yet )?supported|cannot handle|unknown pixel mode|no codec"
-    r"|not available|unknown compression",
+    r"|not available|unknown compression|security limit",
     re.IGNORECASE,
 )
+_MEMORY = re.compile(r"out of memory|memory allocation error", re.IGNORECASE)
 
 
 @contextmanager
@@ -61,12 +62,14 @@ def typed_errors(name: str, max_pixels: int) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         most = 2 * (Image.MAX_IMAGE_PIXELS or 0)  # where Pillow refuses
         raise ImageTooLarge(
-            f"The picture has more than {excess(most, min(most, max_pixels), 'pixels')}. "
+            f"The {name} picture has more than {excess(most, min(most, max_pixels), 'pixels')}. "
             "Send a smaller copy."
         ) from error
     except MemoryError as error:
-        raise out_of_memory() from error
+        raise out_of_memory(name) from error
     except PILLOW_ERRORS as error:
+        if _MEMORY.search(str(error)):
+            raise out_of_memory(name) from MemoryError(str(error))
         if isinstance(error, NotImplementedError) or _VARIANT.search(str(error)):
             raise UnsupportedImage(
                 f"The file is a kind of {name} that visearch cannot read ({_reason(error)}). "
@@ -78,10 +81,11 @@ def typed_errors(name: str, max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def out_of_memory() -> ImageTooLarge:
+def out_of_memory(name: str = "") -> ImageTooLarge:
     """Return the error of a picture that takes more memory than its process may use."""
+    kind = f"{name} picture" if name else "picture"
     return ImageTooLarge(
-        "The picture needs more memory to be decoded than one picture may use. Send a smaller copy."
+        f"The {kind} needs more memory to be decoded than one picture may use. Send a smaller copy."
     )
 
 

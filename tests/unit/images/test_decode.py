@@ -13,7 +13,7 @@ from PIL import Image
 
 from visearch.errors import UnsupportedImage
 from visearch.images import decode
-from visearch.images.decode import FORMATS
+from visearch.images.formats import FORMATS
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -77,7 +77,7 @@ def test_animation_is_its_first_frame(name: str) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>", b"GIF", b"\0\0\0\x1cftypheic" * 9],
+    [b"", b"hello", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"GIF", b"\0\0\0\x1cftypmp42" * 9],
 )
 def test_what_is_no_allowed_picture_is_unsupported(data: bytes) -> None:
     with pytest.raises(UnsupportedImage, match="JPEG, PNG"):

@@ -16,6 +16,7 @@ from visearch.errors import DecoderCrashed, DecodeTimeout, DependencyUnavailable
 from visearch.images.decode import Limits
 from visearch.images.decoders.process import Decoder
 from visearch.images.decoders.wire import WireError
+from visearch.images.formats import shown
 from visearch.images.order import Order, Pixels
 from visearch.settings import Settings
 
@@ -110,12 +111,13 @@ class DecoderPool:
                 if left < self._limit_s:
                     raise
                 raise DecodeTimeout(
-                    f"The picture took longer than {self._limit_s:g} seconds to decode. "
-                    "Send a simpler one."
+                    f"The {shown(data)}picture took longer than {self._limit_s:g} seconds to "
+                    "decode. Send a simpler one."
                 ) from error
             except (OSError, EOFError, WireError) as error:
                 raise DecoderCrashed(
-                    "The decoder crashed on this picture. Save it again with another program."
+                    f"The decoder crashed on this {shown(data)}picture. Save it again with another "
+                    "program."
                 ) from error
 
     @contextmanager

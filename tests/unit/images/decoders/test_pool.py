@@ -83,7 +83,7 @@ def decoders() -> set[int]:
 def test_the_pixels_are_those_of_decoding_here(pool: DecoderPool, order: Order) -> None:
     rng = np.random.default_rng(0)
     noise = Image.fromarray(rng.choice([0, 128, 255], (90, 120, 3)).astype(np.uint8))
-    for data in (GOOD, encode(noise, "PNG"), encode(noise, "JPEG")):
+    for data in (GOOD, *(encode(noise, name) for name in ("PNG", "JPEG", "HEIF"))):
         pixels = pool.pixels(data, order, 30.0)
         assert (pixels.dtype, pixels.shape) == (np.uint8, (32, 32, 3))
         assert pixels.flags.writeable and pixels.flags.c_contiguous
@@ -97,6 +97,7 @@ def test_the_pixels_are_those_of_decoding_here(pool: DecoderPool, order: Order) 
         (b"plain text", UnsupportedImage),
         (GOOD[:-60], ImageCorrupt),
         (encode(Image.new("1", (8001, 8000)), "PNG"), ImageTooLarge),
+        (encode(quadrants(), "HEIF")[:-60], ImageCorrupt),
     ],
 )
 def test_an_error_comes_back_as_what_it_is(
