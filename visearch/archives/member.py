@@ -26,7 +26,8 @@ class Member(NamedTuple):
 
     ``offset`` is the byte in the archive where the zip header, or the tar data, begins.
     ``packed`` is the size of the stored data and ``size`` that of the decompressed data, in
-    bytes.
+    bytes. ``raw`` is the name as it is stored if nothing says how it is encoded; ``path`` is then
+    a guess (see ``visearch.archives.codepages``).
     """
 
     path: str
@@ -36,6 +37,7 @@ class Member(NamedTuple):
     method: int = STORED
     crc: int = 0
     code: str | None = None
+    raw: bytes | None = None
 
 
 class Archive(Protocol):
@@ -98,14 +100,14 @@ class Window:
         return data
 
 
-def normalise(name: str) -> str:
+def normalise(name: str, *, backslashes: bool = True) -> str:
     """Return a member's name as a relative POSIX path without ``.``, ``..`` or empty parts.
 
     Names are composed (NFC): archives made on macOS hold decomposed names, while people
-    type composed ones into a manifest.
+    type composed ones into a manifest. ``backslashes`` separate like slashes, unless said so.
     """
     parts: list[str] = []
-    for part in name.replace("\\", "/").split("/"):
+    for part in (name.replace("\\", "/") if backslashes else name).split("/"):
         if part == "..":
             del parts[-1:]
         elif part not in ("", "."):
@@ -114,10 +116,3 @@ def normalise(name: str) -> str:
     if path.isascii() or len(path) > _NORMALISED_CHARS:
         return path
     return unicodedata.normalize("NFC", path)
-
-
-def is_litter(path: str) -> bool:
-    """Tell whether a normalised path is a file that operating systems leave in archives."""
-    if path.startswith((".", "__MACOSX/")) or "/." in path:
-        return True
-    return path.rpartition("/")[2].lower() == "thumbs.db"

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from visearch.archives.junk import junk_kind
 from visearch.archives.manifest import Manifest, find_manifest, rows
-from visearch.archives.member import PROBLEMS, Archive, Member, is_litter, normalise
+from visearch.archives.member import PROBLEMS, Archive, Member
+from visearch.archives.names import Names
 from visearch.archives.row import Row
 from visearch.archives.sniff import Media
 from visearch.archives.tars import TarArchive
@@ -58,7 +60,7 @@ def plan(file: BinaryIO, media: Media, *, max_items: int) -> Iterator[PlannedIte
 def _files(archive: Archive, max_items: int) -> Iterator[Member]:
     count = 0
     for member in archive.members():
-        if is_litter(member.path):
+        if junk_kind(member.path):
             continue
         count += 1
         # One more than the items: the manifest is a file but not an item.
@@ -80,32 +82,29 @@ def _from_member(archive: Archive, number: int, member: Member) -> PlannedItem:
 
 
 def _from_manifest(archive: Archive, manifest: Manifest, max_items: int) -> Iterator[PlannedItem]:
-    pictures = {member.path: member for member in _files(archive, max_items)}
+    wanted = (path for row in rows(archive, manifest) for path in row.images)
+    names = Names(_files(archive, max_items), manifest.member, wanted)
     positions: Counter[str] = Counter()
     for row in rows(archive, manifest):
         if row.problem is not None:
             yield _refused(manifest.member.path, row, 0, "invalid_manifest_row", row.problem)
             continue
         for path in row.images:
-            yield _named(archive, pictures, manifest.folder, path, row, positions[row.id])
+            yield _named(archive, names, path, row, positions[row.id])
             positions[row.id] += 1
 
 
-def _named(
-    archive: Archive,
-    pictures: dict[str, Member],
-    folder: str,
-    path: str,
-    row: Row,
-    position: int,
-) -> PlannedItem:
+def _named(archive: Archive, names: Names, path: str, row: Row, position: int) -> PlannedItem:
     if _URL.match(path):
         return _refused(path, row, position, "url_not_supported", _USE_A_FILE)
-    # With the folder in front, '..' can leave the folder but not the archive.
-    member = pictures.get(normalise(folder + path))
-    if member is None:
+    # '..' can leave the manifest's folder but not the archive.
+    member, near = names.resolve(path)
+    if member is not None:
+        return _item(archive, member, row.id, position, row)
+    if near is None:
         return _refused(path, row, position, "picture_missing", "the archive has no such file")
-    return _item(archive, member, row.id, position, row)
+    why = f"the archive has no such file; there is {_shown(near)!r}, write it so if that is meant"
+    return _refused(path, row, position, "name_not_found", why)
 
 
 def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -> PlannedItem:

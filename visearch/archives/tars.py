@@ -82,13 +82,14 @@ class TarArchive:
         taken = 0 if header.kind in _NO_DATA else size
         if at + _padded(taken) > self._window.size:
             raise broken()
-        name = pax.get("GNU.sparse.name", pax.get("path", header.name)).decode("utf-8", "replace")
+        raw = pax.get("GNU.sparse.name", pax.get("path", header.name))
         after = at + _padded(taken)
-        if header.kind in _DIRECTORIES or name.endswith("/"):
+        if header.kind in _DIRECTORIES or raw.endswith(b"/"):
             return None, after
         odd = header.kind in _NOT_FILES or any(key.startswith("GNU.sparse.") for key in pax)
         code = "member_not_a_file" if odd else None
-        return Member(normalise(name), at, taken, taken, code=code), after
+        path, unknown = _name(raw)
+        return Member(path, at, taken, taken, code=code, raw=unknown), after
 
     def _check_end(self, at: int) -> None:
         rest = self._window.at(at, min(self._window.size - at, _WINDOW))
@@ -102,6 +103,14 @@ class TarArchive:
     def content(self, member: Member) -> Iterator[bytes]:
         """Yield the member's bytes in pieces."""
         return self._window.pieces(member.offset, member.size)
+
+
+def _name(raw: bytes) -> tuple[str, bytes | None]:
+    """Return the path that a name is, and the name itself if it is not known how it is encoded."""
+    try:
+        return normalise(raw.decode("utf-8")), None
+    except UnicodeDecodeError:
+        return normalise(raw.decode("utf-8", "replace")), raw
 
 
 def _padded(size: int) -> int:

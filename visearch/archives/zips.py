@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from visearch.archives import codepages
 from visearch.archives.member import DEFLATED, STORED, Member, Window, normalise
 from visearch.errors import ArchiveCorrupt
 
@@ -25,6 +26,7 @@ _EXTRA = struct.Struct("<2H")
 _WINDOW = 1024 * 1024
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
+_ZIP64, _UNICODE_PATH = 0x0001, 0x7075  # kinds of extra fields
 _UNIX = 3
 _FULL = 0xFFFFFFFF
 
@@ -57,13 +59,13 @@ class ZipArchive:
         """
         at, entries, claimed = self._end.start, 0, 0
         while at < self._end.end:
-            name, member, at = self._entry(at)
+            folder, member, at = self._entry(at)
             entries += 1
             # Members that share bytes would let a small file decompress to any size.
             claimed += LOCAL.size + member.packed
             if claimed > self._end.start:
                 raise ArchiveCorrupt("Files in the archive overlap. Make it again and upload it.")
-            if not name.endswith(("/", "\\")):
+            if not folder:
                 yield member
         if at != self._end.end or not self._counted(entries):
             raise _broken()
@@ -72,7 +74,8 @@ class ZipArchive:
         # In writers without zip64 the 16-bit count overflows.
         return self._end.entries == (entries if self._end.wide else entries % 65536)
 
-    def _entry(self, at: int) -> tuple[str, Member, int]:
+    def _entry(self, at: int) -> tuple[bool, Member, int]:
+        """Return the entry at an offset, whether it is a folder, and where the next one is."""
         head = _ENTRY.unpack(self._window.at(at, _ENTRY.size))
         magic, made, _, flags, method, _, _, crc, packed, size = head[:10]
         named, extended, noted, _, _, attributes, offset = head[10:]
@@ -84,10 +87,14 @@ class ZipArchive:
         offset += self._end.shift
         if offset + LOCAL.size + packed > self._end.start:
             raise _broken()
-        name = _decode(tail[:named], flags)
-        code = _problem(flags, method, made, attributes)
-        member = Member(normalise(name), offset, packed, size, method, crc, code)
-        return name, member, at + _ENTRY.size + named + extended + noted
+        raw, code = tail[:named], _problem(flags, method, made, attributes)
+        name = _text(raw, flags, tail[named:])
+        if name is None:
+            path, folder, unknown = codepages.provisional(raw), codepages.is_folder(raw), raw
+        else:
+            path, folder, unknown = normalise(name), name.endswith(("/", "\\")), None
+        member = Member(path, offset, packed, size, method, crc, code, unknown)
+        return folder, member, at + _ENTRY.size + named + extended + noted
 
     def locator(self, member: Member) -> dict[str, int]:
         """Return where the member is; all its bytes lie before ``limit``."""
@@ -146,14 +153,30 @@ def _problem(flags: int, method: int, made: int, attributes: int) -> str | None:
     return None if kind in (0, stat.S_IFREG) else "member_not_a_file"
 
 
-def _decode(raw: bytes, flags: int) -> str:
-    """Decode a name; bytes that are not text become U+FFFD, which no product id may contain."""
+def _text(raw: bytes, flags: int, extra: bytes) -> str | None:
+    """Decode a name; None if nothing says how it is encoded.
+
+    Bytes that are not text become U+FFFD, which no product id may contain.
+    """
     if flags & _UTF8:
         return raw.decode("utf-8", "replace")
+    if (stated := _unicode_path(raw, _record(extra, _UNICODE_PATH))) is not None:
+        return stated
     try:  # many writers use UTF-8 without setting its flag
         return raw.decode("utf-8")
     except UnicodeDecodeError:
-        return raw.decode("cp437")
+        return None
+
+
+def _unicode_path(raw: bytes, record: bytes) -> str | None:
+    """Return the name that Info-ZIP's extra field states, unless it is that of another name."""
+    version_and_crc = struct.pack("<BL", 1, zlib.crc32(raw))
+    if not record.startswith(version_and_crc):
+        return None
+    try:
+        return record[len(version_and_crc) :].decode("utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 def _widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int, int]:
@@ -169,15 +192,21 @@ def _widen(extra: bytes, size: int, packed: int, offset: int) -> tuple[int, int,
 
 
 def _zip64(extra: bytes) -> tuple[int, ...]:
+    record = _record(extra, _ZIP64)
+    words = len(record) // 8
+    return struct.unpack_from(f"<{words}Q", record)
+
+
+def _record(extra: bytes, wanted: int) -> bytes:
+    """Return the content of the first extra field of a kind, b"" if there is none."""
     at = 0
     while at + _EXTRA.size <= len(extra):
         kind, size = _EXTRA.unpack_from(extra, at)
         at += _EXTRA.size
-        if kind == 1:
-            words = min(size, len(extra) - at) // 8
-            return struct.unpack_from(f"<{words}Q", extra, at)
+        if kind == wanted:
+            return extra[at : at + size]
         at += size
-    return ()
+    return b""
 
 
 def _find_end(window: Window) -> _End:

@@ -73,6 +73,26 @@ def large_zip(count: int) -> bytes:
     return bytes(body + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, *full, 0))
 
 
+def raw_zip(
+    files: Iterable[tuple[bytes, bytes]], extra: Callable[[bytes], bytes] = lambda name: b""
+) -> bytes:
+    """A stored zip whose names are any bytes and do not say how they are encoded.
+
+    ``extra`` makes the extra fields of each entry from its name.
+    """
+    body, directory, count = bytearray(), bytearray(), 0
+    for name, data in files:
+        more = extra(name)
+        crc, size = zlib.crc32(data), len(data)
+        common = struct.pack("<5H3L2H", 20, 0, 0, 0, 33, crc, size, size, len(name), len(more))
+        place = struct.pack("<3H2L", 0, 0, 0, 0, len(body))
+        body += b"PK\x03\x04" + common + name + more + data
+        directory += b"PK\x01\x02" + struct.pack("<H", 20) + common + place + name + more
+        count += 1
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, len(directory), len(body), 0)
+    return bytes(body + directory + end)
+
+
 def v7(name: bytes, data: bytes) -> bytes:
     """A tar of one member in the oldest format."""
     head = bytearray(512)

@@ -107,6 +107,27 @@ def test_composed_and_decomposed_names_meet() -> None:
     assert planned[0].code is None
 
 
+@pytest.mark.parametrize(
+    ("path", "near"),
+    [
+        ("P/A.JPG", None),
+        ("p%2Fa.jpg", None),
+        ("x/p/a.jpg", None),
+        ("a.jpg", None),
+        ("p/a.png", "p/a.jpg"),
+        ("q/a.jpg", "p/a.jpg"),
+        ("p/c.jpg", ""),
+    ],
+)
+def test_a_name_that_is_spelled_otherwise_is_taken_or_named(path: str, near: str | None) -> None:
+    (item,) = csv_items(f"id,image\n1,{path}\n")
+    if near is None:
+        assert (item.path, item.code) == ("p/a.jpg", None)
+        return
+    assert item.code == ("name_not_found" if near else "picture_missing")
+    assert item.path == path and near in str(item.detail)
+
+
 def test_of_two_members_of_one_name_the_last_wins() -> None:
     with pytest.warns(UserWarning, match="Duplicate"):
         data = MAKERS["zip"]([A, ("p/a.jpg", b"newer"), ("m.csv", b"id,image\n1,p/a.jpg\n")])

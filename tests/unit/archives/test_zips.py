@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+import zlib
 
 import pytest
-from archive_files import items, make_zip, pictures
+from archive_files import items, make_zip, pictures, raw_zip
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -130,6 +131,35 @@ def test_names_in_old_code_pages() -> None:
     assert items(data)[0].product_id == "café"
     data = make_zip([("caf__.jpg", b"a")]).replace(b"caf__", "café".encode())
     assert items(data)[0].product_id == "café"
+
+
+def unicode_path(name: bytes, text: bytes, version: int = 1) -> bytes:
+    content = struct.pack("<BL", version, zlib.crc32(name)) + text
+    other = struct.pack("<2H4s", 0x5455, 4, b"time")
+    return other + struct.pack("<2H", 0x7075, len(content)) + content
+
+
+def test_a_name_is_what_its_unicode_path_says() -> None:
+    for name in (b"_.jpg", b"\x83\\.jpg", b"caf\xe9.jpg"):
+        data = raw_zip([(name, b"a")], lambda raw: unicode_path(raw, "ソ/é.jpg".encode()))
+        (item,) = items(data)
+        assert (item.path, item.product_id) == ("ソ/é.jpg", "ソ/é")
+        assert pictures(data, [item]) == [b"a"]
+
+
+def test_a_unicode_path_of_another_name_does_not_count() -> None:
+    stale = unicode_path(b"other.jpg", b"b.jpg")
+    later = unicode_path(b"a.jpg", b"b.jpg", version=2)
+    for extra in (stale, later, unicode_path(b"a.jpg", b"\xff"), struct.pack("<2H", 0x7075, 9)):
+        assert items(raw_zip([(b"a.jpg", b"a")], lambda raw, it=extra: it))[0].path == "a.jpg"
+
+
+def test_a_second_byte_that_is_a_backslash_separates_nothing() -> None:
+    # In Shift-JIS: a file, a folder, and a file that bears the name of the folder's character.
+    data = raw_zip([(b"\x83\\.jpg", b"a"), (b"\x83\\/b.jpg", b"b"), (b"\x83\\", b"c")])
+    assert [item.path.count("/") for item in items(data)] == [0, 1, 0]
+    assert [item.path for item in items(raw_zip([(b"x\\\xe9.jpg", b"a")]))] == ["x/Θ.jpg"]
+    assert items(raw_zip([(b"\xe9\xe9x\\", b"")])) == []
 
 
 def test_a_comment_and_an_inner_zip_do_not_confuse_the_end() -> None:

@@ -1,0 +1,99 @@
+"""Names of zips made on Windows are read in the code page that the manifest's names tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from archive_files import items, pictures, raw_zip
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from visearch.archives.codepages import MOST_WANTED, PAGES, choose, decoded, provisional
+
+TEXTS = {
+    "cp437": "café",
+    "cp850": "Øre",
+    "cp852": "źdźbło",
+    "cp866": "платье",
+    "cp932": "ソックス表",
+    "cp936": "红裙",
+    "cp949": "드레스",
+    "cp950": "功能裙",
+    "cp1251": "Платье",
+    "cp1252": "robe d\u2019été",
+    "cp1253": "Φόρεμα",
+    "cp1254": "I\u015f\u0131k",
+    "koi8_r": "ПЛАТЬЕ красное",
+}
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_the_page_is_the_one_in_which_the_names_match(page: str) -> None:
+    paths = [f"{TEXTS[page]}/{n} {TEXTS[page]}.jpg" for n in range(3)]
+    rows = "".join(f"{n},{path}\n" for n, path in enumerate(paths))
+    files = [(path.encode(page), b"%d" % n) for n, path in enumerate(paths)]
+    data = raw_zip([*files, (b"manifest.csv", f"id,image\n{rows}".encode())])
+    planned = items(data)
+    assert [(item.path, item.code) for item in planned] == [(path, None) for path in paths]
+    assert pictures(data, planned) == [b"0", b"1", b"2"]
+
+
+def test_the_manifest_may_lie_in_a_folder_of_such_a_name() -> None:
+    folder = "ソ"
+    rows = f"id,image\n1,{folder}.jpg\n".encode()
+    files = [(f"{folder}/{folder}.jpg", b"a"), (f"{folder}/manifest.csv", rows)]
+    (item,) = items(raw_zip([(name.encode("cp932"), data) for name, data in files]))
+    assert (item.path, item.code) == ("ソ/ソ.jpg", None)
+
+
+@settings(deadline=None)
+@given(
+    page=st.sampled_from(PAGES),
+    raws=st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=5),
+)
+def test_what_is_wanted_as_it_is_stored_is_found(page: str, raws: list[bytes]) -> None:
+    # Whatever the names: read in the page that is chosen, no fewer match than in another.
+    def matches(chosen: str) -> int:
+        return sum(decoded(raw, chosen).rpartition("/")[2] in wanted for raw in raws)
+
+    wanted = {decoded(raw, page).rpartition("/")[2] for raw in raws}
+    wanted = {
+        name
+        for name in wanted
+        if name == name.strip() and not name.isascii() and "\ufffd" not in name
+    }
+    if wanted and all(map(exactly, wanted, [page] * len(wanted))):
+        assert matches(choose(raws, wanted)) >= min(1, matches(page))
+
+
+def exactly(name: str, page: str) -> bool:
+    """Some pages decode several codes to one character; nobody's Windows writes the others."""
+    try:
+        return decoded(name.encode(page), page) == name
+    except UnicodeEncodeError:
+        return False
+
+
+def test_without_any_hint_it_is_the_page_of_the_format() -> None:
+    assert choose([b"caf\x82.jpg"], []) == "cp437"
+    assert choose([b"caf\x82.jpg"], ["a.jpg"] * 9) == "cp437"
+
+
+def test_a_manifest_without_end_is_read_as_far_as_it_takes() -> None:
+    def endless() -> Iterator[str]:
+        number = 0
+        while True:
+            number += 1
+            yield f"é{number}.jpg"
+
+    assert choose(["é7.jpg".encode("cp1252")], endless()) == "cp1252"
+    assert MOST_WANTED >= 7
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=30))
+def test_a_name_of_unknown_encoding_is_some_path(raw: bytes) -> None:
+    for path in (provisional(raw), *(decoded(raw, page) for page in PAGES)):
+        assert not path.startswith("/") and not path.endswith("/") and "//" not in path
+        assert ".." not in path.split("/")

@@ -1,0 +1,92 @@
+r"""Names of files in zips that do not say how they are encoded: read as the manifest spells them.
+
+Windows writes names in the code page of its country and says nothing about it. In the pages of
+East Asia, the second byte of a character may be a backslash (``\x5c``), which is no separator then.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from itertools import islice
+
+from visearch.archives.member import normalise
+
+DEFAULT = "cp437"
+"""What a zip without any hint is read as: the page that the format was made with."""
+
+PAGES = (
+    DEFAULT, "cp850", "cp852", "cp866", "cp932", "cp936", "cp949", "cp950", "cp1252", "cp1250",
+    "cp1251", "cp1253", "cp1254", "cp737", "cp855", "cp857", "cp858", "cp862", "koi8_r",
+)  # fmt: skip
+"""The pages that are tried; of several that fit as well, the first is taken."""
+
+MOST_WANTED = 1000
+"""So many names outside ASCII are enough to tell the page."""
+
+_FIRST_LEAD = 0x81  # the lowest first byte of a character of two, in every page
+_BACKSLASH = 0x5C
+
+
+def decoded(raw: bytes, page: str) -> str:
+    """Return a raw name as a normalised path; bytes that the page lacks become U+FFFD."""
+    return normalise(raw.decode(page, "replace"))
+
+
+def provisional(raw: bytes) -> str:
+    """Return a raw name as a normalised path while nobody knows its page.
+
+    A backslash that may be half a character is none that separates.
+    """
+    if _BACKSLASH not in raw:
+        return normalise(raw.decode(DEFAULT))
+    parts = bytearray(raw)
+    for at, byte in enumerate(raw):
+        if byte == _BACKSLASH and not _follows_lead(raw, at):
+            parts[at] = ord("/")
+    return normalise(parts.decode(DEFAULT), backslashes=False)
+
+
+def is_folder(raw: bytes) -> bool:
+    """Tell whether a raw name ends with a separator."""
+    if raw.endswith(b"/"):
+        return True
+    return raw.endswith(b"\\") and not _follows_lead(raw, len(raw) - 1)
+
+
+def _follows_lead(raw: bytes, at: int) -> bool:
+    return at > 0 and raw[at - 1] >= _FIRST_LEAD
+
+
+def choose(raws: Iterable[bytes], wanted: Iterable[str]) -> str:
+    """Return the page in which most of the raw names are names that a manifest wants.
+
+    Args:
+        raws: the names in the archive whose encoding is not known.
+        wanted: names, or paths, as the manifest spells them.
+    """
+    spelled = _spelled(wanted)
+    hits: Counter[str] = Counter()
+    for raw in raws:
+        for separator in (b"/", b"\\"):
+            hits.update(spelled.get(raw.rpartition(separator)[2], ()))
+    return max(PAGES, key=lambda page: hits[page])
+
+
+def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:
+    """Return what the last part of each wanted name is in each page, and which pages those are."""
+    spelled: dict[bytes, set[str]] = {}
+    names = (name for path in wanted if not (name := _last_part(path)).isascii())
+    for name in islice(names, MOST_WANTED):
+        for form in {unicodedata.normalize(kind, name) for kind in ("NFC", "NFD")}:
+            for page in PAGES:
+                try:
+                    spelled.setdefault(form.encode(page), set()).add(page)
+                except UnicodeEncodeError:
+                    continue
+    return spelled
+
+
+def _last_part(path: str) -> str:
+    return normalise(path).rpartition("/")[2].strip()
