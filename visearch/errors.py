@@ -22,6 +22,14 @@
     │   ├── ArchiveCorrupt       truncated, or the manifest is broken
     │   └── ArchiveTooLarge      bytes or items above the limit
     ├── MemberError              one member of an archive cannot be read
+    ├── FetchError               what a URL names cannot be fetched
+    │   ├── UrlNotFound          its host has nothing there
+    │   ├── UrlRefusedAddress    it leads to where visearch does not go
+    │   ├── UrlTimeout           its host takes longer than it may
+    │   ├── UrlTooLarge          what is there has too many bytes
+    │   ├── UrlNotAPicture       what is there is something else
+    │   ├── UrlRateLimited       its host wants to be asked less often
+    │   └── UrlUnreachable       its host cannot be connected to, or breaks off
     ├── EncoderError             an encoder cannot be opened, used or trained
     │   ├── UnknownEncoder       no encoder has this spec
     │   ├── WeightsMismatch      the checkpoint does not fit the architecture
@@ -200,6 +208,62 @@ class MemberError(VisearchError):
     """One member of an archive cannot be read; ``code`` says why."""
 
     code = "member_unreadable"
+
+
+class FetchError(VisearchError):
+    """What a URL names cannot be fetched.
+
+    ``passes``: the same may succeed later. ``asked_s``: for so many seconds nobody should try.
+    """
+
+    code = "url_error"
+
+    def __init__(self, detail: str, *, passes: bool = False, asked_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.passes = passes
+        self.asked_s = asked_s
+
+
+class UrlNotFound(FetchError):
+    """The URL's host has nothing there."""
+
+    code = "url_not_found"
+
+
+class UrlRefusedAddress(FetchError):
+    """The URL leads to where visearch does not go, such as a private network."""
+
+    code = "url_refused_address"
+
+
+class UrlTimeout(FetchError):
+    """The URL's host takes longer than it may."""
+
+    code = "url_timeout"
+
+
+class UrlTooLarge(FetchError):
+    """What the URL names has more bytes than it may."""
+
+    code = "url_too_large"
+
+
+class UrlNotAPicture(FetchError):
+    """What the URL names is not a picture."""
+
+    code = "url_not_a_picture"
+
+
+class UrlRateLimited(FetchError):
+    """The URL's host wants to be asked less often."""
+
+    code = "url_rate_limited"
+
+
+class UrlUnreachable(FetchError):
+    """The URL's host cannot be connected to, or breaks off."""
+
+    code = "url_unreachable"
 
 
 class EncoderError(VisearchError):

@@ -71,6 +71,26 @@ class Settings:
     max_upload_bytes: int = _setting(4096 * _MIB, "Largest import file, in bytes.")
     max_import_items: int = _setting(1_000_000, "Most items in one import.")
 
+    fetch_allow: str = _setting(
+        "",
+        "Private places that URLs may lead to all the same: host names (`*.example` for all "
+        "below), addresses and networks, comma-separated.",
+    )
+    fetch_ports: str = _setting(
+        "80,443,8080,8443", "Ports that URLs may name, comma-separated, or `all`."
+    )
+    fetch_proxy: str = _setting(
+        "", "HTTP proxy through which all URLs are fetched; it then looks up the names of hosts."
+    )
+    fetch_per_host: int = _setting(4, "Most URLs of one host that a process fetches at a time.")
+    fetch_at_once: int = _setting(64, "Most URLs that one call fetches at a time.")
+    fetch_timeout_s: float = _setting(
+        30.0, "Seconds for fetching a picture, from the connection to the last byte."
+    )
+    fetch_file_timeout_s: float = _setting(
+        1800.0, "Seconds for fetching a whole file, such as a feed."
+    )
+
     search_deadline_s: float = _setting(15.0, "Seconds from acceptance until a search expires.")
     search_retention_s: int = _setting(3600, "Seconds for which a finished search can be read.")
     search_queue_limit: int = _setting(

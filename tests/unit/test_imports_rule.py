@@ -19,7 +19,7 @@ LEAVES = {
     "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "rules",
     "home_lock", "private", "scratch", "background", "confine",
 }  # fmt: skip
-ADAPTERS = {"images", "archives", "encoders", "index", "store"}
+ADAPTERS = {"images", "archives", "fetching", "encoders", "index", "store"}
 USE_CASES = {
     "importing", "upkeep", "reindexing", "searching", "training", "evaluation", "backend",
     "catalog", "inline",
