@@ -20,6 +20,7 @@
     ├── ArchiveError             an uploaded file cannot be read as a catalog
     │   ├── UnsupportedArchive   not a zip or an uncompressed tar
     │   ├── ArchiveCorrupt       truncated, or the manifest is broken
+    │   │   └── TableUnreadable  a table-like file cannot be understood as a whole
     │   └── ArchiveTooLarge      bytes or items above the limit
     ├── MemberError              one member of an archive cannot be read
     ├── FetchError               what a URL names cannot be fetched
@@ -196,6 +197,12 @@ class ArchiveCorrupt(ArchiveError):
     """The archive, or the manifest inside it, is broken."""
 
     code = "archive_corrupt"
+
+
+class TableUnreadable(ArchiveCorrupt):
+    """A table-like file cannot be understood as a whole."""
+
+    code = "table_unreadable"
 
 
 class ArchiveTooLarge(ArchiveError):

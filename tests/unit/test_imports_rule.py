@@ -18,8 +18,9 @@ LONGEST_FILE = 400
 LEAVES = {
     "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "rules",
     "home_lock", "private", "scratch", "background", "confine",
+    "listener",
 }  # fmt: skip
-ADAPTERS = {"images", "archives", "fetching", "encoders", "index", "store"}
+ADAPTERS = {"images", "archives", "tables", "fetching", "encoders", "index", "store"}
 USE_CASES = {
     "importing", "upkeep", "reindexing", "searching", "training", "evaluation", "backend",
     "catalog", "inline",

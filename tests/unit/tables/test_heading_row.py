@@ -1,0 +1,54 @@
+"""Headings: found below titles and comments, each named once."""
+
+from __future__ import annotations
+
+import pytest
+
+from visearch.errors import TableUnreadable
+from visearch.tables.heading_row import find_headings, name_headings, width
+from visearch.tables.limits import MOST_COLUMNS
+
+
+@pytest.mark.parametrize(
+    ("rows", "place"),
+    [
+        ([["id", "image"], ["1", "a"]], 0),
+        ([["Our products"], [], ["", " "], ["id", "image"], ["1", "a"]], 3),
+        ([["Our products", "", ""], ["id", "image", "title"]], 1),
+        ([["# made by X", " on Monday"], ["id", "image", "t"], ["1", "a", "b"]], 1),
+        ([["#", "image"], ["1", "a"]], 0),
+        ([["id"], ["1"], ["2"]], 0),
+        ([[], ["", None]], None),
+        ([], None),
+    ],
+)
+def test_the_row_of_headings(rows: list[list[object]], place: int | None) -> None:
+    assert find_headings(rows) == place
+
+
+def test_width_ends_at_the_last_value() -> None:
+    assert width(["a", "", "b", " ", None]) == 3
+    assert width([]) == 0
+    assert width([0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("texts", "headings"),
+    [
+        ([" id ", "\ufeffimage"], ["id", "image"]),
+        (["a", "", "a", "", "a"], ["a", "column 2", "a (2)", "column 4", "a (3)"]),
+        (["a", "a", "a (2)"], ["a", "a (3)", "a (2)"]),
+        (["", "column 1"], ["column 1 (2)", "column 1"]),
+    ],
+)
+def test_every_heading_is_named_once(texts: list[str], headings: list[str]) -> None:
+    assert name_headings(texts) == headings
+
+
+def test_many_equal_headings_take_no_longer_than_others() -> None:
+    assert len(set(name_headings(["x"] * MOST_COLUMNS))) == MOST_COLUMNS
+
+
+def test_too_many_columns_are_refused() -> None:
+    with pytest.raises(TableUnreadable, match=r"^The table has 16,385 columns; at most 16,384 are"):
+        name_headings(["x"] * (MOST_COLUMNS + 1))

@@ -1,0 +1,1 @@
+"""Table-like files: how they are read, what their columns mean, and the products they describe."""

@@ -1,0 +1,64 @@
+"""Headings: which of a table's first rows holds them, and what each is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from visearch.errors import TableUnreadable
+from visearch.tables.limits import MOST_COLUMNS
+
+WIDTH_FROM = 100
+"""How many of the first rows tell whether a table has more than one column."""
+
+
+def width(row: Sequence[object]) -> int:
+    """Return how many columns a row has up to its last value that is not blank."""
+    filled = len(row)
+    while filled and _is_blank(row[filled - 1]):
+        filled -= 1
+    return filled
+
+
+def find_headings(rows: Sequence[Sequence[object]]) -> int | None:
+    """Return the place of the row of headings among the first rows; None if all are blank.
+
+    Blank rows, titles (one value above rows of several) and comments above it are passed over.
+    """
+    counts = [sum(not _is_blank(value) for value in row) for row in rows[:WIDTH_FROM]]
+    most = max(counts, default=0)
+    for place, (row, count) in enumerate(zip(rows, counts, strict=False)):
+        is_title = count == 1 < most
+        is_comment = bool(row) and str(row[0]).lstrip().startswith("#") and count < most
+        if count and not is_title and not is_comment:
+            return place
+    return None
+
+
+def name_headings(texts: Sequence[str]) -> list[str]:
+    """Return a table's headings: stripped, each once, none empty.
+
+    Raises:
+        TableUnreadable: there are more than ``MOST_COLUMNS``.
+    """
+    if len(texts) > MOST_COLUMNS:
+        raise TableUnreadable(
+            f"The table has {len(texts):,} columns; at most {MOST_COLUMNS:,} are read. Remove some."
+        )
+    named = [text.strip().lstrip("\ufeff").strip() for text in texts]
+    taken = set(named)
+    used: set[str] = set()
+    following: dict[str, int] = {}
+    headings = []
+    for number, name in enumerate(named, 1):
+        base = heading = name or f"column {number}"
+        # A copy never takes the name of a heading that the file itself calls "name (2)".
+        while heading in used or (heading != name and heading in taken):
+            following[base] = following.get(base, 1) + 1
+            heading = f"{base} ({following[base]})"
+        used.add(heading)
+        headings.append(heading)
+    return headings
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
