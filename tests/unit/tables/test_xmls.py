@@ -1,0 +1,170 @@
+"""XML: which element is a product, what it holds, and what is never loaded or expanded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from table_files import cells, opened, read, source
+
+from visearch.errors import TableUnreadable
+from visearch.tables.limits import LONGEST_CELL
+from visearch.tables.table import Description
+from visearch.tables.xmls import XmlTable
+
+GOOGLE = 'xmlns:g="http://base.google.com/ns/1.0"'
+RSS = f"""<rss version="2.0" {GOOGLE}><channel><title>Shop</title><link>https://shop.example</link>
+<item><g:id>00123</g:id><title> Röd &amp; blå </title><g:image_link>a.jpg</g:image_link>
+<g:additional_image_link>b.jpg</g:additional_image_link>
+<g:additional_image_link>c.jpg</g:additional_image_link><g:sale_price/>
+<g:shipping><g:country>SE</g:country><g:price>5 SEK</g:price></g:shipping>
+<description><![CDATA[<p>Soft</p>]]></description></item></channel></rss>"""
+
+
+def test_a_google_feed() -> None:
+    table = opened(f'<?xml version="1.0"?>{RSS}', size=5)
+    assert table.description == Description("xml", "utf-8", False, None)
+    assert list(table.records()) == [
+        (
+            1,
+            {
+                "g:id": "00123",
+                "title": " Röd & blå ",
+                "g:image_link": "a.jpg",
+                "g:additional_image_link": ["b.jpg", "c.jpg"],
+                "g:shipping.g:country": "SE",
+                "g:shipping.g:price": "5 SEK",
+                "description": "<p>Soft</p>",
+            },
+            None,
+        )
+    ]
+    assert table.headings == list(next(table.records()).cells)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>1</id><link href="u"/></entry>'
+            "</feed>",
+            [{"id": "1", "link.@href": "u"}],
+        ),
+        ("<a><b><c>1</c></b><b><c>2</c></b></a>", [{"c": "1"}, {"c": "2"}]),
+        ('<p><x id="1" t="a"/><x id="2"/></p>', [{"@id": "1", "@t": "a"}, {"@id": "2"}]),
+        ('<p><x id="1">a</x><x id="2">b</x></p>', [{"@id": "1", "x": "a"}, {"@id": "2", "x": "b"}]),
+        ('<shop><product id="1"><t>a</t></product></shop>', [{"@id": "1", "t": "a"}]),
+        ("<p><x><i><k>1</k></i><i><k>2</k></i></x><x/></p>", [{"i.k": ["1", "2"]}, {}]),
+        ("<p><x><d>Hi <b>you</b>!</d></x><x/></p>", [{"d": "Hi you!"}, {}]),
+        (
+            '<y><cs><c id="1">A</c><c id="2">B</c><c/></cs><os>'
+            '<offer id="7"><param name="k">v</param><param name="l"/></offer><offer/></os></y>',
+            [{"@id": "7", "param": ["v", ""], "param.@name": ["k", "l"]}, {}],
+        ),
+    ],
+)
+def test_the_element_of_a_product(text: str, expected: list[dict[str, object]]) -> None:
+    table = XmlTable(source(text.encode()))
+    assert [dict(record.cells) for record in table.records()] == expected
+
+
+@pytest.mark.parametrize(
+    ("declared", "encoding"),
+    [
+        ("windows-1251", "cp1251"),
+        ("koi8-r", "koi8_r"),
+        ("utf-8", "utf-8"),
+        ("UTF-16", "utf-16"),
+        ("utf-8", "cp1251"),
+        (None, "cp1251"),
+        (None, "utf-16-be"),
+        ("rot13", "utf-8"),
+        ("no-such", "utf-8"),
+    ],
+)
+def test_encodings(declared: str | None, encoding: str) -> None:
+    titles = ["Красная рубашка из хлопка", "Синие джинсы", "Шерстяное пальто", "Кожаный ремень"]
+    head = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    items = "".join(f"<item><t>{title}</t></item>" for title in titles)
+    raw = f"{head}<rss><channel>{items}</channel></rss>".encode(encoding)
+    assert [record["t"] for record in cells(raw)] == titles
+
+
+def test_latin_1_is_read_with_the_quotes_of_windows() -> None:
+    text = '<?xml version="1.0" encoding="iso-8859-1"?><p><product><t>“é”</t></product></p>'
+    assert cells(text.encode("cp1252")) == [{"t": "“é”"}]
+
+
+def test_what_cannot_be_read_fails_its_record() -> None:
+    raw = (
+        "<p>" + "<product><id>0</id><t>Größe</t></product>" * 9 + "<product><id>1</id><t>a\x0b</t>"
+        "</product><product><id>2</id><t>"
+    ).encode() + b"\xff</t></product><product><id>3</id></product></p>"
+    odd = [(dict(record.cells), record.problem) for record in read(raw)[9:]]
+    problem = "a character cannot be read; save the file as UTF-8"
+    assert odd == [({"id": "1"}, problem), ({"id": "2"}, problem), ({"id": "3"}, None)]
+
+
+@pytest.mark.parametrize(
+    ("inner", "problem"),
+    [
+        (f"<t>{'x' * (LONGEST_CELL + 1)}</t>", "a value is longer than 1,048,576 characters"),
+        (f"<t>{'x' * 1000}</t>" * 8500, "it is longer than 8 MB, or has more than 10,000"),
+        ("<t/>" * 50_000, "it is longer than 8 MB, or has more than 10,000 elements"),
+    ],
+)
+def test_a_product_that_is_too_large_fails_alone(inner: str, problem: str) -> None:
+    odd, good = read(f"<p><product><id>1</id>{inner}</product><product><id>2</id></product></p>")
+    assert odd.cells == {"id": "1"} and odd.problem is not None and odd.problem.startswith(problem)
+    assert (good.cells, good.problem) == ({"id": "2"}, None)
+
+
+def test_entities_of_a_file_that_is_not_loaded_fail_their_record(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.dtd"
+    secret.write_text('<!ENTITY x "secret">')
+    items = "<offer><id>1</id><t>&x;</t></offer><offer><id>2</id></offer>"
+    first, second = read(f'<!DOCTYPE s SYSTEM "{secret.as_uri()}"><s>{items}</s>')
+    assert first.problem == "it uses an entity that is not declared"
+    assert "secret" not in str(first) and second.problem is None
+
+
+LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('<!DOCTYPE s [<!ENTITY x SYSTEM "file:///etc/passwd">]><s><t>&x;</t></s>', "entities"),
+        (f'<!DOCTYPE s [<!ENTITY l0 "lol">{LAUGHS}]><s><t>&l9;</t></s>', "entities|amplification"),
+        (f'<!DOCTYPE s [<!ENTITY l0 "lol">{LAUGHS}]><s a="&l9;"/>', "entities|amplification"),
+        ("<p><x><id>1</id></x><x>", "not valid XML: Premature end"),
+        ("<p><x></p>", "not valid XML: Opening and ending tag mismatch"),
+        ("<p><x>&nbsp;</x></p>", "not valid XML"),
+        ("<a>" * 300, "not valid XML: Excessive depth"),
+        ("<p>" + "".join(f"<e{n}/>" for n in range(10_001)) + "</p>", "10,000 kinds of elements"),
+        ("<p><t>1</t></p>", "no element that is repeated"),
+        ("<p><product/><product/></p>", "no <product> elements that can be read|no element"),
+        ('<?xml version="1.0"?><html><body/></html>', "web page"),
+        ("<Workbook><Row><Cell/></Row></Workbook>", "Excel 2003"),
+    ],
+)
+def test_documents_that_are_refused(text: str, words: str) -> None:
+    with pytest.raises(TableUnreadable, match=words):
+        read(text)
+
+
+def test_elements_beside_the_products_are_passed_over() -> None:
+    """More than one product may have, before, between and after them."""
+    junk = '<c id="1"/>' * 20_000
+    product = "<product><id>{}</id></product>"
+    text = f"<s><cs>{junk}</cs>{product.format(1)}{junk}{product.format(2)}<cs>{junk}</cs></s>"
+    assert cells(text) == [{"id": "1"}, {"id": "2"}]
+
+
+def test_a_long_name_is_not_repeated_for_each_value_below_it() -> None:
+    name = "x" * 5000
+    inner = "".join(f"<e{n}>1</e{n}>" for n in range(2000))
+    text = f"<p><x><id>1</id><{name}>{inner}</{name}></x><x><id>2</id></x></p>"
+    odd, good = read(text)
+    assert odd.cells == {"id": "1"} and good.problem is None
+    assert odd.problem == "the name of a value is longer than 1,000 characters"

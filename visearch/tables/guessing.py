@@ -1,0 +1,186 @@
+"""Guesses the encoding of a text that is not Unicode, from the words that tell most about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from charset_normalizer import from_bytes
+
+ONE_BYTE = (
+    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1254", "cp1253", "cp1257", "cp1255", "cp1256",
+    "iso8859_2", "iso8859_5", "iso8859_7", "mac_roman", "cp850", "cp852", "cp866",
+)  # fmt: skip
+"""What one byte a character is tried as; where two read the same, the first is named."""
+
+SEVERAL_BYTES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
+
+_USUAL = {
+    "cp1252": 1.0, "cp1250": 0.8, "cp1251": 0.8, "gb18030": 0.7, "cp932": 0.7, "big5hkscs": 0.7,
+    "cp949": 0.7, "cp1253": 0.7, "cp1254": 0.7, "cp1255": 0.7, "cp1256": 0.7, "cp1257": 0.7,
+    "euc_jp": 0.5, "koi8_r": 0.5, "iso8859_2": 0.4, "iso8859_5": 0.4, "iso8859_7": 0.4,
+}  # fmt: skip
+"""What counts before a letter is seen, as much as one letter; the others have 0.2."""
+
+FALLBACK = "cp1252"
+
+_MOST_ODD = 20
+"""Of so many words, one may hold bytes that its encoding does not have."""
+
+_SAMPLE_BYTES = 64 * 1024
+_NEAR = 0.15
+"""How much worse charset-normalizer may find a reading for it to be weighed against its best."""
+
+
+class _Language(NamedTuple):
+    encodings: tuple[str, ...]
+    letters: str  # those outside of ASCII, the frequent ones before the bar
+    mixed: bool = True  # its words have letters of ASCII too
+
+
+_LATIN_1 = ("cp1252", "mac_roman", "cp850")
+_LATIN_2 = ("cp1250", "iso8859_2", "cp852")
+_CYRILLIC = ("cp1251", "koi8_r", "iso8859_5", "cp866")
+_LANGUAGES = (
+    _Language((*_LATIN_1, *_LATIN_2, "cp1254", "cp1257"), "äöüß|é"),
+    _Language((*_LATIN_1, "cp1254"), "éèàê|çâîôùûëïœ"),
+    _Language((*_LATIN_1, "cp1254"), "áéíóñ|úü¿¡"),
+    _Language((*_LATIN_1,), "ãçáéíó|õâêúàô"),
+    _Language((*_LATIN_1, "cp1254"), "àèìòù|é"),
+    _Language((*_LATIN_1, "cp1254"), "åäö|é"),
+    _Language((*_LATIN_1, "cp1257"), "æøå|éö"),
+    _Language((*_LATIN_1,), "áíðþæöéóúý|"),
+    _Language(_LATIN_2, "łóżąęś|ćńź"),
+    _Language(_LATIN_2, "áíéěčřýžůš|úťďňó"),
+    _Language(_LATIN_2, "áíéčžýšľúť|ôňóďäŕĺ"),
+    _Language(_LATIN_2, "áéöőíóüúű|"),
+    _Language(_LATIN_2, "šžčćđ|"),
+    _Language(_LATIN_2, "ăîâşţ|"),
+    _Language(("cp1254",), "ıüşçğöİ|âî"),
+    _Language(("cp1257",), "ėšųžčįūąę|"),
+    _Language(("cp1257",), "āēīšūņļž|čķģ"),
+    _Language(("cp1257",), "äõöü|šž"),
+    _Language(_CYRILLIC, "оеаинтсрвлк|мдпуяыьгзбчйхжшюцщэфъё", mixed=False),
+    _Language(("cp1251", "iso8859_5"), "оаинтіверсклу|мдпьяязбгйчхцжюшїєщфґ", mixed=False),
+    _Language(("cp1253", "iso8859_7"), "αοιετσνηυρπκ|μλςωάίόέήγδθχύφβώξζψϊΐϋΰ", mixed=False),
+    _Language(("cp1255",), "יוהלאתמרבש|נפקדכחעםגסצטןזךףץ", mixed=False),
+    _Language(("cp1256",), "اليمنترةبسدكع|فحقجشهصطخذزضغثءأإؤئىآظ", mixed=False),
+)
+_PUNCTUATION = frozenset("–—‘’“”„«»‹›…•·°º¹²³½¼¾×±€£¥©®™§´\u00a0")  # noqa: RUF001
+
+
+_COMMON = frozenset(
+    "的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小"
+    "么心多天而能好都然没日于起还发成事只作当想看文无开手十用主行方又如前所本见经头面公同三已老从动两长知民"
+    "样现分将外但身些与高意进把法此实回二理美点月明其种声全工色红蓝黑白绿黄紫灰粉金银件套男女童鞋衣裤裙帽包"
+    "衬衫羊毛皮带夏冬春秋季码号标题图片名称价格商品编类颜尺寸描述品牌库存"
+    "這來個到說們為時會過學對後麼沒於還發當開見經頭從動兩長樣現將與進實種聲紅藍綠黃銀裡點國標題圖價編類顏鞋"
+    "褲襯衫牛仔連號碼稱庫運動"
+    "日本人大年中出会国生上見行分間前手合気方言時思事者社物自分場色赤青黒白紺緑茶商品名番価格税込画像説明在庫"
+    "革綿毛靴服帽子夏冬春秋用型式"
+)
+"""Characters that are frequent in Chinese and Japanese texts, and in those of shops."""
+
+
+def guess(words: Sequence[bytes]) -> str:
+    """Return the codec that reads these words best, each of which is not ASCII."""
+    encodings = [*ONE_BYTE, *SEVERAL_BYTES]
+    possible = [e for e in encodings if _failures(words, e) * _MOST_ODD <= len(words)]
+    distinct = list(dict.fromkeys(words))
+    clean = [w for w in distinct if not any(_failures([w], e) for e in possible)] or distinct
+    sample = b" ".join(clean)[:_SAMPLE_BYTES]
+    if not possible or not sample:
+        return FALLBACK
+    found = from_bytes(
+        sample, cp_isolation=possible, threshold=0.9, preemptive_behaviour=False, steps=8
+    )
+    # charset-normalizer knows a language by its plain letters, and hardly tells apart encodings
+    # that differ only in those with accents, nor any from a few words: these are weighed here.
+    best = found.best()
+    near = set(possible)
+    if best is not None:
+        near = {match.encoding for match in found if match.chaos <= best.chaos + _NEAR}
+        near |= {alias for match in found for alias in match.could_be_from_charset}
+    near &= set(possible)
+    texts = {e: [word.decode(e, "replace") for word in clean] for e in encodings if e in near}
+    return max(texts, key=lambda e: _likeness(texts[e], e), default=possible[0])
+
+
+def _failures(words: Iterable[bytes], encoding: str) -> int:
+    failures = 0
+    for word in words:
+        try:
+            word.decode(encoding)
+        except UnicodeDecodeError:
+            failures += 1
+    return failures
+
+
+def _likeness(texts: Sequence[str], encoding: str) -> float:
+    """Return how well the characters fit the best of the languages that use this encoding."""
+    prior = _USUAL.get(encoding, 0.2)
+    if encoding in SEVERAL_BYTES:
+        # A text of another encoding has words whose bytes do not pair up.
+        return _ideographs(texts, encoding, prior) + min(0.5, 0.04 * len(texts))
+    languages = [language for language in _LANGUAGES if encoding in language.encodings]
+    return max(_fit(texts, language, prior) for language in languages)
+
+
+def _ideographs(texts: Iterable[str], encoding: str, prior: float) -> float:
+    """Return how common the characters are: kana and Hangul, frequent ideographs, others."""
+    total, count = prior, 1
+    for char in "".join(texts):
+        if char <= "\x7f":
+            continue
+        count += 1
+        if encoding == "cp949":
+            common = "가" <= char <= "힣" and char.encode(encoding)[1] > 0xA0
+            total += 0.9 if common else 0.1
+        elif "\u3040" <= char <= "\u30ff":
+            total += 0.9 if encoding in ("cp932", "euc_jp") else 0.1
+        elif char in _COMMON:
+            total += 1.0
+        elif "\uff00" <= char <= "\uff60" or "\u3000" <= char <= "\u303f":
+            total += 0.5
+        elif "\u4e00" <= char <= "\u9fff":
+            total += 0.5 if _is_frequent(char.encode(encoding), encoding) else 0.1
+    return total / count
+
+
+def _is_frequent(raw: bytes, encoding: str) -> bool:
+    """Tell whether an ideograph is in the first part of its table, which has the frequent ones."""
+    first, last = {
+        "gb18030": (0xB0, 0xD7), "cp932": (0x88, 0x97), "big5hkscs": (0xA4, 0xC6),
+        "euc_jp": (0xB0, 0xCF),
+    }[encoding]  # fmt: skip
+    return len(raw) == 2 and first <= raw[0] <= last and (encoding != "gb18030" or raw[1] > 0xA0)
+
+
+def _fit(texts: Iterable[str], language: _Language, prior: float) -> float:
+    frequent, _, rare = language.letters.partition("|")
+    total, count = prior, 1
+    for text in texts:
+        before = " "
+        for char in text:
+            if char > "\x7f":
+                small = char if char in frequent else char.lower()
+                count += 1
+                if small in frequent:
+                    total += 1.0
+                elif small in rare:
+                    total += 0.7
+                elif char in _PUNCTUATION:
+                    total += 0.5
+                else:
+                    total -= 0.5
+                if char.isalpha() and _jars(before, char, language):
+                    total -= 0.8
+            before = char
+    return total / count
+
+
+def _jars(before: str, char: str, language: _Language) -> bool:
+    """Tell whether this letter seldom follows that one: `aŽ`, or `fй`."""
+    if before.islower() and char.isupper():
+        return True
+    return not language.mixed and before.isascii() and before.isalpha()

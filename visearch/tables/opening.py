@@ -1,0 +1,82 @@
+"""Opens a table-like file: by what it holds first, by its name second."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from visearch.errors import TableUnreadable
+from visearch.tables.delimited import DelimitedTable
+from visearch.tables.foreign import SEND, refuse_bytes, refuse_page
+from visearch.tables.jsons import JsonTable, NdjsonTable
+from visearch.tables.table import Source, Table
+from visearch.tables.text import beginning, head_of
+from visearch.tables.xlsx import XlsxTable
+from visearch.tables.xmls import XmlTable
+
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_JSON = re.compile(r'\s*(?:\{\s*(?:["}]|\Z)|\[\s*(?:[\[{\]"]|\Z))')
+_XML = re.compile(r"\s*<(?:\?xml|!--|!doctype|[a-z_])", re.IGNORECASE)
+
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+_MOST_CONTROLS = 0.05
+"""The share of control characters from which on a file is not text."""
+
+_JSON_NAMES = ("json", "ndjson", "jsonl")
+_OTHER_NAMES = (*_JSON_NAMES, "xml", "rss", "atom", "html", "htm", "pdf", "ods", "numbers")
+"""Files of these names are not delimited text, unless they have several columns all the same."""
+
+
+def open_table(source: Source, name: str) -> Table:
+    """Open the table in a file.
+
+    Args:
+        source: gives the file's bytes; it is called for each pass.
+        name: the file's name, which decides only where its content does not.
+
+    Raises:
+        TableUnreadable: the file is of a kind that is not read, or cannot be read as a whole.
+    """
+    head = head_of(source)
+    ending = name.rpartition(".")[2].casefold()
+    if head.startswith(_ZIP):
+        return XlsxTable(source)
+    refuse_bytes(head)
+    text = beginning(head)
+    if not text.strip("\x00 \t\r\n"):
+        raise TableUnreadable(f"The file is empty. {SEND}")
+    refuse_page(text)
+    if _JSON.match(text) or (ending in _JSON_NAMES and text.lstrip().startswith(("{", "["))):
+        return NdjsonTable(source) if _is_a_line_each(text, ending) else JsonTable(source)
+    if _XML.match(text):
+        return XmlTable(source)
+    if len(_CONTROLS.findall(text)) > _MOST_CONTROLS * len(text):
+        raise TableUnreadable(f"The file is not text, and of no kind that visearch reads. {SEND}")
+    table = DelimitedTable(source)
+    if ending in _OTHER_NAMES and len(table.headings) < 2:
+        raise TableUnreadable(f"The file is called .{ending} but does not begin like one. {SEND}")
+    return table
+
+
+def _is_a_line_each(text: str, ending: str) -> bool:
+    """Tell whether the beginning of a JSON text is one object a line, not one document."""
+    lines = [line for line in re.split("[\r\n]+", text) if line.strip()]
+    first = lines[0].strip()
+    if not first.startswith("{"):
+        return False
+    if len(lines) > 1:
+        inside = first.endswith(("{", "[", ":", ","))  # a document goes on in the next line
+        return not inside and (lines[1].lstrip().startswith("{") or ending in ("ndjson", "jsonl"))
+    try:
+        return not _holds_objects(json.loads(first))
+    except (ValueError, RecursionError):  # it is longer than what is looked at here, or broken
+        return ending in ("ndjson", "jsonl")
+
+
+def _holds_objects(value: Any) -> bool:
+    """Tell whether a document is no product itself, but holds a list of objects."""
+    if isinstance(value, dict):
+        is_product = any(key.casefold() in ("id", "sku") for key in value)
+        return not is_product and any(map(_holds_objects, value.values()))
+    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
