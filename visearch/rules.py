@@ -16,6 +16,7 @@ from visearch.records import Attributes
 LONGEST_ID = 512
 LONGEST_TITLE = 2000
 LONGEST_URL = 4000
+LONGEST_DESCRIPTION = 64 * 1024
 """In characters."""
 
 MAX_COUNT = 64

@@ -1,31 +1,15 @@
-"""One row of a manifest, in whichever format it was written."""
+"""Makes the rows of a manifest of its cells."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from visearch.records import Attributes
 from visearch.rules import attributes_problem, text_problem
+from visearch.tables.row import Row
+
+__all__ = ["MOST_IMAGES", "SEPARATOR", "Row", "bad_row", "make_row"]
 
 SEPARATOR = "|"
 MOST_IMAGES = 1000
-
-
-class Row(NamedTuple):
-    """One product, or more pictures of a product that an earlier row describes.
-
-    Of several rows for one product, the first that gives a title, URL or attribute counts.
-    ``problem`` says why the row cannot be used; it goes into a sentence, so it starts in
-    lower case and has no full stop.
-    """
-
-    line: int
-    id: str
-    images: tuple[str, ...]
-    title: str | None
-    url: str | None
-    attributes: Attributes
-    problem: str | None = None
 
 
 def make_row(

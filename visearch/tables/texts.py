@@ -1,0 +1,92 @@
+"""Long texts of products: markup removed, and what is no attribute kept as text to search in."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterable
+
+from visearch.records import Attributes
+from visearch.rules import LONGEST_DESCRIPTION, MAX_BYTES, MAX_COUNT
+
+LONGEST_VALUE = 2000
+"""Characters of a text attribute; a longer one is something to search in, not to filter by."""
+
+_BLOCK = re.compile(r"<(?:br|/p|/div|/li|/tr|/h[1-6])\b[^<>]*>", re.IGNORECASE)
+_TAG = re.compile(r"</?[a-z!][^<>]*>", re.IGNORECASE)
+_HIDDEN = re.compile(r"<(script|style)\b[^<>]*>[^<]*</\1[^<>]*>", re.IGNORECASE)
+_BLANKS = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r"\s*\n\s*")
+
+
+def plain_text(markup: str) -> str:
+    """Return a description without its HTML; a text that has none is returned as it is."""
+    if "<" not in markup and "&" not in markup:
+        return markup.strip()
+    text = _BLOCK.sub("\n", _HIDDEN.sub(" ", markup))
+    text = html.unescape(_TAG.sub(" ", text))
+    return _LINES.sub("\n", _BLANKS.sub(" ", text)).strip()
+
+
+def fit(attributes: Attributes, description: str | None) -> tuple[Attributes, str | None]:
+    """Return attributes that a product can have, and a description that holds the rest.
+
+    Texts that are too long, the longest ones of attributes that are too large together, and those
+    after the first ``MAX_COUNT`` go into the description: a product is not refused for what it has
+    to say.
+    """
+    if len(attributes) <= MAX_COUNT and _is_small(attributes):
+        return attributes, _cut(description)
+    moved = [name for name, value in attributes.items() if _is_long(value)]
+    kept = [name for name in attributes if name not in moved]
+    moved += kept[MAX_COUNT:]
+    kept = kept[:MAX_COUNT]
+    sizes = {name: _size({name: attributes[name]}) for name in kept}
+    while kept and sum(sizes.values()) > MAX_BYTES:
+        largest = max(kept, key=lambda name: sizes[name])
+        kept.remove(largest)
+        del sizes[largest]
+        moved.append(largest)
+    if not moved:
+        return attributes, _cut(description)
+    rest = [f"{name}: {_words(attributes[name])}" for name in attributes if name in moved]
+    texts = [description] if description else []
+    return {name: attributes[name] for name in kept}, _cut("\n".join(texts + rest))
+
+
+def first_text(texts: Iterable[str | None]) -> str | None:
+    """Return the first text that says something."""
+    return next((text for text in texts if text), None)
+
+
+def _is_long(value: object) -> bool:
+    return isinstance(value, str) and len(value) > LONGEST_VALUE
+
+
+def _is_small(attributes: Attributes) -> bool:
+    """Tell cheaply of most products that they need no closer look."""
+    letters = 0
+    for name, value in attributes.items():
+        texts = (
+            value if isinstance(value, list) else [value if isinstance(value, str) else "-" * 24]
+        )
+        letters += len(name) + 8 + sum(len(text) + 4 for text in texts)
+    # JSON takes six bytes for a control character, fewer for any other.
+    return letters < min(LONGEST_VALUE, MAX_BYTES // 6)
+
+
+def _size(attributes: Attributes) -> int:
+    return len(json.dumps(attributes, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+def _words(value: str | float | bool | list[str]) -> str:
+    if isinstance(value, list):
+        return ", ".join(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _cut(text: str | None) -> str | None:
+    return text[:LONGEST_DESCRIPTION] if text else None
