@@ -21,6 +21,7 @@
     │   ├── UnsupportedArchive   not a zip or an uncompressed tar
     │   ├── ArchiveCorrupt       truncated, or the manifest is broken
     │   │   └── TableUnreadable  a table-like file cannot be understood as a whole
+    │   ├── MappingIncomplete    no column of a table is known to hold what every product needs
     │   └── ArchiveTooLarge      bytes or items above the limit
     ├── MemberError              one member of an archive cannot be read
     ├── FetchError               what a URL names cannot be fetched
@@ -203,6 +204,12 @@ class TableUnreadable(ArchiveCorrupt):
     """A table-like file cannot be understood as a whole."""
 
     code = "table_unreadable"
+
+
+class MappingIncomplete(ArchiveError):
+    """A table can be read, but no column is known to be the product's id, or its pictures."""
+
+    code = "mapping_incomplete"
 
 
 class ArchiveTooLarge(ArchiveError):

@@ -42,6 +42,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.UrlRateLimited: 422,
     errors.UrlUnreachable: 422,
     errors.TableUnreadable: 422,
+    errors.MappingIncomplete: 422,
     errors.UnknownEncoder: 422,
     errors.EncoderMismatch: 409,
     errors.TooSlow: 503,

@@ -1,0 +1,70 @@
+"""Tables of nobody's format, in ten languages."""
+
+from __future__ import annotations
+
+import pytest
+from paper_tables import csv_table, good, reading_of, rows_of, table_of
+
+from visearch.tables.mapping import choices_of
+
+
+def test_a_table_as_the_contract_has_it() -> None:
+    rows = good(rows_of("ID,Image,title,url,Colour,n\n1,p/b.jpg|p/a.jpg,T,http://u,red,7\n"))
+    row = rows["1"]
+    assert row.images == ("p/b.jpg", "p/a.jpg")
+    assert (row.title, row.url, row.line) == ("T", "http://u", 2)
+    assert row.attributes == {"Colour": "red", "n": 7}
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        "article number,product name,photo,link,retail price,details",
+        "Artikelnummer,Bezeichnung,Bild,Produktlink,Verkaufspreis,Beschreibung",
+        "Référence,Désignation,Image,Lien,Prix TTC,Descriptif",
+        "Referencia,Nombre,Imagen,Enlace,Precio,Descripción",
+        "Codice,Nome,Immagine,URL prodotto,Prezzo,Descrizione",
+        "Artikelcode,Naam,Afbeelding,Productlink,Prijs,Omschrijving",
+        "Indeks,Nazwa,Zdjęcie,Adres,Cena,Opis",
+        "Código do produto,Nome do produto,Imagem,Link do produto,Preço,Descrição",
+        "商品番号,商品名,画像,商品ページ,販売価格,商品説明",
+        "货号,标题,图片,网址,售价,描述",
+    ],
+)
+def test_headings_of_many_languages(headings: str) -> None:
+    reading = reading_of(f"{headings}\n007,Cup,c.jpg,https://s/c,9.50,Blue cup\n")
+    assert reading.format.name == "plain"
+    (row,) = rows_of(csv_table(f"{headings}\n007,Cup,c.jpg,https://s/c,9.50,Blue cup\n"))
+    assert (row.id, row.title, row.images, row.url) == ("007", "Cup", ("c.jpg",), "https://s/c")
+    assert list(row.attributes.values()) == [9.5]
+    assert row.description == "Blue cup"
+
+
+def test_several_picture_columns_keep_their_order() -> None:
+    text = "sku,image,image 2,photo_3\n1,a.jpg,b.jpg,https://s/c.jpg;https://s/d.jpg\n"
+    assert good(rows_of(text))["1"].images == (
+        "a.jpg",
+        "b.jpg",
+        "https://s/c.jpg",
+        "https://s/d.jpg",
+    )
+
+
+def test_a_position_orders_the_pictures_of_a_product() -> None:
+    table = csv_table("id,image,place\n1,c.jpg,3\n1,a.jpg,1\n1,b.jpg,2\n")
+    rows = rows_of(table, choices=choices_of({"place": "position"}))
+    assert good(rows)["1"].images == ("a.jpg", "b.jpg", "c.jpg")
+    assert good(rows)["1"].lines == (3, 4, 2)
+
+
+def test_a_group_makes_variants_one_product() -> None:
+    text = "sku,parent sku,title,image,colour\nA,,Cup,a.jpg,red\nB,A,Cup blue,b.jpg,blue\n"
+    row = good(rows_of(text))["A"]
+    assert (row.title, row.images) == ("Cup", ("a.jpg", "b.jpg"))
+    assert row.attributes == {"colour": "red"}
+
+
+def test_objects_with_lists_and_nested_fields() -> None:
+    table = table_of({"id": "1", "title": "T", "images.src": ["a.jpg", "b.jpg"], "tags": ["x"]})
+    row = good(rows_of(table))["1"]
+    assert row.images == ("a.jpg", "b.jpg") and row.attributes == {"tags": ["x"]}

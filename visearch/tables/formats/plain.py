@@ -1,0 +1,49 @@
+"""A table of nobody's format: headings are understood by what they say, in ten languages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from visearch.tables.formats.form import Form, Format, names
+from visearch.tables.headings import Field, place
+from visearch.tables.mapping import Guess
+from visearch.tables.table import Record
+
+_ONCE: tuple[Field, ...] = ("id", "title", "url", "price", "group")
+_MANY: tuple[Field, ...] = ("picture", "description")
+_PICTURE = re.compile(
+    r"[^?#]+\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|heif|avif)(?:[?#]\S*)?", re.IGNORECASE
+)
+
+
+def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]:
+    """Say what each heading is: the surest one of a field holds it, all others are attributes.
+
+    Without a heading that means pictures, columns whose values all are names of pictures are it.
+    """
+    guesses = {heading: Guess("attribute") for heading in headings}
+    for field in _MANY:
+        for heading in headings:
+            if place(heading, field) is not None:
+                guesses[heading] = Guess(field)
+    if not any(each.field == "picture" for each in guesses.values()):
+        for heading in headings:
+            if _holds_pictures(record.cells.get(heading) for record in sample):
+                guesses[heading] = Guess("picture")
+    for field in _ONCE:
+        sure = {h: place(h, field) for h in headings if guesses[h].field == "attribute"}
+        found = {heading: rank for heading, rank in sure.items() if rank is not None}
+        if found:
+            guesses[min(found, key=found.__getitem__)] = Guess(field)
+    return guesses
+
+
+def _holds_pictures(cells: Iterable[object]) -> bool:
+    values = [
+        name for cell in cells for name in names(cell if isinstance(cell, str | list) else None)
+    ]
+    return bool(values) and all(_PICTURE.fullmatch(value) for value in values)
+
+
+PLAIN = Format("plain", lambda headings: True, guess, Form)

@@ -1,0 +1,231 @@
+"""Products made of a table's records: a product's records together, a bad one on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as Dict
+from itertools import islice
+from typing import NamedTuple
+
+from visearch.records import Attributes
+from visearch.rules import attributes_problem, id_problem, is_storable, text_problem
+from visearch.tables.formats import recognise
+from visearch.tables.formats.form import Form, Format, Piece
+from visearch.tables.mapping import Choice, Mapping, SavedMapping, assign, settle
+from visearch.tables.row import Row
+from visearch.tables.survey import Digest, Survey, digest_of, survey
+from visearch.tables.table import Table
+from visearch.tables.texts import first_text, fit
+from visearch.tables.values import is_damaged
+
+MOST_IMAGES = 1000
+"""Pictures of one product in a table."""
+
+MOST_OPEN = 20_000
+"""Records of unfinished products that are held at a time.
+
+Products whose records are further apart come as several rows, which the import joins; then their
+pictures are in the order of the records.
+"""
+
+_SAMPLE = 50
+_CUT_ID = (
+    "a spreadsheet has cut digits off the id {id}, and several rows have it now; "
+    "give the column the format 'text' and export it again"
+)
+_TWO_PRODUCTS = (
+    "several rows have the id {id} but other titles and other pictures; "
+    "give each product an id of its own"
+)
+
+
+class Reading(NamedTuple):
+    """A table that has been looked through: what its columns are, and what its products need."""
+
+    table: Table
+    format: Format
+    mapping: Mapping
+    survey: Survey
+    prepared: Form
+
+    def form(self) -> Form:
+        """Return what reads the records, by the settled mapping."""
+        form = self.format.form(self.mapping, self.table.description.kind)
+        form.adopt(self.prepared)
+        return form
+
+
+def read(
+    table: Table,
+    *,
+    saved: SavedMapping | None = None,
+    choices: dict[str, Choice] | None = None,
+) -> Reading:
+    """Look through a table: recognise its format, settle what its columns are.
+
+    Args:
+        table: it is read from start to end, for some formats twice.
+        saved: what the catalog knows of its columns from earlier files.
+        choices: what the merchant says of them now.
+
+    Raises:
+        InvalidRequest: ``choices`` do not fit the table.
+        MappingIncomplete: no column is the id, or none is a picture.
+        ArchiveCorrupt: the table cannot be read to its end.
+    """
+    format_ = recognise(table.headings)
+    if format_.adapt is not None:
+        table = format_.adapt(table)
+    guesses = format_.guess(table.headings, list(islice(table.records(), _SAMPLE)))
+    mapping = assign(format_.name, table.headings, guesses, saved, choices)
+    form = format_.form(mapping, table.description.kind)
+    form.prepare(table)
+    found = survey(table, mapping, form)
+    return Reading(table, format_, settle(mapping, found.evidence, saved), found, form)
+
+
+def products(reading: Reading, form: Form | None = None) -> Iterator[Row]:
+    """Yield one row for each product, when its last record has been read.
+
+    A record that cannot be read is a row of its own with a ``problem``, and its id if that is
+    known. The same table gives the same rows in the same order, in every process.
+
+    Args:
+        reading: as ``read`` returned it.
+        form: what reads the records, for callers that look at it afterwards.
+    """
+    form = reading.form() if form is None else form
+    found = reading.survey
+    group: _Group | None = None  # its records follow one another
+    apart = _Apart(found.scattered)
+    for record in reading.table.records():
+        piece = form.piece(record)
+        if piece.problem:
+            yield _refused(piece, piece.problem)
+            continue
+        if group is not None and group.id != piece.id:
+            yield from group.close()
+            group = None
+        digest = digest_of(piece.id)
+        if digest in found.ambiguous:
+            why = _CUT_ID if is_damaged(piece.id) else _TWO_PRODUCTS
+            yield _refused(piece, why.format(id=repr(piece.id[:80])), "id_ambiguous")
+        elif digest in found.scattered:
+            yield from apart.add(digest, piece)
+        else:
+            group = group or _Group(piece.id)
+            group.pieces.append(piece)
+            if len(group.pieces) >= MOST_OPEN:
+                yield from group.flush()
+    if group is not None:
+        yield from group.close()
+    yield from apart.close()
+
+
+class _Group:
+    """The pieces of one product that have been read; some may have been given already."""
+
+    def __init__(self, product_id: str) -> None:
+        self.id = product_id
+        self.pieces: list[Piece] = []
+        self._given = False
+
+    def flush(self) -> Iterator[Row]:
+        row = _join(self.pieces)
+        self.pieces = []
+        # Records without a picture add nothing to a product whose first row has been given.
+        if not self._given or row.images:
+            yield row
+        self._given = True
+
+    def close(self) -> Iterator[Row]:
+        if self.pieces:
+            yield from self.flush()
+
+
+class _Apart:
+    """The products whose records stand apart, until their last record or until they are many."""
+
+    def __init__(self, counts: Dict[Digest, int]) -> None:
+        self._missing = dict(counts)
+        self._groups: dict[Digest, _Group] = {}
+        self._held = 0
+
+    def add(self, digest: Digest, piece: Piece) -> Iterator[Row]:
+        group = self._groups.setdefault(digest, _Group(piece.id))
+        group.pieces.append(piece)
+        self._held += 1
+        self._missing[digest] -= 1
+        if not self._missing[digest]:
+            del self._groups[digest]
+            self._held -= len(group.pieces)
+            yield from group.close()
+        elif self._held > MOST_OPEN:
+            yield from self._make_room()
+
+    def _make_room(self) -> Iterator[Row]:
+        """Give all that is held: giving the oldest one by one would cost a search each time."""
+        for group in self._groups.values():
+            if group.pieces:
+                yield from group.flush()
+        self._held = 0
+
+    def close(self) -> Iterator[Row]:
+        for group in self._groups.values():
+            yield from group.close()
+
+
+def _join(pieces: list[Piece]) -> Row:
+    """Make one row: pictures by their places, the first that says something decides."""
+    first = pieces[0]
+    placed = [(picture, piece.line) for piece in pieces for picture in piece.pictures]
+    if len(placed) > 1:
+        placed.sort(key=lambda pair: pair[0].place)
+    lines: dict[str, int] = {}
+    for picture, line in placed:
+        lines.setdefault(picture.name, line)
+    attributes, description = fit(_merged(pieces), first_text(p.description for p in pieces))
+    title, url = first_text(p.title for p in pieces), first_text(p.url for p in pieces)
+    problem, code = _problem(first.id, len(lines)), None
+    if id_problem(first.id):
+        problem, code = id_problem(first.id), "invalid_product_id"
+    problem = problem or text_problem(title, url) or attributes_problem(attributes)
+    if problem is None and description is not None and not is_storable(description):
+        problem = "the description holds a NUL or half of a surrogate pair"
+    if problem:
+        return Row(first.line, first.id, (), None, None, {}, problem, code)
+    return Row(
+        first.line,
+        first.id,
+        tuple(lines),
+        title,
+        url,
+        attributes,
+        description=description,
+        lines=tuple(lines.values()),
+    )
+
+
+def _problem(product_id: str, count: int) -> str | None:
+    if not count:
+        return "the row names no image"
+    if count > MOST_IMAGES:
+        return f"the product has {count:,} images, more than the limit of {MOST_IMAGES:,}"
+    return None
+
+
+def _merged(pieces: list[Piece]) -> Attributes:
+    merged: Attributes = dict(pieces[0].attributes)
+    several: dict[str, dict[str, None]] = {}
+    for piece in pieces:
+        for name, value in piece.attributes.items() if piece is not pieces[0] else ():
+            merged.setdefault(name, value)
+        for name, values in piece.variant.items():
+            several.setdefault(name, {}).update(dict.fromkeys(values))
+    for name, found in several.items():
+        merged.setdefault(name, next(iter(found)) if len(found) == 1 else list(found))
+    return merged
+
+
+def _refused(piece: Piece, problem: str, code: str | None = None) -> Row:
+    return Row(piece.line, piece.id, (), None, None, {}, problem, code)
