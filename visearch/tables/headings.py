@@ -71,6 +71,7 @@ _MEANINGS: dict[Field, dict[str, int]] = {
         image, images, picture, pictures, photo, photos, images src, image url, image urls,
         image link, image links, image src, image path, image file, image filename, img, img url,
         picture url, picture file, photo url, photo file, main image, main image url, product image,
+        pictures url, photos url, media url, media src,
         product image url, images url, additional image, additional images, additional image link,
         additional image url, gallery, image uri, file, filename, file name, thumbnail,
         bild, bilder, foto, fotos, bild url, bildurl, bilddatei, bildlink, bild link, produktbild,
@@ -141,6 +142,7 @@ _MEANINGS: dict[Field, dict[str, int]] = {
     """),
 }  # fmt: skip
 
+_CONTAINERS = frozenset(_list("product, products, item, items, article, data, fields, node"))
 _MONEY = frozenset(
     _list("""
         price, prices, preis, prix, precio, prezzo, prijs, cena, preço, msrp, rrp, uvp, pvp
@@ -167,9 +169,10 @@ def place(heading: str, field: Field) -> int | None:
     found = known.get(name)
     if found is None and field in ("picture", "description"):  # "image 2", "photo3"
         found = known.get(_NUMBERED.sub("", name))
-    if found is None and "." in heading:  # a field of a nested object: "images.src"
-        found = known.get(normal(heading.rpartition(".")[2]))
-        found = None if found is None else found + len(known)
+    if found is None and "." in heading:  # of a nested object: a brand's id is not the product's
+        outer, _, inner = heading.rpartition(".")
+        if normal(outer) in _CONTAINERS and (rank := known.get(normal(inner))) is not None:
+            return rank + len(known)
     return found
 
 

@@ -15,7 +15,7 @@ from visearch.tables.mapping import Choice, Mapping, SavedMapping, assign, settl
 from visearch.tables.row import Row
 from visearch.tables.survey import Digest, Survey, digest_of, survey
 from visearch.tables.table import Table
-from visearch.tables.texts import first_text, fit
+from visearch.tables.texts import are_modest, cut, first_text, fit
 from visearch.tables.values import is_damaged
 
 MOST_IMAGES = 1000
@@ -184,14 +184,19 @@ def _join(pieces: list[Piece]) -> Row:
     lines: dict[str, int] = {}
     for picture, line in placed:
         lines.setdefault(picture.name, line)
-    attributes, description = fit(_merged(pieces), first_text(p.description for p in pieces))
-    title, url = first_text(p.title for p in pieces), first_text(p.url for p in pieces)
-    problem, code = _problem(first.id, len(lines)), None
-    if id_problem(first.id):
-        problem, code = id_problem(first.id), "invalid_product_id"
-    problem = problem or text_problem(title, url) or attributes_problem(attributes)
-    if problem is None and description is not None and not is_storable(description):
-        problem = "the description holds a NUL or half of a surrogate pair"
+    attributes = _merged(pieces)
+    title = first.title or first_text(piece.title for piece in pieces)
+    url = first.url or first_text(piece.url for piece in pieces)
+    description = cut(first.description or first_text(piece.description for piece in pieces))
+    problem, code = id_problem(first.id), None
+    if problem is not None:
+        code = "invalid_product_id"
+    problem = problem or _picture_problem(len(lines)) or text_problem(title, url)
+    if not are_modest(attributes):
+        attributes, description = fit(attributes, description)
+        problem = problem or attributes_problem(attributes)
+    if description is not None and not is_storable(description):
+        problem = problem or "the description holds a NUL or half of a surrogate pair"
     if problem:
         return Row(first.line, first.id, (), None, None, {}, problem, code)
     return Row(
@@ -206,7 +211,7 @@ def _join(pieces: list[Piece]) -> Row:
     )
 
 
-def _problem(product_id: str, count: int) -> str | None:
+def _picture_problem(count: int) -> str | None:
     if not count:
         return "the row names no image"
     if count > MOST_IMAGES:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from collections.abc import Iterable
 
 from visearch.records import Attributes
-from visearch.rules import LONGEST_DESCRIPTION, MAX_BYTES, MAX_COUNT
+from visearch.rules import LONGEST_DESCRIPTION, MAX_BYTES, MAX_COUNT, is_storable
 
 LONGEST_VALUE = 2000
 """Characters of a text attribute; a longer one is something to search in, not to filter by."""
@@ -29,6 +30,24 @@ def plain_text(markup: str) -> str:
     return _LINES.sub("\n", _BLANKS.sub(" ", text)).strip()
 
 
+def are_modest(attributes: Attributes) -> bool:
+    """Tell at little cost that a product can have these attributes as they are; most can."""
+    texts = list(attributes)
+    for value in attributes.values():
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, list):
+            texts += value
+        elif not math.isfinite(value):
+            return False
+    if len(attributes) > MAX_COUNT:
+        return False
+    letters = "".join(texts)
+    # JSON takes at most six bytes for a character, and 24 for a number.
+    most = 6 * len(letters) + 8 * len(texts) + 24 * len(attributes)
+    return most < MAX_BYTES and len(letters) < LONGEST_VALUE and is_storable(letters)
+
+
 def fit(attributes: Attributes, description: str | None) -> tuple[Attributes, str | None]:
     """Return attributes that a product can have, and a description that holds the rest.
 
@@ -36,8 +55,6 @@ def fit(attributes: Attributes, description: str | None) -> tuple[Attributes, st
     after the first ``MAX_COUNT`` go into the description: a product is not refused for what it has
     to say.
     """
-    if len(attributes) <= MAX_COUNT and _is_small(attributes):
-        return attributes, _cut(description)
     moved = [name for name, value in attributes.items() if _is_long(value)]
     kept = [name for name in attributes if name not in moved]
     moved += kept[MAX_COUNT:]
@@ -49,10 +66,15 @@ def fit(attributes: Attributes, description: str | None) -> tuple[Attributes, st
         del sizes[largest]
         moved.append(largest)
     if not moved:
-        return attributes, _cut(description)
+        return attributes, cut(description)
     rest = [f"{name}: {_words(attributes[name])}" for name in attributes if name in moved]
     texts = [description] if description else []
-    return {name: attributes[name] for name in kept}, _cut("\n".join(texts + rest))
+    return {name: attributes[name] for name in kept}, cut("\n".join(texts + rest))
+
+
+def cut(text: str | None) -> str | None:
+    """Return as much of a description as is stored; None of an empty one."""
+    return text[:LONGEST_DESCRIPTION] if text else None
 
 
 def first_text(texts: Iterable[str | None]) -> str | None:
@@ -62,18 +84,6 @@ def first_text(texts: Iterable[str | None]) -> str | None:
 
 def _is_long(value: object) -> bool:
     return isinstance(value, str) and len(value) > LONGEST_VALUE
-
-
-def _is_small(attributes: Attributes) -> bool:
-    """Tell cheaply of most products that they need no closer look."""
-    letters = 0
-    for name, value in attributes.items():
-        texts = (
-            value if isinstance(value, list) else [value if isinstance(value, str) else "-" * 24]
-        )
-        letters += len(name) + 8 + sum(len(text) + 4 for text in texts)
-    # JSON takes six bytes for a control character, fewer for any other.
-    return letters < min(LONGEST_VALUE, MAX_BYTES // 6)
 
 
 def _size(attributes: Attributes) -> int:
@@ -86,7 +96,3 @@ def _words(value: str | float | bool | list[str]) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value)
-
-
-def _cut(text: str | None) -> str | None:
-    return text[:LONGEST_DESCRIPTION] if text else None

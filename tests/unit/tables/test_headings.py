@@ -48,7 +48,21 @@ def test_what_a_heading_means(heading: str, field: Field) -> None:
     assert [each for each in FIELDS if place(heading, each) is not None] == [field]
 
 
-@pytest.mark.parametrize("heading", ["", "colour", "2", "size", "imagery", "entitle", "Größe"])
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "",
+        "colour",
+        "2",
+        "size",
+        "imagery",
+        "entitle",
+        "Größe",
+        "brand.id",
+        "category.name",
+        "brand.image",
+    ],
+)
 def test_headings_that_mean_nothing_known(heading: str) -> None:
     assert [each for each in FIELDS if place(heading, each) is not None] == []
 

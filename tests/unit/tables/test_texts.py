@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from visearch.records import Attributes
 from visearch.rules import LONGEST_DESCRIPTION, MAX_COUNT, attributes_problem
-from visearch.tables.texts import LONGEST_VALUE, fit, plain_text
+from visearch.tables.texts import LONGEST_VALUE, are_modest, fit, plain_text
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,25 @@ def test_short_attributes_are_left_alone() -> None:
     attributes: Attributes = {"a": "x", "b": 1, "c": ["y"]}
     assert fit(attributes, "words") == (attributes, "words")
     assert fit({}, None) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "modest"),
+    [
+        ({}, True),
+        ({"a": "x", "b": 1.5, "c": True, "d": ["x", "y"]}, True),
+        ({"a": "x\x00"}, False),
+        ({"\ud800": "x"}, False),
+        ({"a": ["\x00"]}, False),
+        ({"a": float("inf")}, False),
+        ({"a": "x" * LONGEST_VALUE}, False),
+        ({"a": ["x"] * 2000}, False),
+        ({str(n): n for n in range(MAX_COUNT)}, True),
+        ({str(n): n for n in range(MAX_COUNT + 1)}, False),
+    ],
+)
+def test_most_attributes_need_no_closer_look(attributes: Attributes, modest: bool) -> None:
+    assert are_modest(attributes) == modest
 
 
 def test_a_long_text_goes_into_the_description() -> None:
@@ -81,5 +100,7 @@ def test_a_description_is_cut_at_its_limit() -> None:
     )
 )  # fmt: skip
 def test_any_attributes_fit_afterwards(attributes: Attributes) -> None:
+    if are_modest(attributes):
+        assert attributes_problem(attributes) is None and fit(attributes, None)[0] == attributes
     problem = attributes_problem(fit(attributes, None)[0])
     assert problem is None or "is not a text" in problem  # half a surrogate pair is not mended here
