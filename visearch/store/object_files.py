@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import PurePosixPath
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import obstore
 from obstore.exceptions import BaseError, PermissionDeniedError
@@ -14,7 +17,37 @@ from obstore.store import ObjectStore, from_url
 
 from visearch.errors import DependencyBroken, DependencyUnavailable, NotFound, first_line
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
 READ_AHEAD = 1 << 20
+
+CONNECT_S = 3.0
+SILENCE_S = 10.0
+"""A request on which the store says nothing for so long has failed."""
+REQUEST_S = 30.0
+"""So long one request may take if bytes keep coming."""
+RETRIES, RETRY_S = 2, 10.0
+"""A request that failed is sent again so often, unless so much time has passed since the first."""
+PARTS = 2
+"""Parts of a large blob sent at a time; each, of 5 MB, must be there within ``SILENCE_S``."""
+
+_PREFIXES = ("AWS_", "GOOGLE_", "AZURE_")
+_FROM_ENVIRONMENT = (
+    "allow_http",
+    "allow_invalid_certificates",
+    "connect_timeout",
+    "http1_only",
+    "http2_only",
+    "proxy_ca_certificate",
+    "proxy_excludes",
+    "proxy_url",
+    "randomize_addresses",
+    "read_timeout",
+    "timeout",
+    "user_agent",
+)
+"""What obstore itself reads from ``AWS_ALLOW_HTTP`` and so on, but not beside options of ours."""
 
 
 class ObjectFiles:
@@ -22,12 +55,21 @@ class ObjectFiles:
 
     def __init__(self, url: str) -> None:
         """Open the store at ``url``."""
-        self._store: ObjectStore = from_url(url)
+        self._store: ObjectStore = from_url(
+            url,
+            client_options={
+                "connect_timeout": timedelta(seconds=CONNECT_S),
+                "read_timeout": timedelta(seconds=SILENCE_S),
+                "timeout": timedelta(seconds=REQUEST_S),
+                **_options_of(os.environ),
+            },
+            retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)},
+        )
 
     def put(self, name: str, data: bytes | Iterable[bytes], *, sync: bool = True) -> None:
         """Store ``data``; an iterable is streamed and never held whole in memory."""
         with _answering():
-            obstore.put(self._store, name, data)
+            obstore.put(self._store, name, data, max_concurrency=PARTS)
 
     def sync(self, names: Iterable[str]) -> None:
         """Do nothing: what the store has acknowledged is durable."""
@@ -39,10 +81,13 @@ class ObjectFiles:
 
     def get_range(self, name: str, start: int, end: int) -> bytes:
         """Return bytes [start, end) of a blob, fewer where it is shorter; raises NotFound."""
+        began = time.monotonic()
         try:
             with _answering(name):
                 return bytes(obstore.get_range(self._store, name, start=start, end=end))
         except DependencyUnavailable:
+            if time.monotonic() - began >= SILENCE_S:
+                raise  # it would not tell the size either
             # Stores answer differently where a range passes the end: this may be all there is.
             size = self.size(name)
             if end <= size:
@@ -70,6 +115,24 @@ class ObjectFiles:
                 obstore.delete(self._store, name)
         except NotFound:
             pass
+
+    def move(self, name: str, to: str) -> None:
+        """Give a blob another name, unread, and the present time; raises NotFound."""
+        with _answering(name):
+            obstore.rename(self._store, name, to)
+
+    def delete_old(self, name: str, age_s: float) -> bool:
+        """Delete a blob unless it was written within the last ``age_s``; tells whether it is gone.
+
+        A store has no way to do both at once: what is written between the two is lost.
+        """
+        try:
+            if self.modified(name) > time.time() - age_s:
+                return False
+        except NotFound:
+            return True
+        self.delete(name)
+        return True
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Yield the names below ``prefix/`` and when each was written."""
@@ -128,6 +191,12 @@ class RangeReader(io.RawIOBase):
         view[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+def _options_of(environ: Mapping[str, str]) -> ClientConfig:
+    """Return how the operator wants the store to be reached, in obstore's words."""
+    names = [(prefix + key.upper(), key) for prefix in _PREFIXES for key in _FROM_ENVIRONMENT]
+    return cast("ClientConfig", {key: environ[name] for name, key in names if name in environ})
 
 
 @contextmanager
