@@ -1,10 +1,10 @@
-"""Background threads that do not die silently: an error is logged, remembered and reported."""
+"""Background work that does not die silently: an error is logged, and the rest goes on."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -95,6 +95,17 @@ class Loop:
         at = time.monotonic()
         self._failed = (self._failed[0] if self._failed else at, at)
         return False
+
+
+def take_steps(event: str, steps: Mapping[str, Callable[[], object]]) -> None:
+    """Take each step: what goes wrong with one is logged as ``event``, and the others go on."""
+    for name, step in steps.items():
+        try:
+            step()
+        except DependencyUnavailable as error:
+            log.warning(event, step=name, error=error.detail)
+        except Exception:
+            log.exception(event, step=name)
 
 
 def troubles() -> list[str]:

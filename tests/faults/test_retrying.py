@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from manual_system import ManualSystem
 from system import archive, picture
 
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
-from visearch.errors import Conflict, Gone
+from visearch.errors import Conflict, Gone, NotFound
 from visearch.importing import planning, progress
 from visearch.importing.retrying import retry
 from visearch.records import Import
-from visearch.store import claims, imports
+from visearch.store import claims, imports, retention
 
 
 @pytest.fixture
@@ -124,9 +125,23 @@ def test_what_cannot_be_retried_says_why(manual: ManualSystem) -> None:
     with pytest.raises(Conflict, match="Correct the file"):
         retry(manual.backend, manual.read(hopeless))
     with manual.database.write() as connection:
-        imports.forget_upload(connection, hopeless)
+        assert retention.forget_upload(connection, hopeless.pk, time.time())
     with pytest.raises(Gone, match="Upload it again"):
         retry(manual.backend, manual.read(hopeless))
+
+
+def test_a_retry_into_a_deleted_catalog_is_refused(manual: ManualSystem) -> None:
+    """Also one whose request has found the catalog before it was deleted."""
+    record = manual.accept("c", files(6), mode="replace")
+    manual.run(manual.take(PLAN_IMPORT)[0])
+    lose(manual, DECODE_CHUNK)
+    manual.drain()
+    found = manual.read(record)
+    assert found.status == "partial"
+    progress.remove_catalog(manual.backend, "c")
+    with pytest.raises(NotFound, match="was deleted"):
+        retry(manual.backend, found)
+    assert manual.read(record).status == "partial" and manual.queue == []
 
 
 def test_a_single_product_can_be_retried(manual: ManualSystem) -> None:

@@ -118,3 +118,23 @@ def test_a_loop_may_rest_first(started: Callable[[Loop], Loop]) -> None:
     loop.stop()
     loop.join()
     assert step.turns == 0
+
+
+def test_a_step_that_fails_keeps_no_other_from_its_turn() -> None:
+    taken: list[str] = []
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    with capture_logs() as logged:
+        background.take_steps(
+            "not_done",
+            {
+                "unforeseen": lambda: fail(ZeroDivisionError()),
+                "away": lambda: fail(DependencyUnavailable("it is away")),
+                "sound": lambda: taken.append("sound"),
+            },
+        )
+    assert taken == ["sound"]
+    told = [(each["event"], each["step"], each["log_level"]) for each in logged]
+    assert told == [("not_done", "unforeseen", "error"), ("not_done", "away", "warning")]

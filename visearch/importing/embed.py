@@ -24,7 +24,7 @@ from visearch.store.images import NewImage
 
 log = structlog.get_logger(__name__)
 
-MOST_ATTEMPTS = 10
+MOST_RESTARTS = 10
 """A store that damages every chunk's pixels must not keep an import going for ever."""
 
 SEARCHABLE = {"status": "searchable"}
@@ -59,7 +59,7 @@ def embed_chunk(backend: Backend, open_encoder: OpenEncoder, claim: Claim) -> No
     shape = (len(claim.items), encoder.size, encoder.size, 3)
     pixels = _pixels(backend, claim, shape)
     if pixels is None:
-        if claim.attempt > MOST_ATTEMPTS:
+        if claim.restarted >= MOST_RESTARTS:
             raise BlobDamaged("What was stored of this picture is damaged. Send it again.")
         _start_over(backend, claim)
         return
@@ -82,7 +82,7 @@ def _pixels(backend: Backend, claim: Claim, shape: tuple[int, ...]) -> npt.NDArr
     """Return the chunk's decoded pictures; None if they are damaged or gone."""
     try:
         data = np.frombuffer(backend.blobs.get(f"pixels/{claim.pixels}"), np.uint8)
-    except NotFound:
+    except (NotFound, BlobDamaged):
         data = np.empty(0, np.uint8)
     if data.size != math.prod(shape):
         log.warning("pixels_damaged", chunk=claim.name)

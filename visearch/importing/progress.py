@@ -119,5 +119,5 @@ def postpone(backend: Backend, claim: Claim, dependency: str | None = None) -> N
     """
     with backend.database.write() as connection:
         take_locks(connection, claim.record)
-        if claim.postpone(connection) and dependency:
+        if claim.postpone(connection, counted=dependency is None) and dependency:
             imports.note_waiting(connection, claim.record.pk, dependency)

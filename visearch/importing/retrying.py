@@ -7,9 +7,11 @@ from visearch.errors import Conflict, Gone
 from visearch.importing import progress
 from visearch.importing.admission import check_room
 from visearch.records import ACTIVE, Import
-from visearch.store import chunks, imports, ledger
+from visearch.store import catalogs, chunks, imports, ledger
 from visearch.store.database import Connection
 from visearch.store.imports import PRODUCTS
+
+NOT_KEPT = "What was uploaded is no longer kept. Upload it again."
 
 
 def retry(backend: Backend, record: Import) -> Import:
@@ -19,13 +21,16 @@ def retry(backend: Backend, record: Import) -> Import:
     A ``replace`` removes what its file does not name when it ends, as at first.
 
     Raises:
+        NotFound: its catalog was deleted.
         Conflict: it has not ended yet, or none of its failures can come out otherwise.
-        Gone: its uploaded file is no longer kept.
+        Gone: what was uploaded is no longer kept.
         Overloaded: there is no room for more work.
     """
     check_room(backend)
     with backend.database.write() as connection:
-        now = progress.take_locks(connection, record)
+        # The catalog first, whatever the mode: it may be deleted at this very moment.
+        catalogs.lock_live(connection, record.catalog_pk)
+        now = imports.lock(connection, record.pk)
         _check(now)
         again = _try_again(connection, now, backend.settings.chunk_items)
         if now.planned and not again:
@@ -33,7 +38,8 @@ def retry(backend: Backend, record: Import) -> Import:
                 "None of the failures can come out otherwise with the same file. Correct the file "
                 "and upload it again."
             )
-        imports.revive(connection, now)
+        if not imports.revive(connection, now):
+            raise Gone(NOT_KEPT)
         revived = imports.by_pk(connection, now.pk)
         if not now.planned:
             imports.send_plan(connection, revived)
@@ -46,7 +52,7 @@ def _check(record: Import) -> None:
     if record.status in ACTIVE:
         raise Conflict("The import is still under way. Wait for its end, or cancel it first.")
     if not record.source and record.media != PRODUCTS:
-        raise Gone("The uploaded file is no longer kept. Upload it again.")
+        raise Gone(NOT_KEPT)
 
 
 def _try_again(connection: Connection, record: Import, per_chunk: int) -> int:

@@ -131,6 +131,17 @@ def lock(connection: sa.Connection, catalog_pk: int) -> None:
     connection.execute(query)
 
 
+def lock_live(connection: sa.Connection, catalog_pk: int) -> None:
+    """Hold the catalog's row lock until the end of the transaction.
+
+    Raises:
+        NotFound: the catalog was deleted.
+    """
+    mine = (catalogs.c.pk == catalog_pk, _LIVE)
+    if connection.execute(sa.select(catalogs.c.pk).where(*mine).with_for_update()).first() is None:
+        raise NotFound("The catalog was deleted.")
+
+
 def next_revision(connection: sa.Connection, catalog_pk: int) -> int:
     """Number this commit, and hold the catalog's row lock until its end.
 

@@ -25,7 +25,9 @@ from visearch.store.schema import chunks as rows
 class Claim:
     """A chunk in one worker's hands.
 
-    ``tries`` counts the claims of this stage, from 1; ``attempt`` those of the chunk's life.
+    ``tries`` counts the claims of this stage, from 1; ``attempt`` those of the chunk's life, and is
+    a fence, which says nothing of what went wrong. ``returned`` counts how often a worker let go of
+    the chunk untried, ``restarted`` how often it was sent back to be decoded again.
     ``items`` are the chunk's pictures that have no fate yet, in file order: nobody else settles
     them while the claim holds. ``pixels`` names the decoded pictures, made for the encoder
     ``fingerprint``, where the stage is ``embed``.
@@ -38,6 +40,8 @@ class Claim:
     stage: str
     attempt: int
     tries: int
+    returned: int
+    restarted: int
     worker: str | None
     pixels: str | None
     fingerprint: str | None
@@ -50,7 +54,7 @@ class Claim:
 
     def hand_on(self, connection: sa.Connection, *, pixels: str, fingerprint: str) -> bool:
         """Send the decoded chunk to an embed worker."""
-        made = {"pixels": pixels, "fingerprint": fingerprint}
+        made = {"pixels": pixels, "fingerprint": fingerprint, "returned": 0}
         if not self._end(connection, state="waiting", stage=EMBED, **self._next(tries=1), **made):
             return False
         chunks.send(connection, self.record.pk, [self.number])
@@ -61,18 +65,21 @@ class Claim:
         return self._end(connection, state="done", pixels=None)
 
     def start_over(self, connection: sa.Connection) -> bool:
-        """Let the chunk wait to be decoded again, for another encoder."""
-        return self._end(
-            connection, state="waiting", stage=DECODE, pixels=None, **self._next(tries=1)
-        )
+        """Let the chunk wait to be decoded again: its pixels are lost, or for another encoder."""
+        again = {"stage": DECODE, "pixels": None, "restarted": self.restarted + 1}
+        return self._end(connection, state="waiting", **again, **self._next(tries=1))
 
-    def postpone(self, connection: sa.Connection) -> bool:
+    def postpone(self, connection: sa.Connection, *, counted: bool = True) -> bool:
         """Put the chunk back because its worker could not try it; that is no try of its own.
 
-        Nothing is sent: the reconciler does so when it finds the message missing, and so gives
-        what was missing some seconds to come back.
+        It is counted in ``returned``, unless something that the chunk needs was away: an outage
+        has a limit of its own. Nothing is sent: the reconciler does so when it finds the message
+        missing, and so gives what was missing some seconds to come back.
         """
-        return self._end(connection, state="sent", **self._next(tries=self.tries))
+        returned = self.returned + counted
+        return self._end(
+            connection, state="sent", returned=returned, **self._next(tries=self.tries)
+        )
 
     def give_back(
         self, connection: sa.Connection, *, max_attempts: int, code: str, detail: str
@@ -181,6 +188,8 @@ def _claim(connection: sa.Connection, record: Import, row: sa.Row[Any]) -> Claim
         stage=row.stage,
         attempt=row.attempt,
         tries=row.tries,
+        returned=row.returned,
+        restarted=row.restarted,
         worker=row.worker,
         pixels=row.pixels,
         fingerprint=row.fingerprint,

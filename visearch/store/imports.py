@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -155,12 +154,6 @@ def waiting_since(connection: sa.Connection, before: float) -> list[Import]:
     return _read(connection, imports.c.status.in_(ACTIVE), imports.c.waiting_since <= before)
 
 
-def with_uploads(connection: sa.Connection, ended_before: float) -> list[Import]:
-    """Return the imports that ended before that time and still have their uploaded file."""
-    over = (imports.c.status.in_(TERMINAL_IMPORT), imports.c.finished_at < ended_before)
-    return _read(connection, *over, imports.c.source != "")
-
-
 def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Import]:
     query = _JOINED.where(*conditions).order_by(imports.c.pk)
     return [_record(row) for row in connection.execute(query)]
@@ -177,35 +170,6 @@ def oldest_active_age_s(connection: sa.Connection) -> float:
     query = sa.select(sa.func.min(imports.c.created_at)).where(imports.c.status.in_(ACTIVE))
     oldest = connection.execute(query).scalar_one()
     return 0.0 if oldest is None else time.time() - oldest
-
-
-def ended_before(connection: sa.Connection, kind: Kind, before: float, limit: int) -> list[int]:
-    """Return the keys of up to ``limit`` imports of a kind that ended before that time."""
-    is_kind = imports.c.media == PRODUCTS if kind == "product" else imports.c.media != PRODUCTS
-    over = (imports.c.status.in_(TERMINAL_IMPORT), imports.c.finished_at < before, is_kind)
-    return list(connection.execute(sa.select(imports.c.pk).where(*over).limit(limit)).scalars())
-
-
-def of_catalogs(connection: sa.Connection, catalog_pks: Sequence[int], limit: int) -> list[int]:
-    """Return the keys of up to ``limit`` imports into these catalogs."""
-    query = sa.select(imports.c.pk).where(imports.c.catalog_pk.in_(catalog_pks))
-    return list(connection.execute(query.limit(limit)).scalars())
-
-
-def forget(connection: sa.Connection, import_pks: Sequence[int]) -> None:
-    """Delete imports and whatever is left of their ledgers."""
-    connection.execute(sa.delete(imports).where(imports.c.pk.in_(import_pks)))
-
-
-def statuses(connection: sa.Connection, ids: Collection[str]) -> dict[str, str]:
-    """Return the status of each of these imports by its id; unknown ones are left out."""
-    query = sa.select(imports.c.id, imports.c.status).where(imports.c.id.in_(ids))
-    return {row.id: row.status for row in connection.execute(query)}
-
-
-def forget_upload(connection: sa.Connection, record: Import) -> None:
-    """Note that the uploaded file of an import is deleted."""
-    connection.execute(sa.update(imports).where(imports.c.pk == record.pk).values(source=""))
 
 
 def lock(connection: sa.Connection, import_pk: int) -> Import:
@@ -227,11 +191,11 @@ def count(connection: sa.Connection, import_pk: int, **changes: int) -> None:
     )
 
 
-def revive(connection: sa.Connection, record: Import) -> None:
-    """Make an import that has ended active again."""
-    connection.execute(
+def revive(connection: sa.Connection, record: Import) -> bool:
+    """Make an import that has ended active again; False if it cannot be tried again."""
+    changed = connection.execute(
         sa.update(imports)
-        .where(imports.c.pk == record.pk)
+        .where(imports.c.pk == record.pk, imports.c.final.is_(sa.false()))
         .values(
             status="running" if record.planned else "received",
             items=record.counts.items if record.planned else None,
@@ -243,7 +207,8 @@ def revive(connection: sa.Connection, record: Import) -> None:
             finished_at=None,
             changed_at=time.time(),
         )
-    )
+    ).rowcount
+    return changed == 1
 
 
 def given_up(connection: sa.Connection, before: str, limit: int) -> list[Import]:

@@ -42,6 +42,13 @@ def unknown(connection: sa.Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
+def waiting(connection: sa.Connection, queue: str) -> int:
+    """Count the messages to a queue that are not sent yet."""
+    tasks = [task for task, named in QUEUE_OF.items() if named == queue]
+    query = sa.select(sa.func.count()).where(outbox.c.task.in_(tasks))
+    return connection.execute(query).scalar_one()
+
+
 def flush(database: Database, send: Send) -> int:
     """Send the waiting messages, oldest first; returns how many were sent.
 

@@ -219,6 +219,8 @@ imports = sa.Table(
     sa.Column("given_up", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error_code", sa.Text),
     sa.Column("error_detail", sa.Text),
+    # It cannot be tried again: what it was made of, or its ledger, is going or gone.
+    sa.Column("final", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("request_id", sa.Text, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("changed_at", Time, nullable=False),
@@ -283,6 +285,10 @@ chunks = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     # Counts the tries of its present stage, from 1.
     sa.Column("tries", sa.Integer, nullable=False, server_default="1"),
+    # Counts how often a worker let go of it untried, though nothing that it needs was away.
+    sa.Column("returned", sa.Integer, nullable=False, server_default="0"),
+    # Counts how often it was sent back from ``embed`` to be decoded again.
+    sa.Column("restarted", sa.Integer, nullable=False, server_default="0"),
     sa.Column("worker", sa.Text),
     sa.Column("pixels", sa.String(64)),
     # The encoder for which the pixels were made.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from itertools import islice
 
 import structlog
 
 from visearch.backend import Backend
+from visearch.background import take_steps
 from visearch.records import ACTIVE, Catalog
 from visearch.store import (
     catalogs,
@@ -17,12 +19,13 @@ from visearch.store import (
     generations,
     idempotency,
     images,
-    imports,
     ledger,
     products,
     reindexes,
+    retention,
 )
 from visearch.store.database import Connection
+from visearch.store.imports import Kind
 
 log = structlog.get_logger(__name__)
 
@@ -44,16 +47,22 @@ def purge(backend: Backend) -> None:
     """
     with backend.database.read() as connection:
         live = catalogs.everything(connection)
+    steps: dict[str, Callable[[], object]] = {}
     for catalog in live:
-        _purge_encoders(backend, catalog)
-        _purge_generations(backend, catalog)
+        steps[f"encoders of {catalog.name}"] = partial(_purge_encoders, backend, catalog)
+        steps[f"generations of {catalog.name}"] = partial(_purge_generations, backend, catalog)
+    steps["idempotency keys"] = partial(_purge_keys, backend)
+    steps["orphans"] = partial(_purge_orphans, backend)
+    steps["uploads"] = partial(_purge_uploads, backend)
+    steps["scratch"] = partial(_purge_scratch, backend)
+    steps["imports"] = partial(_purge_imports, backend)
+    steps["catalogs"] = partial(_purge_catalogs, backend)
+    take_steps("not_purged", steps)
+
+
+def _purge_keys(backend: Backend) -> None:
     with backend.database.write() as connection:
         idempotency.forget(connection, time.time() - KEYS_KEPT_S)
-    _purge_orphans(backend)
-    _purge_uploads(backend)
-    _purge_scratch(backend)
-    _purge_imports(backend)
-    _purge_catalogs(backend)
 
 
 def _purge_encoders(backend: Backend, catalog: Catalog) -> None:
@@ -104,34 +113,42 @@ def _purge_orphans(backend: Backend) -> None:
 
 
 def _purge_uploads(backend: Backend) -> None:
+    """Delete uploaded files some time after the end of their imports.
+
+    The row first: an import that is retried at this moment keeps its file.
+    """
+    before = time.time() - UPLOADS_KEPT_S
     with backend.database.read() as connection:
-        ended = imports.with_uploads(connection, time.time() - UPLOADS_KEPT_S)
-    for record in ended:
-        backend.blobs.delete(record.source)
+        ended = retention.uploads(connection, before)
+    for upload in ended:
         with backend.database.write() as connection:
-            imports.forget_upload(connection, record)
+            given_up = retention.forget_upload(connection, upload.import_pk, before)
+        if given_up:
+            backend.blobs.delete(upload.source)
 
 
 def _purge_scratch(backend: Backend) -> None:
     """Remove what killed processes left: pixels of ended imports, uploads never accepted.
 
-    Both are named by their import, whose id tells its age.
+    And uploads that were given up. All are named by their import, whose id tells its age.
     """
-    for name, status in _with_status(backend, "pixels"):
+    for name, status in _with(backend, retention.statuses, "pixels"):
         if status not in ACTIVE:
             backend.blobs.delete(name)
-    for name, status in _with_status(backend, "uploads"):
-        if status is None and _age_s(_import_of(name)) > UPLOADING_S:
+    for name, source in _with(backend, retention.sources, "uploads"):
+        if source == "" or (source is None and _age_s(_import_of(name)) > UPLOADING_S):
             backend.blobs.delete(name)
 
 
-def _with_status(backend: Backend, folder: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each blob of a folder and its import's status, if there is such an import."""
+def _with(
+    backend: Backend, find: Callable[[Connection, Collection[str]], dict[str, str]], folder: str
+) -> Iterator[tuple[str, str | None]]:
+    """Yield each blob of a folder and what ``find`` says of its import, if there is such one."""
     names = backend.blobs.list(folder)
     while some := list(islice(names, NAMES)):
         with backend.database.read() as connection:
-            statuses = imports.statuses(connection, {_import_of(name) for name in some})
-        yield from ((name, statuses.get(_import_of(name))) for name in some)
+            found = find(connection, {_import_of(name) for name in some})
+        yield from ((name, found.get(_import_of(name))) for name in some)
 
 
 def _import_of(blob: str) -> str:
@@ -145,14 +162,14 @@ def _age_s(name: str) -> float:
 def _purge_imports(backend: Backend) -> None:
     """Forget imports, and their ledgers, some time after their end."""
     days = backend.settings.import_retention_days
-    kinds: dict[imports.Kind, float] = {
+    kinds: dict[Kind, float] = {
         "file": days * 24 * 3600,
         "product": min(days * 24 * 3600, PRODUCTS_KEPT_S),
     }
     for kind, kept_s in kinds.items():
         while True:
-            with backend.database.read() as connection:
-                over = imports.ended_before(connection, kind, time.time() - kept_s, NAMES)
+            with backend.database.write() as connection:
+                over = retention.make_final(connection, kind, time.time() - kept_s, NAMES)
             if not over:
                 break
             _forget_imports(backend, over)
@@ -161,7 +178,7 @@ def _purge_imports(backend: Backend) -> None:
 def _forget_imports(backend: Backend, import_pks: list[int]) -> None:
     _bit_by_bit(backend, lambda c: ledger.forget_some(c, import_pks, ROWS))
     with backend.database.write() as connection:
-        imports.forget(connection, import_pks)
+        retention.forget(connection, import_pks)
 
 
 def _purge_catalogs(backend: Backend) -> None:
@@ -175,7 +192,7 @@ def _purge_catalogs(backend: Backend) -> None:
         return
     while True:
         with backend.database.read() as connection:
-            some = imports.of_catalogs(connection, deleted, NAMES)
+            some = retention.of_catalogs(connection, deleted, NAMES)
         if not some:
             break
         _forget_imports(backend, some)
