@@ -39,7 +39,7 @@
     │   ├── TrainingFailed       training cannot go on
     │   └── EncoderMismatch      vectors of two encoders would be compared
     ├── GenerationCorrupt        an index generation fails its checks
-    ├── BlobDamaged              a blob is not what its name says
+    ├── BlobDamaged              a blob is not what its name says, or cannot be read
     ├── BackupDamaged            a backup is not what was written
     ├── SearchExpired            no answer before the deadline
     ├── TooSlow                  the database needs longer for this than it may take
@@ -321,7 +321,7 @@ class GenerationCorrupt(VisearchError):
 
 
 class BlobDamaged(VisearchError):
-    """A blob's content does not have the digest that is its name."""
+    """A blob's content does not have the digest that is its name, or its disk cannot read it."""
 
     code = "blob_damaged"
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+from visearch.background import take_steps
 from visearch.contract import EMBED, EMBED_CHUNK, REINDEX, ChunkPayload
 from visearch.importing.embed import embed_chunk
 from visearch.reindexing.mend import mend
@@ -37,8 +41,11 @@ def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
 @one_at_a_time
 def reindex() -> None:
     """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
-    mend(context, encoders().get, _busy)
-    take_turn(context, encoders().get, _busy, context.name)
+    steps: dict[str, Callable[[], object]] = {
+        "mend": partial(mend, context, encoders().get, _busy),
+        "reindex": partial(take_turn, context, encoders().get, _busy, context.name),
+    }
+    take_steps("embeddings_not_made", steps)
 
 
 def _busy() -> bool:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from manual_system import ManualSystem
+from manual_system import FlatEncoder, ManualSystem
 from system import archive, picture
 
 from visearch import Catalog
+from visearch.contract import DECODE_CHUNK, PLAN_IMPORT
+from visearch.errors import BlobDamaged
+from visearch.importing import progress
+from visearch.importing.decode import UPLOAD_DAMAGED
 from visearch.reindexing.mend import mend
 from visearch.searching.indexes import Indexes
-from visearch.store import catalogs, damage
+from visearch.store import catalogs, claims, damage, ledger
 from visearch.upkeep.compaction import compact
 
 
@@ -35,11 +39,18 @@ def flip(path: Path) -> None:
     path.write_bytes(data)
 
 
+def make_unreadable(path: Path) -> None:
+    """Put a file in its place that opens, and whose first byte is an input/output error."""
+    path.unlink()
+    path.symlink_to("/proc/self/mem")
+
+
 WAYS: dict[str, Callable[[Path], object]] = {
     "missing": Path.unlink,
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-100]),
     "flipped": flip,
     "empty": lambda path: path.write_bytes(b""),
+    "unreadable": make_unreadable,
 }
 
 
@@ -85,6 +96,58 @@ def test_a_bad_segment_costs_its_pictures_for_a_while(
         assert damage.segments(connection) == []
 
 
+@pytest.mark.parametrize("step", ["open", "get_range"])
+def test_an_upload_that_cannot_be_read_fails_its_import(
+    manual: ManualSystem, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """While it is listed, or later; the clients read nothing of our disk."""
+
+    def fail(*_: object) -> None:
+        raise BlobDamaged("for the operator only")
+
+    monkeypatch.setattr(manual.blobs, step, fail)
+    record = manual.accept("whole", files(1, 900))
+    while manual.read(record).status in ("received", "running"):
+        message = manual.queue.pop(0)
+        try:
+            manual.run(message)
+        except BlobDamaged as error:
+            with manual.database.read() as connection:
+                claim = claims.held(connection, message[1])
+            assert claim is not None
+            progress.give_back(manual.backend, claim, code=error.code, detail=error.detail)
+    done = manual.read(record)
+    with manual.database.read() as connection:
+        items = ledger.items(connection, done, limit=9)
+    told = {(done.error_code, done.error_detail)} | {(each.code, each.detail) for each in items}
+    assert (done.status, told - {(None, None)}) == ("failed", {("blob_damaged", UPLOAD_DAMAGED)})
+
+
+def test_pixels_that_cannot_be_read_are_decoded_again(manual: ManualSystem) -> None:
+    record = manual.accept("whole", files(3, 900))
+    for task in (PLAN_IMPORT, DECODE_CHUNK):
+        manual.run(manual.take(task)[0])
+    (pixels,) = manual.blobs.list("pixels")
+    make_unreadable(path_of(manual, pixels))
+    manual.drain()
+    assert manual.read(record).status == "succeeded"
+
+
+def test_a_catalog_that_cannot_be_mended_keeps_no_other_waiting(manual: ManualSystem) -> None:
+    for path in (manual.settings.home / "blobs" / "segments").iterdir():
+        flip(path)
+    assert sizes(Indexes(manual.database, manual.blobs)) == {"hurt": 0, "whole": 0}
+    first = iter([ZeroDivisionError("for the test")])
+
+    def open_encoder(_: str) -> FlatEncoder:
+        for error in first:
+            raise error
+        return manual.encoder
+
+    assert mend(manual.backend, open_encoder, lambda: False) == 6
+    assert sizes(Indexes(manual.database, manual.blobs)) == {"hurt": 0, "whole": 6}
+
+
 def test_an_embedded_catalog_mends_itself(tmp_path: Path) -> None:
     """There is no embed worker beside it."""
     with Catalog(tmp_path / "home", "shop") as shop:
@@ -108,7 +171,7 @@ def test_a_picture_that_is_lost_too_is_named_and_the_others_are_mended(
     with manual.database.read() as connection:
         first, second, _ = damage.waiting(connection, 9)
     flip(path_of(manual, f"pictures/{first.sha256}"))
-    path_of(manual, f"pictures/{second.sha256}").write_bytes(b"")
+    make_unreadable(path_of(manual, f"pictures/{second.sha256}"))
     for _ in range(2):
         mend(manual.backend, lambda _: manual.encoder, lambda: False)
     assert sizes(Indexes(manual.database, manual.blobs))["hurt"] == 4

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,14 @@ import sqlalchemy as sa
 from manual_system import ManualSystem
 from system import archive, picture
 
-from visearch.errors import Overloaded
+from visearch.errors import Gone, Overloaded
 from visearch.importing import accept, progress
-from visearch.store import catalogs, products, schema
+from visearch.importing.retrying import retry
+from visearch.records import Import
+from visearch.store import catalogs, chunks, imports, products, retention, schema
+from visearch.store import trash as rows
 from visearch.store.blobs import FRESH_S
+from visearch.store.database import Connection
 from visearch.upkeep import purge as purging
 from visearch.upkeep import trash
 from visearch.upkeep.compaction import compact
@@ -108,6 +114,30 @@ def test_what_is_about_to_be_named_stays(manual: ManualSystem) -> None:
     assert len([name for name in names(manual) if name.startswith("pictures/")]) == 4
 
 
+def test_what_is_stored_again_while_the_bin_is_emptied_stays(
+    manual: ManualSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the folder was listed, and before its turn to be deleted."""
+    pass_days(manual, 100)
+    progress.remove_catalog(manual.backend, "c")
+    pass_days(manual, 1)
+    empty(manual)
+    pass_days(manual, 8)
+    data = picture(0, side=64)
+    since = rows.since
+
+    def store_again(connection: Connection, names: Collection[str]) -> dict[str, float]:
+        manual.blobs.put_digest("pictures", data)
+        return since(connection, names)
+
+    monkeypatch.setattr(trash.trash, "since", store_again)
+    assert trash.empty(manual.backend) == 2 * 4 + 2 - 1
+    name = f"pictures/{hashlib.sha256(data).hexdigest()}"
+    assert manual.blobs.get(name) == data
+    monkeypatch.undo()
+    assert trash.empty(manual.backend) == 0 and manual.blobs.exists(name)
+
+
 def test_a_long_import_holds_off_the_bin(manual: ManualSystem) -> None:
     progress.remove_catalog(manual.backend, "c")
     pass_days(manual, 1)
@@ -155,6 +185,77 @@ def test_ended_imports_are_forgotten_in_time(
     with manual.database.read() as connection:
         assert not connection.execute(sa.select(schema.import_items)).all()
     assert manual.product("c", "single") is not None
+
+
+def fail(manual: ManualSystem, record: Import) -> Import:
+    """Let the first chunk of an import fail for good, and the import end; returns it."""
+    with manual.database.write() as connection:
+        chunks.close_all(connection, record.pk)
+        ends = {"status": "failed", "code": "worker_lost"}
+        items = schema.import_items
+        failed = sa.update(items).where(items.c.import_pk == record.pk).values(ends)
+        imports.count(connection, record.pk, failed=connection.execute(failed).rowcount)
+        imports.end(connection, record.pk, "failed")
+    manual.queue.clear()
+    return manual.read(record)
+
+
+def planned(manual: ManualSystem) -> Import:
+    """Return an import of a file, listed and not decoded."""
+    record = manual.accept("c", files(3, 60))
+    manual.run(manual.queue.pop(0))
+    return record
+
+
+def test_what_is_retried_while_it_is_purged_keeps_all_that_it_needs(
+    manual: ManualSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found to have ended long ago, and somebody retried it at that moment."""
+    record = fail(manual, planned(manual))
+    pass_days(manual, 8)
+    uploads = retention.uploads
+
+    def retry_now(connection: Connection, before: float) -> list[retention.Upload]:
+        found = uploads(connection, before)
+        monkeypatch.undo()
+        retry(manual.backend, record)
+        return found
+
+    monkeypatch.setattr(retention, "uploads", retry_now)
+    purging.purge(manual.backend)
+    assert manual.read(record).status == "running"
+    manual.drain()
+    assert manual.read(record).status == "succeeded"
+
+
+def test_what_is_being_forgotten_cannot_be_retried(
+    manual: ManualSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its ledger goes bit by bit: half a ledger must not be taken for a whole one."""
+    record = fail(manual, manual.put("c", "x", picture(60, side=64)))
+    pass_days(manual, 8)
+
+    def forget_some(*_: object) -> int:
+        raise ZeroDivisionError("for the test: the maintainer dies here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging.ledger, "forget_some", forget_some)
+        purging.purge(manual.backend)
+    with pytest.raises(Gone, match="no longer kept"):
+        retry(manual.backend, record)
+    purging.purge(manual.backend)
+    with manual.database.read() as connection:
+        assert record.id not in retention.statuses(connection, [record.id])
+
+
+def test_an_upload_that_was_given_up_goes_though_its_maintainer_died(manual: ManualSystem) -> None:
+    record = fail(manual, planned(manual))
+    pass_days(manual, 8)
+    with manual.database.write() as connection:
+        assert retention.forget_upload(connection, record.pk, time.time())
+    assert manual.blobs.exists(record.source)
+    purging.purge(manual.backend)
+    assert not manual.blobs.exists(record.source)
 
 
 def test_no_work_is_accepted_without_room(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from visearch import archives
 from visearch.backend import Backend
@@ -23,6 +24,10 @@ from visearch.importing import progress
 from visearch.store import catalogs, imports, ledger
 from visearch.store.claims import Claim
 from visearch.store.imports import PRODUCTS
+
+log = structlog.get_logger(__name__)
+
+UPLOAD_DAMAGED = "What was stored of the file cannot be read. Upload it again."
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,16 @@ def _fetch(backend: Backend, claim: Claim) -> Iterator[bytes | VisearchError]:
     locators = [item.locator for item in claim.items]
     if record.media == PRODUCTS:
         return (_fetch_blob(backend, locator["blob"], limit) for locator in locators)
-    read_range = partial(backend.blobs.get_range, record.source)
+    read_range = partial(_read_upload, backend, record.source)
     return archives.fetch(read_range, record.media, locators, max_bytes=limit)
+
+
+def _read_upload(backend: Backend, source: str, start: int, end: int) -> bytes:
+    try:
+        return backend.blobs.get_range(source, start, end)
+    except BlobDamaged as error:
+        log.error("upload_damaged", error=error.detail)
+        raise BlobDamaged(UPLOAD_DAMAGED) from error  # without our paths: clients read it
 
 
 def _fetch_blob(backend: Backend, digest: str, limit: int) -> bytes | VisearchError:

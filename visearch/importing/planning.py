@@ -11,8 +11,15 @@ import structlog
 from visearch import archives
 from visearch.backend import Backend
 from visearch.contract import PlanPayload
-from visearch.errors import ArchiveCorrupt, ArchiveError, DependencyUnavailable, NotFound
+from visearch.errors import (
+    ArchiveCorrupt,
+    ArchiveError,
+    BlobDamaged,
+    DependencyUnavailable,
+    NotFound,
+)
 from visearch.importing import progress
+from visearch.importing.decode import UPLOAD_DAMAGED
 from visearch.records import ACTIVE, Import, PlannedItem
 from visearch.store import chunks, imports, ledger
 from visearch.store.imports import PRODUCTS
@@ -41,6 +48,10 @@ def plan(backend: Backend, message: PlanPayload, worker: str) -> None:
         total = _list_items(backend, record)
     except (ArchiveError, NotFound) as error:
         progress.fail_import(backend, record, error.code, error.detail)
+        return
+    except BlobDamaged as error:
+        log.error("upload_damaged", import_id=record.id, error=error.detail)
+        progress.fail_import(backend, record, error.code, UPLOAD_DAMAGED)
         return
     except DependencyUnavailable as error:
         log.warning("plan_postponed", import_id=record.id, detail=error.detail)

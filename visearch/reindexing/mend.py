@@ -11,7 +11,7 @@ import structlog
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder
 from visearch.encoders.spec import require_same_encoder
-from visearch.errors import EncoderError, ImageError
+from visearch.errors import DependencyUnavailable, EncoderError, ImageError
 from visearch.images.order import Pixels
 from visearch.importing.embed import NO_EMBEDDING
 from visearch.index.scoring import are_unit
@@ -26,8 +26,13 @@ BATCH = 32
 def mend(backend: Backend, open_encoder: OpenEncoder, busy: Callable[[], bool]) -> int:
     """Embed lost pictures until none is left or live work is waiting; returns how many were.
 
-    A picture that is lost itself keeps its reason, for the operator to read. Two workers may mend
-    the same: the second changes nothing.
+    A picture that is lost itself keeps its reason, for the operator to read. A catalog that cannot
+    be mended does not keep the others waiting. Two workers may mend the same: the second changes
+    nothing.
+
+    Raises:
+        DependencyUnavailable: the blob store or the database does not answer, or no decoder is
+            free.
     """
     with backend.database.read() as connection:
         if not damage.segments(connection):
@@ -35,17 +40,23 @@ def mend(backend: Backend, open_encoder: OpenEncoder, busy: Callable[[], bool]) 
     with backend.database.write() as connection:
         damage.forget_useless(connection)
     mended = 0
+    failed: set[str] = set()
     while not busy():
         with backend.database.read() as connection:
-            lost = damage.waiting(connection, BATCH)
+            lost = damage.waiting(connection, BATCH, failed)
         if not lost:
             break
         for name, pictures in groupby(lost, lambda each: each.catalog):
             try:
                 mended += _embed(backend, open_encoder, name, list(pictures))
+            except DependencyUnavailable:
+                raise  # it would meet the others too
             except EncoderError as error:  # of a catalog that cannot be served either
                 log.error("embeddings_not_mended", catalog=name, error=error.detail)
-                return mended
+                failed.add(name)
+            except Exception:
+                log.exception("embeddings_not_mended", catalog=name)
+                failed.add(name)
     if mended:
         log.info("embeddings_mended", pictures=mended)
     return mended

@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import structlog
 
 from visearch.backend import Backend
+from visearch.background import take_steps
 from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import (
     DependencyBroken,
@@ -95,6 +97,8 @@ def take_turn(
 ) -> None:
     """Go on with every reindex that no other worker has in hand.
 
+    What goes wrong with one is logged, and the others have their turn.
+
     Args:
         backend: the adapters.
         open_encoder: opens the encoder of a spec.
@@ -103,11 +107,15 @@ def take_turn(
     """
     with backend.database.read() as connection:
         waiting = reindexes.kept_up(connection)
-    for catalog, reindex in waiting:
+
+    def begin(catalog: Catalog, reindex: Reindex) -> None:
         with backend.database.write() as connection:
             lease = leases.take(connection, reindex, worker, LEASE_S)
         if lease is not None:
             _take(_Turn(backend, open_encoder, busy, catalog, reindex, lease))
+
+    turns = {reindex.id: partial(begin, catalog, reindex) for catalog, reindex in waiting}
+    take_steps("reindex_not_continued", turns)
 
 
 def _take(turn: _Turn) -> None:

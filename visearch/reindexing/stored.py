@@ -52,6 +52,6 @@ def _original(backend: Backend, sha256: str) -> bytes:
         ) from error
     except BlobDamaged as error:
         raise ImageCorrupt(
-            "The stored picture is not what was sent: its SHA-256 differs. Send the product again.",
+            "The stored picture is damaged, or its disk cannot read it. Send the product again.",
             code="picture_damaged",
         ) from error

@@ -14,6 +14,7 @@ Content under a digest is immutable, so writing it twice is harmless.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import time
@@ -32,6 +33,11 @@ FRESH_S = 3.5 * 24 * 3600
 """A blob that was written this recently is deleted by nobody for as long again."""
 
 
+def local_folder(url: str) -> Path:
+    """Return the folder of a store that is local (``file:``)."""
+    return Path(unquote(urlsplit(url).path))
+
+
 def generation_place(generation: str, shards: int, shard: int) -> str:
     """Return the folder of one shard of an index generation."""
     return f"generations/{generation}" if shards == 1 else f"generations/{generation}/{shard}"
@@ -41,7 +47,8 @@ class Blobs:
     """One store of blobs.
 
     Every method raises DependencyUnavailable when the store does not answer, and DependencyBroken
-    when it cannot be used until its operator repairs it.
+    when it cannot be used until its operator repairs it. One that reads raises BlobDamaged where
+    the disk does not give a blob back.
     """
 
     def __init__(self, url: str, cache: Path) -> None:
@@ -50,7 +57,7 @@ class Blobs:
         self._cache = cache
         self._files: LocalFiles | ObjectFiles
         if url.startswith("file://"):
-            self._root = Path(unquote(urlsplit(url).path))
+            self._root = local_folder(url)
             self._files = LocalFiles(self._root)
         else:
             self._files = ObjectFiles(url)
@@ -84,7 +91,7 @@ class Blobs:
                 return False
             # A remote store keeps checksums of its own.
             return self._root is None or self.get(name) == data
-        except NotFound:
+        except (NotFound, BlobDamaged):
             return False
 
     def sync(self, names: Iterable[str]) -> None:
@@ -100,7 +107,7 @@ class Blobs:
 
         Raises:
             NotFound: there is no such blob.
-            BlobDamaged: it holds something else.
+            BlobDamaged: it holds something else, or cannot be read.
         """
         data = self.get(f"{folder}/{digest}")
         if hashlib.sha256(data).hexdigest() != digest:
@@ -112,11 +119,8 @@ class Blobs:
 
         The next ``put_digest`` of what it should hold writes it anew.
         """
-        try:
-            self.put(f"damaged/{name}", self.get(name))
-        except NotFound:
-            return
-        self.delete(name)
+        with contextlib.suppress(NotFound):
+            self._files.move(name, f"damaged/{name}")  # and not copied: it may be unreadable
 
     def get_range(self, name: str, start: int, end: int) -> bytes:
         """Return bytes [start, end) of a blob, fewer where it is shorter; raises NotFound."""
@@ -141,6 +145,13 @@ class Blobs:
     def delete(self, name: str) -> None:
         """Delete a blob; a missing one is fine."""
         self._files.delete(name)
+
+    def delete_old(self, name: str, age_s: float) -> bool:
+        """Delete a blob unless it was written within the last ``age_s``; tells whether it is gone.
+
+        It is looked at when it is deleted: it may have been stored again since it was listed.
+        """
+        return self._files.delete_old(name, age_s)
 
     def list(self, prefix: str) -> Iterator[str]:
         """Yield the names below ``prefix/``."""

@@ -42,8 +42,13 @@ def note(connection: sa.Connection, segment: str) -> int:
     return len(found)
 
 
-def waiting(connection: sa.Connection, limit: int) -> list[LostPicture]:
-    """Return up to ``limit`` pictures to embed again with their catalog's own encoder."""
+def waiting(
+    connection: sa.Connection, limit: int, without: Collection[str] = ()
+) -> list[LostPicture]:
+    """Return up to ``limit`` pictures to embed again with their catalog's own encoder.
+
+    None of the catalogs named in ``without``.
+    """
     query = (
         sa.select(images.c.pk, images.c.sha256, catalogs.c.name)
         .select_from(lost_embeddings)
@@ -54,6 +59,7 @@ def waiting(connection: sa.Connection, limit: int) -> list[LostPicture]:
             lost_embeddings.c.fingerprint == catalogs.c.fingerprint,
             images.c.removed.is_(None),
             catalogs.c.deleted_at.is_(None),
+            catalogs.c.name.not_in(without),
         )
         .order_by(catalogs.c.name, images.c.pk)
         .limit(limit)

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from visearch.errors import DependencyBroken, DependencyUnavailable, NotFound, first_line
+from visearch.errors import (
+    BlobDamaged,
+    DependencyBroken,
+    DependencyUnavailable,
+    NotFound,
+    first_line,
+)
 from visearch.ids import new_id
 
 PARTIAL = "partial"
@@ -44,12 +52,16 @@ _PASSING = frozenset(
 )
 """Faults of a disk that may be gone the next time, such as a full one or a lost network."""
 
+_UNREADABLE = frozenset({errno.EIO, errno.EBADMSG, errno.EUCLEAN})
+"""What a disk says of a sector, or a file system of a file, that it cannot give back."""
+
 
 class LocalFiles:
     """Files below ``root``, by names with slashes.
 
     Every method raises DependencyUnavailable for a fault that may pass, and DependencyBroken for
-    one that needs the operator.
+    one that needs the operator. Reading raises BlobDamaged where the disk does not give a blob
+    back: that is one blob's fault, and the others can be read.
     """
 
     def __init__(self, root: Path) -> None:
@@ -90,12 +102,12 @@ class LocalFiles:
 
     def get(self, name: str) -> bytes:
         """Return all bytes of a blob; raises NotFound."""
-        with self._present(name):
+        with self._present(name), _reading(name):
             return (self.root / name).read_bytes()
 
     def get_range(self, name: str, start: int, end: int) -> bytes:
         """Return bytes [start, end) of a blob, fewer where it is shorter; raises NotFound."""
-        with self._present(name), (self.root / name).open("rb") as file:
+        with self._present(name), _reading(name), (self.root / name).open("rb") as file:
             file.seek(start)
             return file.read(end - start)
 
@@ -111,13 +123,39 @@ class LocalFiles:
 
     def open(self, name: str) -> BinaryIO:
         """Open a blob as a seekable binary file that reads ahead; raises NotFound."""
-        with self._present(name):
-            return (self.root / name).open("rb", buffering=READ_AHEAD)
+        with self._present(name), _reading(name):
+            return io.BufferedReader(_Reader(self.root / name, name), READ_AHEAD)
 
     def delete(self, name: str) -> None:
         """Delete a blob; a missing one is fine."""
         with _answering(), contextlib.suppress(FileNotFoundError):
             (self.root / name).unlink()
+
+    def move(self, name: str, to: str) -> None:
+        """Give a blob another name, unread, and the present time; raises NotFound."""
+        with self._present(name):
+            self._make_folder((self.root / to).parent)
+            (self.root / name).rename(self.root / to)
+            os.utime(self.root / to, follow_symlinks=False)
+
+    def delete_old(self, name: str, age_s: float) -> bool:
+        """Delete a blob unless it was written within the last ``age_s``; tells whether it is gone.
+
+        Another process may write it anew at any moment. So it is first taken out of the way, and
+        put back if it is fresh: what is deleted is what was looked at.
+        """
+        path, aside = self.root / name, self.root / PARTIAL / new_id()
+        with _answering(), contextlib.suppress(FileNotFoundError):
+            before = time.time() - age_s
+            if path.stat().st_mtime > before:
+                return False
+            self._make_folder(aside.parent)
+            path.rename(aside)
+            if aside.stat().st_mtime > before:
+                aside.rename(path)
+                return False
+            aside.unlink()
+        return True
 
     def list(self, prefix: str) -> Iterator[tuple[str, float]]:
         """Yield the names below ``prefix/`` and when each was written, in no order."""
@@ -170,6 +208,35 @@ class LocalFiles:
                         f"The folder of the blob store, {self.root}, is missing.", "blob store"
                     ) from error
                 raise NotFound(f"The blob store has no {name!r}.") from error
+
+
+class _Reader(io.FileIO):
+    """A blob as a raw file; a part of it that cannot be read is BlobDamaged."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        super().__init__(path, "rb")
+        self._blob = name
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        """Read the next bytes into ``buffer``; returns how many, 0 at the end."""
+        with _answering(), _reading(self._blob):
+            return super().readinto(buffer)
+
+    def readall(self) -> bytes:
+        """Read all that is left."""
+        with _answering(), _reading(self._blob):
+            return super().readall()
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _UNREADABLE:
+            detail = f"The blob {name} cannot be read: {first_line(error)}."
+            raise BlobDamaged(detail) from error
+        raise
 
 
 def _private(path: str, flags: int) -> int:

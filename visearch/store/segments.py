@@ -52,9 +52,9 @@ def load(
 
 
 def _set_aside(database: Database, blobs: Blobs, segment: str, reason: str) -> None:
+    blobs.set_aside(f"segments/{segment}")  # first: where that fails, it is not this blob's fault
     with database.write() as connection:
         lost = damage.note(connection, segment)
-    blobs.set_aside(f"segments/{segment}")
     log.error("segment_damaged", segment=segment, pictures=lost, error=reason)
 
 

@@ -2,8 +2,8 @@
 
 A blob may be named again at any moment, by an upload of the same picture. Whoever stores a blob
 writes it anew unless it is younger than ``FRESH_S`` (``Blobs.put_digest``), and a blob is deleted
-only if it is at least twice as old: what is about to be named is never deleted. An import that runs
-for longer than that holds off all deletion.
+only if it is at least twice as old at that very moment: what is about to be named is never deleted.
+An import that runs for longer than that holds off all deletion.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def _sweep(backend: Backend, folder: str, named: Named) -> int:
         due = time.time() - KEPT_S
         doomed = [n for n, since in known.items() if n not in used and since <= due]
         for name in doomed:
-            backend.blobs.delete(name)
-        deleted += len(doomed)
+            deleted += backend.blobs.delete_old(name, KEPT_S)
         with backend.database.write() as connection:
             trash.add(connection, [n for n in names if n not in used and n not in known])
+            # Also those that were just stored again: they have their time anew.
             trash.take_out(connection, [*doomed, *(used & known.keys())])
     return deleted
 

@@ -150,3 +150,20 @@ def test_a_range_past_the_end_is_what_there_is(
     store = Blobs("memory:///", tmp_path / "cache") if remote else blobs
     store.put("uploads/x", b"hello")
     assert store.get_range("uploads/x", start, end) == b"hello"[start:end]
+
+
+def test_only_what_is_old_is_deleted_from_a_remote_store(tmp_path: Path) -> None:
+    remote = Blobs("memory:///", tmp_path / "cache")
+    remote.put("pictures/x", b"x")
+    assert not remote.delete_old("pictures/x", 60) and remote.exists("pictures/x")
+    assert remote.delete_old("pictures/x", -60) and not remote.exists("pictures/x")
+    assert remote.delete_old("pictures/x", 60), "it is gone all the same"
+
+
+def test_a_remote_blob_is_set_aside_too(tmp_path: Path) -> None:
+    remote = Blobs("memory:///", tmp_path / "cache")
+    remote.put("segments/x", b"damaged")
+    for _ in range(2):
+        remote.set_aside("segments/x")
+        assert not remote.exists("segments/x")
+        assert remote.get("damaged/segments/x") == b"damaged"

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from visearch.errors import DependencyBroken, DependencyUnavailable, NotFound, VisearchError
+from visearch.errors import (
+    BlobDamaged,
+    DependencyBroken,
+    DependencyUnavailable,
+    NotFound,
+    VisearchError,
+)
 from visearch.store.local_files import LocalFiles
 
 
@@ -72,3 +80,64 @@ def test_faults_that_pass_are_told_from_those_that_last(
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(kind, match=os.strerror(number)):
         files.put("pictures/x", b"x")
+
+
+def read_file(files: LocalFiles, size: int) -> bytes:
+    with files.open("pictures/x") as file:
+        return file.read(size)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda files: files.get("pictures/x"),
+        lambda files: files.get_range("pictures/x", 0, 5),
+        lambda files: read_file(files, -1),
+        lambda files: read_file(files, 5),
+    ],
+)
+def test_a_blob_that_cannot_be_read_is_damaged(
+    files: LocalFiles, read: Callable[[LocalFiles], object]
+) -> None:
+    """One bad sector is one blob's fault; the blob can still be moved out of the way."""
+    files.put("pictures/y", b"y")
+    (files.root / "pictures" / "x").symlink_to("/proc/self/mem")  # reading there is EIO
+    with pytest.raises(BlobDamaged, match=r"pictures/x cannot be read: .*Input/output error"):
+        read(files)
+    files.move("pictures/x", "damaged/pictures/x")
+    assert [name for name, _ in files.list("pictures")] == ["pictures/y"]
+
+
+def test_what_is_moved_has_the_time_of_the_move(files: LocalFiles) -> None:
+    """The operator has all of its time to look at it."""
+    files.put("pictures/x", b"x")
+    os.utime(files.root / "pictures" / "x", (1, 1))
+    files.move("pictures/x", "damaged/pictures/x")
+    assert files.modified("damaged/pictures/x") > time.time() - 60
+    with pytest.raises(NotFound):
+        files.move("pictures/x", "damaged/pictures/x")
+
+
+def test_only_what_is_old_when_it_is_deleted_is_deleted(
+    files: LocalFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def put_old() -> None:
+        files.put("pictures/x", b"x")
+        os.utime(files.root / "pictures" / "x", (1, 1))
+
+    put_old()
+    assert files.delete_old("pictures/x", 60)
+    assert files.delete_old("pictures/x", 60), "it is gone all the same"
+    files.put("pictures/x", b"x")
+    assert not files.delete_old("pictures/x", 60)
+    put_old()
+    rename = Path.rename
+
+    def late(path: Path, target: Path) -> Path:
+        monkeypatch.undo()
+        files.put("pictures/x", b"x")  # by another process, after the look and before the move
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", late)
+    assert not files.delete_old("pictures/x", 60)
+    assert files.get("pictures/x") == b"x" and list(files.list("partial")) == []
