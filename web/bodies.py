@@ -34,6 +34,8 @@ class Bound:
     detail: str
     is_file: bool = False
     """Whether it is a whole catalog: only so many are received at a time."""
+    reserve: float = 1.0
+    """The share of the disk's reserve that must be left beside it."""
 
     def refusal(self) -> VisearchError:
         """Return the error of a body above the limit."""
@@ -46,7 +48,8 @@ def bound_of(settings: Settings, method: str, path: str) -> Bound:
     in_base64 = picture * 4 // 3
     if method == "POST" and path == "/v1/searches":
         detail = f"The picture has more than {picture:,} bytes, the limit. Send a smaller copy."
-        return Bound(in_base64 + MARGIN, ImageTooLarge, detail)
+        # Nothing is left of a search: it is answered as long as there is any room.
+        return Bound(in_base64 + MARGIN, ImageTooLarge, detail, reserve=0.5)
     if method == "POST" and _IMPORTS.fullmatch(path):
         limit = settings.max_upload_bytes
         detail = f"The file has more than {limit:,} bytes, the limit. Split it into several."

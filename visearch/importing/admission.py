@@ -6,6 +6,7 @@ import shutil
 
 from visearch.backend import Backend
 from visearch.errors import Overloaded, amount
+from visearch.settings import Settings
 from visearch.store import imports
 
 
@@ -21,12 +22,20 @@ def check_room(backend: Backend) -> None:
 
 def check_disk(backend: Backend) -> None:
     """Raise Overloaded if the disk that holds the home folder has less than its reserve left."""
-    free, reserve = (
-        shutil.disk_usage(backend.settings.home).free,
-        backend.settings.disk_reserve_bytes,
+    if error := disk_problem(backend.settings):
+        raise error
+
+
+def disk_problem(settings: Settings, coming: int = 0, share: float = 1.0) -> Overloaded | None:
+    """Return why the disk that holds the home folder has no room for ``coming`` more bytes.
+
+    None if it has: afterwards a ``share`` of its reserve is left.
+    """
+    free = shutil.disk_usage(settings.home).free
+    reserve = settings.disk_reserve_bytes * share
+    if free - coming >= reserve:
+        return None
+    return Overloaded(
+        f"The server's disk has {amount(free, 'bytes')} left, and keeps "
+        f"{amount(int(reserve), 'bytes')} in reserve. Try again when its operator has made room."
     )
-    if free < reserve:
-        raise Overloaded(
-            f"The server's disk has {amount(free, 'bytes')} left, and keeps "
-            f"{amount(reserve, 'bytes')} in reserve. Try again when its operator has made room."
-        )

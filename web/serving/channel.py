@@ -10,7 +10,7 @@ from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.task import WSGITask
 
-from visearch.errors import RequestTimeout
+from visearch.errors import RequestTimeout, VisearchError
 from web.bodies import REFUSAL
 from web.serving.request import Request
 
@@ -119,6 +119,16 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
         bodies = sum(each.held for each in self._present() if not each.receives_file)
         return int(self.total_outbufs_len) + bodies
 
+    @property
+    def coming(self) -> int:
+        """Bytes of bodies that this client has announced and not sent yet."""
+        return sum(each.coming for each in self._present())
+
+    @property
+    def arriving(self) -> int:
+        """Bytes of the body that is arriving, as far as it has."""
+        return 0 if self.request is None else self.request.held
+
     def _present(self) -> list[Request]:
         return [*self.requests, self.request] if self.request else [*self.requests]
 
@@ -165,18 +175,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             return
         body = self.request is not None and self.request.headers_finished and not self.requests
         if self._inward.is_slow(now, self._received, pending=body):
-            self._give_up()
+            detail = "The body of the request came too slowly. Send it over a faster connection."
+            self.give_up(RequestTimeout(detail))
         slow = self._outward.is_slow(now, self._sent, pending=self.total_outbufs_len > 0)
         waits = self.waits_since
         if slow or (waits is not None and now - waits > self._patience_s):
             self.will_close = True
 
-    def _give_up(self) -> None:
-        """Refuse the request whose body does not come."""
+    def give_up(self, error: VisearchError) -> None:
+        """Refuse the request whose body is arriving."""
         with self.requests_lock:
             request, self.request = self.request, None
             assert request is not None  # only this thread, the server's own, receives
-            detail = "The body of the request came too slowly. Send it over a faster connection."
-            request.refuse(RequestTimeout(detail))
+            request.refuse(error)
             self.requests.append(request)
-            self.server.add_task(self)
+            if len(self.requests) == 1:  # else the thread that serves the one before goes on
+                self.server.add_task(self)

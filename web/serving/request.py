@@ -1,4 +1,4 @@
-"""One request as it arrives: refused as soon as it is known to be malformed or too large.
+"""One request as it arrives: refused as soon as it is malformed, too large or without room.
 
 A refused request goes to the app without its body and with the error, so that the answer is a
 problem document like any other. Its connection is closed after that.
@@ -13,6 +13,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from werkzeug.exceptions import BadRequest, default_exceptions
 
 from visearch.errors import Overloaded
+from visearch.importing.admission import disk_problem
 from web.bodies import Bound, bound_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         self._channel = channel
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Parse the head; refuse a body that is too large, or a file that is one too many."""
+        """Parse the head; refuse a body that has no room, or a file that is one too many."""
         try:
             super().parse_header(header_plus)
         except ValueError as error:  # such as a length of 5,000 digits
@@ -50,6 +51,10 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         elif self.receives_file and server.has_files_enough():
             detail = "The server is receiving as many files as it can. Send this one later."
             self.refuse(Overloaded(detail))
+        elif self.content_length > self.adj.inbuf_overflow:  # it goes to the disk
+            problem = disk_problem(server.settings, server.coming, self.bound.reserve)
+            if problem is not None:
+                self.refuse(problem)
 
     @property
     def receives_file(self) -> bool:
@@ -58,6 +63,11 @@ class Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no types
         return bool(
             is_large and self.bound is not None and self.bound.is_file and self.body_rcv is not None
         )
+
+    @property
+    def coming(self) -> int:
+        """Bytes of the body that were announced and have not arrived."""
+        return max(0, self.content_length - self.held)
 
     @property
     def held(self) -> int:

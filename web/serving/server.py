@@ -17,6 +17,7 @@ from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
 from visearch.errors import SettingsError
+from visearch.importing.admission import disk_problem
 from visearch.settings import Settings
 from web.serving.channel import Channel
 
@@ -75,6 +76,11 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
         receiving = sum(each.receives_file for each in list(self.active_channels.values()))
         return bool(receiving > self.settings.web_uploads)
 
+    @property
+    def coming(self) -> int:
+        """Bytes of bodies that clients have announced and not sent yet."""
+        return sum(each.coming for each in list(self.active_channels.values()))
+
     def readable(self) -> bool:
         """Accept clients as long as there is room, or it can be made."""
         return bool(super().readable() and (self._has_room() or self._longest_waiting()))
@@ -112,6 +118,20 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
             log.warning("client_dropped", bytes=channel.held)
             held -= channel.held
             channel.will_close = True
+        self._keep_reserve(channels)
+
+    def _keep_reserve(self, channels: list[Channel]) -> None:
+        """While the disk has less than its reserve left, refuse the largest body that arrives.
+
+        One of unknown length may grow for long, and others than our clients fill the disk too.
+        """
+        for channel in sorted(channels, key=lambda each: each.arriving, reverse=True):
+            request = channel.request
+            if request is None or request.bound is None or request.held <= self.adj.inbuf_overflow:
+                return
+            if problem := disk_problem(self.settings, share=request.bound.reserve):
+                log.warning("body_refused", bytes=request.held, error=problem.detail)
+                channel.give_up(problem)
 
     def stop(self) -> None:
         """Stop soon; may be called from a signal handler."""
