@@ -10,11 +10,16 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 from system import System, archive, eventually, picture
+
+from visearch.errors import Conflict, VisearchError
+from visearch.settings import Settings
+from visearch.upkeep.restore import restore
 
 KEPT, GROWING = 40, 160
 LIVE = """
@@ -45,6 +50,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
 def taken(system: System, tmp_path_factory: pytest.TempPathFactory) -> Taken:
     """A backup that was taken while an import ran and products were deleted."""
     system.finish(system.upload(system.create_catalog("kept"), pictures(KEPT)))
+    broken = b"no picture"
+    system.finish(system.upload("kept", archive([("broken.jpg", broken)])))
+    files = {"image": ("broken.jpg", broken)}
+    system.finish(system.http.put("/v1/catalogs/kept/products/broken", files=files).json())
     state = "/v1/catalogs/kept"
     eventually(lambda: system.http.get(state).json()["index"], what="a generation")
     record = system.upload(system.create_catalog("growing"), pictures(GROWING))
@@ -138,8 +147,39 @@ def test_what_was_in_the_backup_is_found_again(taken: Taken, tmp_path: Path) -> 
             lost = [id for id in sorted(ids) if not finds(fresh, catalog, id)]
             assert lost == []
         assert fresh.http.get("/v1/system").json()["damaged"] == []
+        for kind in ("file", "product"):
+            ended = fresh.api.pages("/v1/catalogs/kept/imports", kind=kind)
+            failed = next(each["id"] for each in ended if each["status"] == "failed")
+            told = fresh.http.post(f"/v1/catalogs/kept/imports/{failed}/retry")
+            assert (told.status_code, told.json()["code"]) == (410, "gone"), kind
     finally:
         assert fresh.stop() == 0, fresh.output()
+
+
+def test_a_restore_writes_only_where_nothing_is_and_leaves_nothing_behind(
+    taken: Taken, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_bytes(b"of another system")
+    home, database = tmp_path / "home", tmp_path / "files" / "visearch.db"
+    settings = Settings(
+        home=home, database_url=f"sqlite:///{database}", blobs_url=f"file://{elsewhere}"
+    )
+    with pytest.raises(Conflict, match=r"there is mine\. Set VISEARCH_BLOBS_URL"):
+        restore(settings, taken.folder)
+    assert not home.exists() and not database.parent.exists()
+    beside_a_file = f"file://{elsewhere / 'mine' / 'blobs'}"
+    with pytest.raises(VisearchError):
+        restore(replace(settings, blobs_url=beside_a_file), taken.folder)
+    assert list(database.parent.iterdir()) == [] == [*home.glob("[!.]*")]
+    database.with_name("visearch.db.restoring").touch()
+    free = replace(settings, blobs_url=f"file://{tmp_path / 'blobs'}")
+    with pytest.raises(Conflict, match="restoring exists"):
+        restore(free, taken.folder)
+    database.with_name("visearch.db.restoring").unlink()
+    restore(free, taken.folder)
+    assert [path.name for path in database.parent.iterdir()] == ["visearch.db"]
 
 
 def finds(system: System, catalog: str, id: str) -> bool:

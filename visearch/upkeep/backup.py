@@ -29,7 +29,7 @@ from visearch.errors import (
 from visearch.index import manifest
 from visearch.index.aside import aside, flush
 from visearch.settings import Settings
-from visearch.store import named
+from visearch.store import named, retention
 from visearch.store.blobs import Blobs, generation_place
 from visearch.store.database import Database, sqlite_file
 from visearch.upkeep import sums
@@ -102,6 +102,7 @@ class _Copy:
         database = Database(self._settings.database)
         database.copy_to(self._folder / sums.DATABASE)
         database.close()
+        self._make_ends_final()
         with (self._folder / sums.SUMS).open("w", encoding="utf-8") as self._sums:
             self._copy_named()
             self._copy_weights()
@@ -118,6 +119,16 @@ class _Copy:
         return description
 
     _sums: TextIO
+
+    def _make_ends_final(self) -> None:
+        """Let nobody retry, from the copy, the imports that have ended.
+
+        What was uploaded for them is not copied: only what is searchable, and what goes on.
+        """
+        snapshot = Database(f"sqlite:///{self._folder / sums.DATABASE}")
+        with snapshot.write() as connection:
+            retention.make_all_final(connection)
+        snapshot.close()
 
     def _copy_named(self) -> None:
         snapshot = Database(f"sqlite:///{self._folder / sums.DATABASE}")

@@ -11,7 +11,7 @@ from pathlib import Path
 from visearch import home_lock, private
 from visearch.errors import BackupDamaged, Conflict, InvalidRequest, first_line
 from visearch.settings import Settings
-from visearch.store.blobs import Blobs
+from visearch.store.blobs import Blobs, local_folder
 from visearch.store.database import Database
 from visearch.upkeep import sums
 from visearch.upkeep.backup import local_database, pieces
@@ -34,11 +34,12 @@ def restore(settings: Settings, folder: Path) -> Description:
         InvalidRequest: the home cannot be written.
     """
     database = local_database(settings)
-    _require_empty(settings.home, database)
+    blobs = local_folder(settings.blobs)
+    _require_empty(settings.home, database, blobs)
     description = sums.verify(folder)
     home_lock.acquire(settings.home)
     try:
-        _require_empty(settings.home, database)
+        _require_empty(settings.home, database, blobs)
     except Conflict:
         home_lock.release(settings.home)
         raise
@@ -48,32 +49,46 @@ def restore(settings: Settings, folder: Path) -> Description:
         fresh.rename(database)
         _sync(database.parent)
     except OSError as error:
-        _clear(settings.home)
+        _clear(settings.home, database, blobs)
         raise InvalidRequest(
             f"Cannot write {settings.home}: {first_line(error)}. Make room or name another home."
         ) from error
     except BaseException:
-        _clear(settings.home)
+        _clear(settings.home, database, blobs)
         raise
     finally:
         home_lock.release(settings.home)
     return description
 
 
-def _require_empty(home: Path, database: Path) -> None:
-    taken = [path for path in home.glob("*") if path.name != home_lock.NAME]
-    if database.exists():
-        taken.append(database)
-    if taken:
-        raise Conflict(
-            f"{home.resolve()} is not empty: there is {taken[0].name}. Set VISEARCH_HOME to a "
-            "folder that is empty or does not exist."
-        )
+def _require_empty(home: Path, database: Path, blobs: Path) -> None:
+    for folder, setting in ((home, "VISEARCH_HOME"), (blobs, "VISEARCH_BLOBS_URL")):
+        for path in folder.glob("*"):
+            if path.name != home_lock.NAME:
+                raise Conflict(
+                    f"{folder.resolve()} is not empty: there is {path.name}. Set {setting} to a "
+                    "folder that is empty or does not exist."
+                )
+    for path in (database, *_beside(database)):
+        if path.exists():
+            raise Conflict(
+                f"{path} exists. Set VISEARCH_DATABASE_URL to a file that does not, or remove it."
+            )
+
+
+def _beside(database: Path) -> list[Path]:
+    """Return the files that a restore makes before the database: the last thing is its name."""
+    fresh = _fresh(database)
+    return [fresh, *(fresh.with_name(fresh.name + end) for end in ("-wal", "-shm", "-journal"))]
+
+
+def _fresh(database: Path) -> Path:
+    return database.with_name(f"{database.name}.restoring")
 
 
 def _migrated(source: Path, database: Path) -> Path:
     """Copy a database beside its place and bring it to this version's schema; returns the copy."""
-    fresh = database.with_name(f"{database.name}.restoring")
+    fresh = _fresh(database)
     private.make_folder(database.parent)
     private.create_file(fresh)
     shutil.copyfile(source, fresh)
@@ -121,9 +136,9 @@ def _checked(path: Path, digest: str) -> Iterator[bytes]:
         raise BackupDamaged(f"{path} changed while it was restored. Use another backup.")
 
 
-def _clear(home: Path) -> None:
-    """Remove what an unfinished restore has put into a home that was empty."""
-    for path in home.iterdir():
+def _clear(home: Path, database: Path, blobs: Path) -> None:
+    """Remove what an unfinished restore has put into places that were empty."""
+    for path in [database, *_beside(database), *home.glob("*"), *blobs.glob("*")]:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
