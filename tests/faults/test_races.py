@@ -250,7 +250,11 @@ def test_an_upload_that_is_sent_twice_keeps_what_the_first_brought(manual: Manua
     manual.backend.flush()
     manual.drain()
     assert manual.read(first).status == "succeeded"
-    assert len([*manual.blobs.list("uploads")]) == 1
+    (kept,) = manual.blobs.list("uploads")
+    killed = f"uploads/{first.id}-{new_id()}"  # a third request, whose server was killed
+    manual.blobs.put(killed, b"")
+    purge(manual.backend)
+    assert [*manual.blobs.list("uploads")] == [kept]
 
 
 def test_a_message_of_another_version_blocks_no_other(manual: ManualSystem) -> None:

@@ -136,7 +136,8 @@ def _purge_scratch(backend: Backend) -> None:
         if status not in ACTIVE:
             backend.blobs.delete(name)
     for name, source in _with(backend, retention.sources, "uploads"):
-        if source == "" or (source is None and _age_s(_import_of(name)) > UPLOADING_S):
+        # Of a request that was sent twice, one file is the import's; the other is nobody's.
+        if name != source and (source is not None or _age_s(_import_of(name)) > UPLOADING_S):
             backend.blobs.delete(name)
 
 
