@@ -1,90 +1,71 @@
-"""Finds the manifest of an archive and reads its rows one at a time."""
+"""Finds the table in an archive that lists its products, and reads it."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable
 
-from visearch.archives.csvrows import csv_rows
-from visearch.archives.jsonrows import json_rows
-from visearch.archives.lines import text_lines
 from visearch.archives.member import PROBLEMS, Archive, Member
-from visearch.archives.row import Row
-from visearch.errors import ArchiveCorrupt, ArchiveTooLarge, excess
+from visearch.errors import ArchiveCorrupt, ArchiveError, ArchiveTooLarge, excess
+from visearch.tables.opening import open_table
+from visearch.tables.products import Reading, read
 
 LARGEST = 512 * 1024 * 1024
-_REQUIRED = ("id", "sku", "image")
-_NAMES = ("manifest.csv", "manifest.ndjson", "manifest.jsonl")
+_TABLES = (
+    "csv", "tsv", "tab", "xlsx", "xlsm", "xls", "xlsb", "ods", "numbers", "json", "ndjson",
+    "jsonl", "xml",
+)  # fmt: skip
+_TEXT = "txt"
+"""A table in a file of this ending is one if it lists products; else it is a note to somebody."""
+
+_SHOWN = 5
 
 
-class Manifest(NamedTuple):
-    """A manifest's member and the folder its paths start from (with its slash, or empty)."""
+def find_manifest(archive: Archive, members: Iterable[Member]) -> Member | None:
+    """Return the only table of an archive, at whatever depth; None if there is none.
 
-    member: Member
-    folder: str
-
-
-def find_manifest(archive: Archive, members: Iterable[Member]) -> Manifest | None:
-    """Return the manifest at the root or in the only top folder; None if there is none.
-
-    A CSV file of another name is a manifest if its first line names a required column.
+    A table is never taken for a file like others: a replace would delete what it lists.
 
     Raises:
-        ArchiveCorrupt: several files could be the manifest, or one of them cannot be read.
+        ArchiveCorrupt: there are several.
     """
-    tops: set[str] = set()  # two tell as much as many
-    found: dict[str, Member] = {}
+    tables: list[Member] = []
+    texts: list[Member] = []
     for member in members:
-        top, slash, _ = member.path.partition("/")
-        if len(tops) < 2:
-            tops.add(top + slash)
-        if member.path.count("/") <= 1 and _may_be(member.path):
-            found[member.path] = member
-    top = tops.pop() if len(tops) == 1 else ""
-    folder = top if top.endswith("/") else ""
-    here = [m for m in found.values() if m.path.rpartition("/")[0] == folder[:-1]]
-    choice = _choose(archive, here)
-    return None if choice is None else Manifest(choice, folder)
+        ending = member.path.rpartition(".")[2].casefold()
+        if ending in _TABLES and len(tables) < _SHOWN:
+            tables.append(member)
+        elif ending == _TEXT and len(texts) < _SHOWN:
+            texts.append(member)
+    found = tables or [each for each in texts if _lists_products(archive, each)]
+    if len(found) > 1:
+        names = ", ".join(sorted(each.path for each in found))
+        raise ArchiveCorrupt(
+            f"The archive holds several tables ({names}). Keep the one that lists the products."
+        )
+    return found[0] if found else None
 
 
-def rows(archive: Archive, manifest: Manifest) -> Iterator[Row]:
-    """Yield the manifest's rows in order; only the current one is held in memory.
+def read_manifest(archive: Archive, manifest: Member) -> Reading:
+    """Look through the table: what its columns are, and what of it cannot be used.
 
     Raises:
-        ArchiveCorrupt: unreadable, not UTF-8, a column is missing or a row malformed.
-        ArchiveTooLarge: the manifest has more than ``LARGEST`` bytes.
+        ArchiveCorrupt: it cannot be read, or is no table.
+        ArchiveTooLarge: it has more than ``LARGEST`` bytes.
+        MappingIncomplete: no column is known to hold the ids, or the pictures.
     """
-    member = manifest.member
-    if member.code is not None:
-        raise ArchiveCorrupt(f"The manifest cannot be read. {PROBLEMS[member.code]}")
-    if max(member.size, member.packed) > LARGEST:
+    if manifest.code is not None:
+        raise ArchiveCorrupt(f"The manifest cannot be read. {PROBLEMS[manifest.code]}")
+    size = max(manifest.size, manifest.packed)
+    if size > LARGEST:
         raise ArchiveTooLarge(
-            f"The manifest has {excess(max(member.size, member.packed), LARGEST, 'bytes')}. "
-            "Split the import."
+            f"The manifest has {excess(size, LARGEST, 'bytes')}. Split the import."
         )
-    lines = text_lines(archive.content(member))
-    return csv_rows(lines) if member.path.lower().endswith(".csv") else json_rows(lines)
+    return read(open_table(lambda: archive.content(manifest), manifest.path))
 
 
-def _may_be(path: str) -> bool:
-    name = path.rpartition("/")[2].lower()
-    return name.endswith(".csv") or name in _NAMES
-
-
-def _choose(archive: Archive, found: list[Member]) -> Member | None:
-    named = [m for m in found if m.path.rpartition("/")[2].lower() in _NAMES]
-    choice = named or [m for m in found if _names_columns(archive, m)]
-    if len(choice) > 1:
-        names = ", ".join(sorted(m.path for m in choice[:5]))
-        raise ArchiveCorrupt(f"Several files could be the manifest ({names}). Keep one.")
-    return choice[0] if choice else None
-
-
-def _names_columns(archive: Archive, member: Member) -> bool:
-    """Tell whether a CSV's first line, whatever its delimiter, names a required column."""
-    if member.code is not None:
-        return True  # unreadable: reading its rows will say why
-    _, first = next(text_lines(archive.content(member)), (1, ""))
-    names = {name.strip(' "\t').casefold() for name in re.split("[,;\t|]", first)}
-    return not names.isdisjoint(_REQUIRED)
+def _lists_products(archive: Archive, member: Member) -> bool:
+    try:
+        read_manifest(archive, member)
+    except ArchiveError:
+        return False
+    return True

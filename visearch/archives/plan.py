@@ -8,16 +8,18 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from visearch.archives.junk import junk_kind
-from visearch.archives.manifest import Manifest, find_manifest, rows
+from visearch.archives.manifest import find_manifest, read_manifest
 from visearch.archives.member import PROBLEMS, Archive, Member
 from visearch.archives.names import Names
-from visearch.archives.row import Row
 from visearch.archives.sniff import Media
 from visearch.archives.tars import TarArchive
 from visearch.archives.zips import ZipArchive
 from visearch.errors import ArchiveTooLarge
 from visearch.records import Attributes, PlannedItem
-from visearch.rules import LONGEST_ID, id_problem
+from visearch.rules import LONGEST_ID, attributes_problem, id_problem
+from visearch.tables.products import products
+from visearch.tables.row import Row
+from visearch.tables.texts import LONGEST_VALUE
 
 # Characters that no id has.
 _NO_ID = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
@@ -81,30 +83,44 @@ def _from_member(archive: Archive, number: int, member: Member) -> PlannedItem:
     return _item(archive, member, key, 0, Row(number, key, (), None, None, attributes))
 
 
-def _from_manifest(archive: Archive, manifest: Manifest, max_items: int) -> Iterator[PlannedItem]:
-    wanted = (path for row in rows(archive, manifest) for path in row.images)
-    names = Names(_files(archive, max_items), manifest.member, wanted)
+def _from_manifest(archive: Archive, manifest: Member, max_items: int) -> Iterator[PlannedItem]:
+    reading = read_manifest(archive, manifest)
+    wanted = (path for row in products(reading) for path in row.images)
+    names = Names(_files(archive, max_items), manifest, wanted)
     positions: Counter[str] = Counter()
-    for row in rows(archive, manifest):
+    for row in products(reading):
         if row.problem is not None:
-            yield _refused(manifest.member.path, row, 0, "invalid_manifest_row", row.problem)
+            code = row.code or "invalid_manifest_row"
+            yield _refused(manifest.path, row, row.line, 0, code, row.problem)
             continue
-        for path in row.images:
-            yield _named(archive, names, path, row, positions[row.id])
+        row = row._replace(attributes=_with_description(row))
+        for place, path in enumerate(row.images):
+            yield _named(archive, names, path, row, row.line_of(place), positions[row.id])
             positions[row.id] += 1
 
 
-def _named(archive: Archive, names: Names, path: str, row: Row, position: int) -> PlannedItem:
+def _with_description(row: Row) -> Attributes:
+    """Return the attributes, and the beginning of the description among them if there is room."""
+    if row.description is None:
+        return row.attributes
+    attributes = {**row.attributes, "description": row.description[:LONGEST_VALUE]}
+    return row.attributes if attributes_problem(attributes) else attributes
+
+
+def _named(
+    archive: Archive, names: Names, path: str, row: Row, line: int, position: int
+) -> PlannedItem:
     if _URL.match(path):
-        return _refused(path, row, position, "url_not_supported", _USE_A_FILE)
+        return _refused(path, row, line, position, "url_not_supported", _USE_A_FILE)
     # '..' can leave the manifest's folder but not the archive.
     member, near = names.resolve(path)
     if member is not None:
         return _item(archive, member, row.id, position, row)
     if near is None:
-        return _refused(path, row, position, "picture_missing", "the archive has no such file")
+        missing = "the archive has no such file"
+        return _refused(path, row, line, position, "picture_missing", missing)
     why = f"the archive has no such file; there is {_shown(near)!r}, write it so if that is meant"
-    return _refused(path, row, position, "name_not_found", why)
+    return _refused(path, row, line, position, "name_not_found", why)
 
 
 def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -> PlannedItem:
@@ -132,13 +148,13 @@ def _item(archive: Archive, member: Member, key: str, position: int, row: Row) -
     )
 
 
-def _refused(path: str, row: Row, position: int, code: str, why: str) -> PlannedItem:
+def _refused(path: str, row: Row, line: int, position: int, code: str, why: str) -> PlannedItem:
     return PlannedItem(
         path=_shown(path),
         product_id=_shown(row.id),
         position=position,
         code="invalid_product_id" if row.id and id_problem(row.id) else code,
-        detail=f"Manifest line {row.line}: {why}.",
+        detail=f"Manifest line {line}: {why}.",
     )
 
 

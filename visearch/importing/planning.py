@@ -88,7 +88,7 @@ def give_back(backend: Backend, message: PlanPayload, code: str, detail: str) ->
 
 def _list_items(backend: Backend, record: Import) -> int | None:
     """Write the ledger; returns the number of items, None if another turn goes on with it."""
-    end = time.monotonic() + TURN_S
+    end = None
     with backend.database.read() as connection:
         total = ledger.planned_items(connection, record.pk)
     with backend.blobs.open(record.source) as file:
@@ -101,6 +101,8 @@ def _list_items(backend: Backend, record: Import) -> int | None:
                 return None
             total += len(batch)
             backend.flush()
+            # From the first batch on: to look through a long table may take a turn by itself.
+            end = end or time.monotonic() + TURN_S
             if time.monotonic() > end:
                 with backend.database.write() as connection:
                     imports.plan_again(connection, record)
