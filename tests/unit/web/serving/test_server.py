@@ -42,6 +42,8 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield made
     made.stop()
     thread.join(20)
+    made.trigger.close()
+    made.task_dispatcher.shutdown()
 
 
 @contextmanager
