@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from ipaddress import ip_address
 
 from visearch.errors import FetchError, UrlUnreachable
@@ -69,14 +70,14 @@ class Lookups:
                 found.set_result(result)
 
         def work() -> None:
+            result: list[Address] | Exception = RuntimeError(f"No result for {host}; see above.")
             try:
-                result: list[Address] | Exception = [ip_address(a) for a in self._lookup(host)]
+                result = [ip_address(address) for address in self._lookup(host)]
             except (OSError, ValueError) as error:  # ValueError: the codec refuses the name
                 result = _unknown(host, error)
-            try:
-                loop.call_soon_threadsafe(finish, result)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits
-                return
+            finally:
+                with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
+                    loop.call_soon_threadsafe(finish, result)
 
         threading.Thread(target=work, daemon=True, name="lookup").start()
         return found

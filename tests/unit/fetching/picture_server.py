@@ -147,6 +147,9 @@ class Host:
                 )
             case "to":
                 writer.write(answer("302 Found", b"elsewhere", f"Location: {rest}"))
+            case "slowly-to":
+                await asyncio.sleep(0.8)
+                writer.write(answer("302 Found", b"", f"Location: {rest}"))
             case "on":
                 writer.write(answer("302 Found", b"", f"Location: /on/{int(rest) + 1}"))
             case "packed":

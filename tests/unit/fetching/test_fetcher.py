@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from picture_server import ETAG, LIMITS, MODIFIED, PNG, SETTINGS, Host, failed
 
-from visearch.fetching import Fetched, Fetcher, Saved, Unchanged, Validators, Wanted
+from visearch.fetching import Fetched, Fetcher, Outcome, Saved, Unchanged, Validators, Wanted
 
 
 def test_a_picture_comes_with_its_key(fetcher: Fetcher, shop: Host) -> None:
@@ -168,6 +170,28 @@ def test_a_file_of_any_kind_is_saved(fetcher: Fetcher, shop: Host, tmp_path: Pat
     assert fetcher.download(known, out, max_bytes=100) == Unchanged(known)
     late = failed(fetcher.download(Wanted(shop.url("/hang")), out, max_bytes=100, within_s=0.2))
     assert late.error.code == "url_timeout"
+
+
+def test_a_slow_disk_holds_nobody_up(fetcher: Fetcher, shop: Host) -> None:
+    writing, fetched = threading.Event(), threading.Event()
+
+    class SlowFile(io.BytesIO):
+        def write(self, data: Any) -> int:
+            writing.set()
+            assert fetched.wait(10)
+            return super().write(data)
+
+    def save() -> None:
+        saved.append(fetcher.download(Wanted(shop.url("/page")), SlowFile(), max_bytes=100))
+
+    saved: list[Outcome] = []
+    thread = threading.Thread(target=save)
+    thread.start()
+    assert writing.wait(10)
+    assert isinstance(fetcher.fetch(Wanted(shop.url("/picture"))), Fetched)
+    fetched.set()
+    thread.join()
+    assert isinstance(saved[0], Saved)
 
 
 def test_what_cannot_be_written_is_not_the_host_s_fault(fetcher: Fetcher, shop: Host) -> None:

@@ -121,6 +121,10 @@ def test_what_there_is_no_time_for_is_said_to_be_so(fetcher: Fetcher, hosts: lis
     assert {outcome.error.code for outcome in outcomes} == {"url_timeout"}
     assert sum(outcome.tried for outcome in outcomes) == PATIENT.per_host
     assert all(outcome.retry_after_s for outcome in outcomes)
+    before = hosts[1].connections
+    none = [failed(outcome) for outcome in fetcher.fetch_many(wanted, within_s=0)]
+    assert len(none) == 300 and not any(outcome.tried for outcome in none)
+    assert hosts[1].connections == before
     # Our own hurry is not the host's fault.
     assert isinstance(fetcher.fetch(Wanted(hosts[1].url("/picture"))), Fetched)
 
