@@ -24,14 +24,14 @@ _NAMES = ("product", "item", "entry", "offer", "article", "row", "record")
 """What the element of a product is called where there is only one."""
 
 _DEEPEST, _MOST_PATHS = 12, 10_000
-_MOST_ELEMENTS = 10_000
+MOST_ELEMENTS = 10_000
 """Elements inside one product."""
 
 _ENOUGH = 50_000
 """Elements after which a document is known."""
 
 _TOO_LONG = (
-    f"it is longer than {amount(LONGEST_RECORD, 'bytes')}, or has more than {_MOST_ELEMENTS:,} "
+    f"it is longer than {amount(LONGEST_RECORD, 'bytes')}, or has more than {MOST_ELEMENTS:,} "
     "elements"
 )
 
@@ -141,7 +141,7 @@ def _prune(element: Any, path: Path) -> Any | None:
 
 
 def _is_crowded(element: Any) -> bool:
-    return next(islice(element.iter(), _MOST_ELEMENTS, None), None) is not None
+    return next(islice(element.iter(), MOST_ELEMENTS, None), None) is not None
 
 
 def _path_of(element: Any) -> Path:

@@ -22,6 +22,7 @@ const WORDS = {
   archive_too_large: ["The file is too large", SHOW_DETAIL, false],
   unsupported_archive: ["This file is not an archive we can read", SHOW_DETAIL, false],
   archive_corrupt: ["The archive is damaged", SHOW_DETAIL, false],
+  table_unreadable: ["The table cannot be read", SHOW_DETAIL, false],
   search_expired: [
     "The search took too long",
     "No worker answered in time. Wait a moment and try again.",
