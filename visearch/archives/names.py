@@ -7,6 +7,7 @@ import unicodedata
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -56,22 +57,26 @@ class Names:
             wanted: what the manifest names; only read if there are names of unknown encoding.
         """
         self._list = MemberList()
-        for member in members:
-            self._list.append(member)
+        hashes, top = _hashes_and_top(self._added(members))
         if next(self._list.raw_names(), None) is not None:
             self._list.page = codepages.choose(self._list.raw_names(), wanted)
-        by_path, by_name, tops = array("q"), array("q"), set[str]()
-        for index in range(len(self._list)):
-            path = self._list.path(index)
-            folded = fold(path)
-            by_path.append(hash(folded))
-            by_name.append(hash(_letters(folded)))
-            if len(tops) < 2:  # two tell as much as many
-                tops.add(path[: path.find("/") + 1])
-        self._by_path, self._by_name = _Index(by_path), _Index(by_name)
+            hashes, top = _hashes_and_top(self._paths())
+        self._by_path = _Index(hashes)
         own = "" if manifest is None else self._list.path_of(manifest)
-        bases = (own[: own.rfind("/") + 1], "", tops.pop() if len(tops) == 1 else "")
-        self._bases = list(dict.fromkeys(bases))
+        self._bases = list(dict.fromkeys((own[: own.rfind("/") + 1], "", top)))
+
+    def _added(self, members: Iterable[Member]) -> Iterator[str]:
+        for member in members:
+            self._list.append(member)
+            yield member.path
+
+    def _paths(self) -> Iterator[str]:
+        return map(self._list.path, range(len(self._list)))
+
+    @cached_property
+    def _by_name(self) -> _Index:
+        # Made when it is needed: in most archives, every path is found as it is.
+        return _Index(array("q", (hash(_letters(fold(path))) for path in self._paths())))
 
     @property
     def page(self) -> str | None:
@@ -80,10 +85,11 @@ class Names:
 
     def resolve(self, path: str) -> Match:
         """Return the member that a path means."""
-        starts = [normalise(base + path) for base in self._bases]
-        for start in starts:
+        starts: list[str] = []
+        for base in self._bases:
+            starts.append(start := normalise(base + path))
             # Of several members of the very same name, it is the last.
-            for index in reversed(self._alike(start)):
+            for index in reversed(self._by_path.find(hash(fold(start)))):
                 if self._list.path(index) == start:
                     return Match(self._list[index])
         alone = normalise(path)
@@ -134,9 +140,21 @@ class _Index:
 
     def find(self, wanted: int) -> list[int]:
         """Return the last members with a hash, in order, at most ``_NAMESAKES``."""
-        end = bisect_right(self._hashes, wanted)
-        start = max(bisect_left(self._hashes, wanted), end - _NAMESAKES)
-        return list(self._members[start:end])
+        start = bisect_left(self._hashes, wanted)
+        if start == len(self._hashes) or self._hashes[start] != wanted:
+            return []
+        end = bisect_right(self._hashes, wanted, start)
+        return list(self._members[max(start, end - _NAMESAKES) : end])
+
+
+def _hashes_and_top(paths: Iterable[str]) -> tuple[array[int], str]:
+    """Return a hash of each path but for its spelling, and the only folder at the root, or ""."""
+    hashes, tops = array("q"), set[str]()
+    for path in paths:
+        hashes.append(hash(fold(path)))
+        if len(tops) < 2:  # two tell as much as many
+            tops.add(path[: path.find("/") + 1])
+    return hashes, tops.pop() if len(tops) == 1 else ""
 
 
 def fold(path: str) -> str:
