@@ -80,6 +80,13 @@ class Mapping(NamedTuple):
         return SavedMapping(columns=columns)
 
 
+class Choice(NamedTuple):
+    """What a merchant says of a column."""
+
+    field: Field | None
+    type: Type | None
+
+
 class SavedColumn(BaseModel):
     """What a catalog knows of a column: a field only if the merchant stated it."""
 
@@ -99,12 +106,25 @@ class SavedMapping(BaseModel):
 
     columns: dict[str, SavedColumn] = {}
 
+    def stated(self, choices: Dict[str, Choice]) -> SavedMapping:
+        """Return what a catalog knows once the merchant has said this of columns, without a file.
 
-class Choice(NamedTuple):
-    """What a merchant says of a column."""
+        Where several columns are to be one field, the files decide: the first that a file has.
+        """
+        columns = dict(self.columns)
+        for column, choice in choices.items():
+            old = columns.get(column, SavedColumn())
+            update: dict[str, Any] = {"field": choice.field or old.field}
+            if choice.type is not None:
+                update |= {"type": choice.type, "type_stated": True}
+            columns[column] = old.model_copy(update=update)
+        return SavedMapping(columns=columns)
 
-    field: Field | None
-    type: Type | None
+    def of(self, headings: Sequence[str]) -> dict[str, SavedColumn]:
+        """Return what is known of these columns, however their headings are capitalised."""
+        folded = {column.casefold(): column for column in reversed(self.columns)}
+        names = {h: h if h in self.columns else folded.get(h.casefold()) for h in headings}
+        return {h: self.columns[name] for h, name in names.items() if name is not None}
 
 
 def choices_of(raw: Any) -> dict[str, Choice]:
@@ -161,8 +181,8 @@ def assign(
     found = _matched(headings, choices or {})
     stated = {
         heading: Choice(column.field, column.type if column.type_stated else None)
-        for heading, column in (saved.columns.items() if saved is not None else ())
-        if heading in guesses and (column.field or column.type_stated)
+        for heading, column in (saved.of(headings).items() if saved is not None else ())
+        if column.field or column.type_stated
     }
     for heading, choice in found.items():
         old = stated.get(heading, Choice(None, None))
@@ -183,7 +203,7 @@ def assign(
                 heading,
                 field,
                 (not lost and guess.name) or heading,
-                choice.type or "text",
+                (field in VALUED and choice.type) or "text",
                 stated=tuple(names),
             )
         )
@@ -239,7 +259,7 @@ def settle(
     mapping: Mapping, evidence: Dict[str, Evidence], saved: SavedMapping | None = None
 ) -> Mapping:
     """Give each column its type: the stated one, else the catalog's, else that of its values."""
-    known = saved.columns if saved is not None else {}
+    known = saved.of([each.column for each in mapping.columns]) if saved is not None else {}
     return mapping._replace(
         columns=tuple(
             _settled(each, evidence[each.column], known.get(each.column, SavedColumn()))

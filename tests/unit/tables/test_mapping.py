@@ -73,6 +73,30 @@ def test_a_saved_mapping_is_used_next_time() -> None:
     assert "Farbe" in saved_by(other, saved=saved).columns
 
 
+def test_a_mapping_can_be_stated_without_a_file() -> None:
+    first = SavedMapping().stated(choices_of({"farbe": "title", "BREITE": {"type": "text"}}))
+    saved = first.stated(choices_of({"farbe": {"field": "attribute", "type": "list"}}))
+    assert fields_of(SHOP, saved=first)["Farbe"] == "title"
+    assert fields_of(SHOP, saved=saved)["Farbe"] == "attribute"
+    assert types_of(SHOP, saved=saved) == {"Preis": "price", "Breite": "text", "Farbe": "list"}
+
+
+def test_a_column_that_becomes_the_id_has_no_type_any_more() -> None:
+    saved = saved_by(SHOP, choices=choices_of({"Breite": {"type": "number"}}))
+    (column,) = reading_of(SHOP, saved=saved, choices=choices_of({"Breite": "id"})).mapping.of("id")
+    assert (column.column, column.type) == ("Breite", "text")
+
+
+def test_of_two_saved_columns_for_one_field_the_first_is_taken() -> None:
+    saved = SavedMapping().stated(choices_of({"Farbe": "title", "Breite": "title"}))
+    found = fields_of(SHOP, saved=saved)
+    assert (found["Breite"], found["Farbe"], found["Bezeichnung"]) == (
+        "title",
+        "attribute",
+        "attribute",
+    )
+
+
 def test_a_new_choice_beats_a_saved_one() -> None:
     saved = saved_by(SHOP, choices=choices_of({"Farbe": "title"}))
     now = choices_of({"Bezeichnung": "title"})

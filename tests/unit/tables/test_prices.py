@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visearch.tables.prices import is_money, price_of
@@ -77,6 +77,7 @@ def test_signs_that_can_only_be_money(sign: str, sure: bool) -> None:
     assert is_money(sign) == sure
 
 
+@settings(max_examples=200, deadline=None)
 @given(
     cents=st.integers(0, 10**11),
     style=st.sampled_from([(",", "."), (".", ","), (" ", ","), ("'", "."), ("", "."), ("", ",")]),
@@ -96,6 +97,7 @@ def test_every_way_to_write_a_price_is_read(
     assert (found.currency is None) == (not currency)
 
 
+@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_is_an_error(text: str) -> None:
     price_of(text)

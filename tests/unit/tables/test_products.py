@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from paper_tables import PaperTable, good, reading_of, rows_of, table_of
+from paper_tables import PaperTable, csv_table, export, good, reading_of, rows_of, table_of
 
-from visearch.rules import LONGEST_TITLE
+from visearch.rules import LONGEST_TITLE, attributes_problem
 from visearch.tables import products as module
 from visearch.tables.mapping import choices_of
 from visearch.tables.products import MOST_IMAGES, products
@@ -122,13 +122,13 @@ def test_products_far_apart_come_in_parts_when_many_are_open(
 ) -> None:
     monkeypatch.setattr(module, "MOST_OPEN", 3)
     text = "id,image,title\n" + "".join(f"{n},{n}a.jpg,T{n}\n" for n in range(5))
-    text += "".join(f"{n},{n}b.jpg,\n" for n in range(4)) + "4,,\n"
+    text += "".join(f"{n},{n}b.jpg,\n" for n in range(1, 5)) + "0,,\n"
     rows = rows_of(text)
     assert all(row.problem is None for row in rows)  # the last record has no picture of its own
     found: dict[str, list[str]] = {}
     for row in rows:
         found.setdefault(row.id, []).extend(row.images)
-    assert found == {str(n): [f"{n}a.jpg", f"{n}b.jpg"] for n in range(4)} | {"4": ["4a.jpg"]}
+    assert found == {"0": ["0a.jpg"]} | {str(n): [f"{n}a.jpg", f"{n}b.jpg"] for n in range(1, 5)}
 
 
 def test_a_long_run_of_records_comes_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,6 +146,45 @@ def test_an_empty_table_has_no_products() -> None:
     assert rows_of("id,image\n") == []
 
 
+CELLS = st.one_of(
+    st.sampled_from(
+        ["1", "id:1", "variable", "variation", "a.jpg, b.jpg", "7.50 EUR", "Size", "S"]
+    ),
+    st.text(max_size=8),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.lists(st.text(max_size=8), max_size=3),
+    st.none(),
+)
+
+
+HEADINGS = {
+    name: csv_table(export(name), "\t" if name.endswith("tsv") else ",").headings
+    for name in (
+        "google_merchant.tsv",
+        "shopify_old.csv",
+        "shopify_new.csv",
+        "woocommerce_german.csv",
+    )
+}
+
+
+@pytest.mark.parametrize("headings", HEADINGS.values(), ids=HEADINGS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_no_record_of_any_format_is_an_error(headings: list[str], data: st.DataObject) -> None:
+    cells = st.dictionaries(st.sampled_from(headings), CELLS)
+    found = data.draw(st.lists(cells, max_size=5))
+    records = [Record(line, each) for line, each in enumerate(found, 2)]
+    rows = rows_of(PaperTable(headings, records, data.draw(st.sampled_from(["csv", "json"]))))
+    for row in rows:
+        assert row.problem is not None or (row.id and row.images)
+        assert row.problem is not None or attributes_problem(row.attributes) is None
+    # Every record is part of a row, or is refused by itself.
+    assert len({line for row in rows for line in (row.line, *row.lines)}) <= len(records)
+
+
 RECORDS = st.lists(
     st.fixed_dictionaries(
         {
@@ -160,6 +199,7 @@ RECORDS = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(RECORDS)
 def test_every_picture_of_a_product_is_kept_once(records: list[dict[str, str]]) -> None:
     rows = rows_of(table_of(*records), choices=choices_of({"title": "title"}))

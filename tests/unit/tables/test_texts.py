@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visearch.records import Attributes
@@ -88,6 +88,7 @@ def test_a_description_is_cut_at_its_limit() -> None:
     assert description == "d" * LONGEST_DESCRIPTION
 
 
+@settings(max_examples=60, deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=30),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visearch.tables.table import Cell, Kind
@@ -197,6 +197,7 @@ NUMBERS = st.one_of(
 )
 
 
+@settings(max_examples=150, deadline=None)
 @given(st.lists(st.one_of(NUMBERS, st.text(max_size=20)), max_size=8))
 def test_whatever_is_typed_can_be_written_again(texts: list[str]) -> None:
     cells: list[Cell] = list(texts)
@@ -211,6 +212,7 @@ def test_whatever_is_typed_can_be_written_again(texts: list[str]) -> None:
             assert value == text.strip()
 
 
+@settings(max_examples=150, deadline=None)
 @given(NUMBERS)
 def test_an_exact_number_is_written_as_it_was(text: str) -> None:
     number = exact_number(text)
@@ -221,6 +223,7 @@ def test_an_exact_number_is_written_as_it_was(text: str) -> None:
         assert changes or len(text.replace(".", "")) >= 12
 
 
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.text(), st.integers(), st.floats(), st.booleans(),
                        st.lists(st.text(), max_size=3)), max_size=6),

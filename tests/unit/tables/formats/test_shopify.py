@@ -63,6 +63,12 @@ def test_what_a_product_costs_the_shop_is_not_published(text: str) -> None:
     assert all("cost" not in name.lower() for row in rows_of(text) for name in row.attributes)
 
 
+def test_the_name_of_an_option_is_its_own_product_s() -> None:
+    head = "Handle,Title,Option1 Name,Option1 Value,Image Src\n"
+    rows = good(rows_of(f"{head}a,A,Size,S,a.jpg\na,,,M,\nb,B,,Red,b.jpg\n"))
+    assert rows["a"].attributes == {"Size": ["S", "M"]} and rows["b"].attributes == {}
+
+
 def test_a_product_without_any_picture_fails_alone() -> None:
     rows = rows_of("Handle,Title,Image Src\na,A,\na,,\nb,B,b.jpg\n")
     assert [(row.line, row.id, row.problem) for row in rows] == [
