@@ -24,7 +24,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 # The browser itself logs every unsuccessful response; the pages explain those.
-ANSWERED = "Failed to load resource"
+ANSWERED = ("Failed to load resource", "EventSource's response has a MIME type")
 PATIENCE_MS = 20_000
 N_PRODUCTS = 12
 N_DRAWN = 24

@@ -34,11 +34,16 @@ EVENTS: dict[str, Any] = {
 
 
 class News(NamedTuple):
-    """What is to be told now: the event's name, its data as JSON, and whether it is the last."""
+    """What is to be told now: the event's name, its data as JSON, and whether it is the last.
+
+    Where some of the data changes all the time, ``steady`` is the rest: the data is told again
+    when that has changed.
+    """
 
     event: str
     data: str
     over: bool
+    steady: str = ""
 
 
 Wait = Callable[[float], object]
@@ -73,7 +78,8 @@ def _events(
         with waiting as wait:
             while time.monotonic() < end:
                 news = look()
-                digest = hashlib.sha256(f"{news.event}\n{news.data}".encode()).hexdigest()[:16]
+                said = f"{news.event}\n{news.steady or news.data}"
+                digest = hashlib.sha256(said.encode()).hexdigest()[:16]
                 if digest != told:
                     yield f"event: {news.event}\nid: {digest}\ndata: {news.data}\n\n"
                     told, pulse = digest, time.monotonic() + PULSE_S

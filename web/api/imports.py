@@ -159,9 +159,14 @@ def follow_import(path: ImportPath) -> Response:
     def look() -> News:
         record = _find(path)
         over = record.finished_at is not None
-        # The estimate changes all the time.
-        shown = import_model(record).model_copy(update={} if over else {"eta_s": None})
-        return News("done" if over else "progress", shown.model_dump_json(), over)
+        shown = import_model(record)
+        steady = shown.model_copy(update={"eta_s": None})  # the estimate changes all the time
+        return News(
+            "done" if over else "progress",
+            shown.model_dump_json(),
+            over,
+            steady.model_dump_json(),
+        )
 
     return stream(look, _changes(catalog_pk))
 

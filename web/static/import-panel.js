@@ -1,13 +1,13 @@
 /* Purpose: one import: its progress while it runs, its result when it ends. */
 
-import { json, pause } from "./api.js";
+import { json } from "./api.js";
 import { catalogUrl } from "./catalog-dialogs.js";
 import { byId, count, el, moment, number, seconds } from "./dom.js";
+import { follow } from "./follow.js";
 import { Failures, downloadLedger } from "./ledger.js";
 import { show as showProblem } from "./problems.js";
 
 const POLL_MS = 700;
-const PATIENT_MS = 3000; // between polls while the server is not responding
 const STEPS = ["fetched", "decoded", "embedded", "searchable", "failed"];
 
 /** Status → text. */
@@ -45,11 +45,13 @@ export class ImportPanel {
     this.panel.hidden = false;
     this.draw();
     if (record.finished_at) return this.settle();
+    const told = (now) => {
+      this.record = now;
+      this.draw();
+    };
+    const how = { over, told, lost, every: POLL_MS, patience: Infinity };
     try {
-      while (!this.record.finished_at) {
-        await pause(POLL_MS, following.signal);
-        await this.refresh(following.signal);
-      }
+      told(await follow(this.url, how, following.signal));
     } catch (problem) {
       if (problem.name !== "AbortError") showProblem(this.error, problem);
       return undefined;
@@ -63,20 +65,6 @@ export class ImportPanel {
     this.failures.clear();
     this.error.replaceChildren();
     this.panel.hidden = true;
-  }
-
-  /** Read the import again; while the server is unreachable, keep trying at a slower pace. */
-  async refresh(signal) {
-    try {
-      const record = await json(this.url, { signal });
-      if (signal.aborted) return;
-      this.record = record;
-      this.draw();
-    } catch (problem) {
-      if (problem.code !== "network" && !(problem.status >= 500)) throw problem;
-      byId("job-text").textContent = "The server is not responding. Trying again…";
-      await pause(PATIENT_MS, signal);
-    }
   }
 
   get url() {
@@ -160,6 +148,14 @@ export class ImportPanel {
       this.ledger.disabled = false;
     }
   }
+}
+
+function over(record) {
+  return Boolean(record.finished_at);
+}
+
+function lost() {
+  byId("job-text").textContent = "The server is not responding. Trying again…";
 }
 
 /** Write a status into its badge; unchanged text is not announced again. */

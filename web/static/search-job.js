@@ -1,10 +1,11 @@
 /* Purpose: one search, from sending the picture to its end; cancelling also tells the server. */
 
-import { Problem, json, pause, send } from "./api.js";
+import { Problem, json, send } from "./api.js";
+import { follow } from "./follow.js";
 
 const WAIT = { Prefer: "wait=5" };
 const LIMIT = "40";
-const PATIENCE = 3; // polls that may fail in a row before the user is told
+const HOW = { over, told() {}, lost() {}, every: 250, patience: 3, headers: WAIT };
 
 // The POST does not wait for the result: it returns the search's id at once, so that the search can
 // be cancelled.
@@ -45,25 +46,14 @@ async function finish(record, signal) {
   };
   signal.addEventListener("abort", withdraw, { once: true });
   try {
-    return outcome(await poll(record, url, signal));
+    return outcome(over(record) ? record : await follow(url, HOW, signal));
   } finally {
     signal.removeEventListener("abort", withdraw);
   }
 }
 
-async function poll(record, url, signal) {
-  for (let failures = 0; record.status === "queued" || record.status === "running"; ) {
-    const asked = performance.now();
-    try {
-      record = await json(url, { signal, headers: WAIT });
-      failures = 0;
-    } catch (error) {
-      failures += 1;
-      if (error.code !== "network" || failures >= PATIENCE) throw error;
-    }
-    if (performance.now() - asked < 250) await pause(250 * (failures + 1), signal);
-  }
-  return record;
+function over({ status }) {
+  return status !== "queued" && status !== "running";
 }
 
 function outcome(record) {
