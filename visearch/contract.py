@@ -16,6 +16,7 @@ RUN_SEARCH = "visearch.search"
 SEARCH_SHARD = "visearch.search_shard"
 PLAN_IMPORT = "visearch.plan"
 DECODE_CHUNK = "visearch.decode"
+MEND_THUMBNAIL = "visearch.thumbnail"
 EMBED_CHUNK = "visearch.embed"
 RECONCILE = "visearch.reconcile"
 COMPACT = "visearch.compact"
@@ -27,6 +28,7 @@ QUEUE_OF = {
     RUN_SEARCH: SEARCH,
     PLAN_IMPORT: PLAN,
     DECODE_CHUNK: INGEST,
+    MEND_THUMBNAIL: INGEST,
     EMBED_CHUNK: EMBED,
     RECONCILE: MAINTAIN,
     COMPACT: MAINTAIN,
@@ -60,6 +62,12 @@ class ChunkPayload(TypedDict):
     chunk: int
     attempt: int
     request_id: str
+
+
+class ThumbnailPayload(TypedDict):
+    """Arguments of ``MEND_THUMBNAIL``."""
+
+    digest: str
 
 
 def plan_name(import_id: str, attempt: int) -> str:

@@ -7,14 +7,18 @@ import re
 import structlog
 from flask import Blueprint, Response, jsonify, render_template, request, send_from_directory
 
-from visearch.errors import BlobDamaged, NotFound
+from visearch.contract import MEND_THUMBNAIL, ThumbnailPayload
+from visearch.errors import BlobDamaged, DependencyUnavailable, NotFound, Overloaded
 from visearch.fields import CATALOG_NAME
 from visearch.store import products
+from visearch.store.redis import hints
 from web.services import services
 
 log = structlog.get_logger(__name__)
 pages = Blueprint("pages", __name__)
 DIGEST = re.compile(r"[0-9a-f]{64}")
+MEND_AGAIN_S = 60
+"""For how long a thumbnail that is asked for again is not sent to be mended again."""
 FOREVER = "public, max-age=31536000, immutable"
 POLICY = "; ".join(
     (
@@ -68,10 +72,20 @@ def thumbnail(digest: str) -> Response:
             raise NotFound("There is no such picture.")
     try:
         response.set_data(services().blobs.get_digest("thumbnails", digest))
-    except BlobDamaged as error:
-        log.error("thumbnail_damaged", error=error.detail)
+    except (NotFound, BlobDamaged) as error:
+        log.error("thumbnail_lost", error=error.detail)
+        _have_mended(digest)
         raise NotFound("There is no such picture.") from error
     return response
+
+
+def _have_mended(digest: str) -> None:
+    """Have a worker make the thumbnail again; strangers' bytes are not decoded here."""
+    try:
+        if hints.is_news(services().redis, f"thumbnail:{digest}", MEND_AGAIN_S):
+            services().send(MEND_THUMBNAIL, ThumbnailPayload(digest=digest))
+    except (DependencyUnavailable, Overloaded) as error:
+        log.warning("thumbnail_not_asked_for", error=error.detail)
 
 
 @pages.get("/samples")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from visearch.contract import DECODE_CHUNK, ChunkPayload
+from visearch.contract import DECODE_CHUNK, MEND_THUMBNAIL, ChunkPayload
 from visearch.importing.decode import decode_chunk
+from visearch.importing.thumbnails import mend_thumbnail
 from visearch.store.chunks import DECODE
 from workers.app import app, context
 from workers.claims import give_back_lost, giving_back, take
@@ -36,3 +37,9 @@ def decode(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     if claim := take(DECODE, message):
         with giving_back(claim):
             decode_chunk(context, claim)
+
+
+@app.task(name=MEND_THUMBNAIL, time_limit=DECODE_LIMIT_S)
+def thumbnail(digest: str) -> None:
+    """Make a thumbnail again; where that fails, the next request for it asks again."""
+    mend_thumbnail(context, digest)

@@ -5,6 +5,7 @@ plan       list the file's items into the ledger, cut them into chunks
 decode     one chunk: bytes to checked pictures, thumbnails and encoder pixels
 embed      one chunk: pixels to embeddings, products and images
 retrying   what failed is tried again
+thumbnails one that was lost is made again
 progress   counters, the terminal state, retries
 describe   what a chunk says about its products
 reconcile  what the queue lost is sent again, what a dead worker held is given back

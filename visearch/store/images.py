@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from visearch.ids import new_id
 from visearch.records import Attributes, Catalog
-from visearch.store.schema import embeddings, images, products
+from visearch.store.schema import catalogs, embeddings, images, products
 
 _NAMED = 1000
 """Pictures named in one statement."""
@@ -32,6 +32,38 @@ class Pictured(NamedTuple):
     sha256: str
     product_pk: int
     attributes: Attributes
+
+
+class Shown(NamedTuple):
+    """A picture behind a thumbnail: its catalog, the digest of its bytes, its encoder's spec."""
+
+    catalog_pk: int
+    sha256: str
+    encoder: str
+
+
+def of_thumbnail(connection: sa.Connection, digest: str) -> list[Shown]:
+    """Return the live pictures, each once, that show this thumbnail."""
+    query = (
+        sa.select(images.c.catalog_pk, images.c.sha256, catalogs.c.encoder)
+        .join(catalogs, catalogs.c.pk == images.c.catalog_pk)
+        .where(
+            images.c.thumbnail == digest,
+            images.c.removed.is_(None),
+            catalogs.c.deleted_at.is_(None),
+        )
+        .distinct()
+    )
+    return [Shown(*row) for row in connection.execute(query)]
+
+
+def show(connection: sa.Connection, before: str, after: str) -> None:
+    """Let the live pictures that show the thumbnail ``before`` show ``after``."""
+    connection.execute(
+        sa.update(images)
+        .where(images.c.thumbnail == before, images.c.removed.is_(None))
+        .values(thumbnail=after)
+    )
 
 
 def one_stored(connection: sa.Connection, catalog: Catalog) -> tuple[str, str] | None:
