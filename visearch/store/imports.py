@@ -211,10 +211,12 @@ def revive(connection: sa.Connection, record: Import) -> bool:
     return changed == 1
 
 
-def given_up(connection: sa.Connection, before: str, limit: int) -> list[Import]:
+def given_up(
+    connection: sa.Connection, before: str = "", limit: int = 1, *, only: str = ""
+) -> list[Import]:
     """Return imports of which work was given up, newest first, older than the id ``before``.
 
-    Only those of live catalogs that have ended.
+    Only those of live catalogs that have ended, or the one of them with the id ``only``.
     """
     query = _JOINED.where(
         imports.c.status.in_(TERMINAL_IMPORT),
@@ -223,6 +225,8 @@ def given_up(connection: sa.Connection, before: str, limit: int) -> list[Import]
     )
     if before:
         query = query.where(imports.c.id < before)
+    if only:
+        query = query.where(imports.c.id == only)
     return [
         _record(row) for row in connection.execute(query.order_by(imports.c.id.desc()).limit(limit))
     ]

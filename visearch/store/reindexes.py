@@ -63,7 +63,7 @@ def create(
     activate: Activate,
     name: str | None = None,
 ) -> Reindex:
-    """Begin a reindex, with the id ``name`` if it is given.
+    """Begin a reindex, with the id ``name`` if it is given; it supersedes those that failed.
 
     Pictures that this encoder had no vector of are tried again.
 
@@ -78,6 +78,9 @@ def create(
     if (other := connection.execute(under_way).scalar_one_or_none()) is not None:
         raise Conflict(f"Reindex {other} is under way. Activate or cancel it first.")
     forget_failed(connection, catalog.pk, fingerprint)
+    connection.execute(
+        sa.update(reindexes).where(mine, reindexes.c.status == FAILED).values(status=SUPERSEDED)
+    )
     name = name or new_id()
     row = {"encoder": encoder, "fingerprint": fingerprint, "dimension": dimension}
     _insert(connection, catalog.pk, id=name, activate=activate, status=RUNNING, **row)
@@ -95,6 +98,37 @@ def get(connection: sa.Connection, catalog: Catalog, reindex_id: str) -> Reindex
     if not found:
         raise NotFound(f"Catalog {catalog.name!r} has no reindex {reindex_id!r}.")
     return found[0]
+
+
+def dead(
+    connection: sa.Connection, before: str = "", limit: int = 1, *, only: str = ""
+) -> list[tuple[str, Reindex]]:
+    """Return failed reindexes with the names of their catalogs, newest first.
+
+    Only those of live catalogs that are older than the id ``before``, or the one with the id
+    ``only``.
+    """
+    query = (
+        sa.select(reindexes, catalogs.c.name.label("catalog"))
+        .join(catalogs, catalogs.c.pk == reindexes.c.catalog_pk)
+        .where(reindexes.c.status == FAILED, catalogs.c.deleted_at.is_(None))
+    )
+    if before:
+        query = query.where(reindexes.c.id < before)
+    if only:
+        query = query.where(reindexes.c.id == only)
+    rows = connection.execute(query.order_by(reindexes.c.id.desc()).limit(limit)).mappings()
+    return [(row["catalog"], _record(connection, row)) for row in rows.all()]
+
+
+def give_up(connection: sa.Connection, reindex: Reindex) -> bool:
+    """Cancel a reindex that is kept up or has failed; False if it is neither."""
+    changed = connection.execute(
+        sa.update(reindexes)
+        .where(reindexes.c.pk == reindex.pk, reindexes.c.status.in_((*KEPT_UP, FAILED)))
+        .values(status=CANCELLED)
+    ).rowcount
+    return changed == 1
 
 
 def former(connection: sa.Connection, catalog: Catalog) -> Reindex:
@@ -252,7 +286,7 @@ def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> lis
 
 
 def _record(connection: sa.Connection, row: sa.RowMapping) -> Reindex:
-    values = {name: value for name, value in row.items() if not name.startswith("leased_")}
+    values = {c.name: row[c.name] for c in reindexes.c if not c.name.startswith("leased_")}
     finished = row["finished_at"]
     values["created_at"] = datetime.fromtimestamp(row["created_at"], UTC)
     values["finished_at"] = datetime.fromtimestamp(finished, UTC) if finished else None

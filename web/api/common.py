@@ -153,6 +153,15 @@ def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
         yield data
 
 
+def any_of(*models: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI response that is one of these models, which other routes return, too."""
+    shapes = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in models]
+    return {
+        "description": "OK",
+        "content": {"application/json": {"schema": {"anyOf": shapes}}},
+    }
+
+
 Media = Literal["application/json", "multipart/form-data"]
 
 

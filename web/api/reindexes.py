@@ -10,7 +10,7 @@ from flask_openapi.blueprint import APIBlueprint
 from visearch import records
 from visearch.errors import Conflict
 from visearch.store import catalogs, embeddings, reindexes
-from visearch.store.reindexes import FORMER, READY, Reindex
+from visearch.store.reindexes import FORMER, READY, Activate, Reindex
 from web.api import schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import Page, decode_number_cursor, paged, problems, reply
@@ -36,9 +36,14 @@ class ReindexPath(CatalogPath):
 )
 def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
     """Embed the catalog's pictures with another encoder in the background."""
-    encoder, spec = offered(body.encoder)
+    return begin(path.catalog, body.encoder, body.activate)
+
+
+def begin(name: str, encoder: str | None, activate: Activate) -> Response:
+    """Begin a reindex of the catalog ``name`` and answer with it."""
+    encoder, spec = offered(encoder)
     with services().database.write() as connection:
-        catalog = catalogs.get(connection, path.catalog)
+        catalog = catalogs.get(connection, name)
         reindex = reindexes.create(
             connection,
             catalog,
@@ -46,7 +51,7 @@ def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
             encoder=encoder,
             fingerprint=spec.fingerprint,
             dimension=spec.dimension,
-            activate=body.activate,
+            activate=activate,
         )
     return _accepted(catalog, reindex)
 
@@ -93,11 +98,11 @@ def list_reindex_failures(path: ReindexPath, query: Page) -> Response:
     responses={204: None, **problems(404, 409)},
 )
 def delete_reindex(path: ReindexPath) -> Response:
-    """Give up a reindex that is not active; what it has embedded is purged."""
+    """Give up a reindex that is not active, or has failed; what it has embedded is purged."""
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
         reindex = reindexes.get(connection, catalog, path.id)
-        if not reindexes.change(connection, reindex, status=reindexes.CANCELLED):
+        if not reindexes.give_up(connection, reindex):
             raise Conflict(f"Reindex {reindex.id} is {reindex.status} and cannot be cancelled.")
     return Response(status=204)
 

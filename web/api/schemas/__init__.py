@@ -30,14 +30,14 @@ from web.api.schemas.catalogs import (
 from web.api.schemas.catalogs import (
     Generation as Generation,
 )
-from web.api.schemas.imports import (
-    Counts as Counts,
-)
-from web.api.schemas.imports import (
+from web.api.schemas.dead import (
     Dead as Dead,
 )
-from web.api.schemas.imports import (
+from web.api.schemas.dead import (
     DeadList as DeadList,
+)
+from web.api.schemas.imports import (
+    Counts as Counts,
 )
 from web.api.schemas.imports import (
     Import as Import,

@@ -51,25 +51,6 @@ class ImportList(BaseModel):
     next_cursor: str | None
 
 
-class Dead(BaseModel):
-    """An import of which work was given up: some ``pictures``, or the reading of its file."""
-
-    id: str
-    catalog: str
-    pictures: int
-    code: str | None
-    detail: str | None
-    created_at: datetime
-    finished_at: datetime | None
-
-
-class DeadList(BaseModel):
-    """A page of imports of which work was given up."""
-
-    items: list[Dead]
-    next_cursor: str | None
-
-
 class Item(BaseModel):
     """The fate of one picture of an import."""
 
