@@ -116,12 +116,19 @@ class Delta:
     def search(self, query: Floats, k: int, allowed: Keys | None = None) -> Found:
         """Return keys int64 [k'] and exact scores float32 [k'] of the k best live rows.
 
-        With ``allowed``, unique keys int64 [r], only these are considered.
+        With ``allowed``, ascending keys int64 [r], only these are considered.
         """
         if allowed is None:
             return self.coded.best(query, k, skip=self.dead)
-        rows = self.row_of(allowed)
-        return self.coded.best(query, k, rows=rows[rows >= 0])
+        return self.coded.best(query, k, rows=self._rows_of(allowed))
+
+    def _rows_of(self, ascending: Keys) -> Rows:
+        """Return the live rows for some keys: the fewer are looked up among the others."""
+        if len(ascending) < self.length:
+            rows = self.row_of(ascending)
+            return rows[rows >= 0]
+        rows = np.flatnonzero(contains(ascending, self.keys))
+        return rows[~contains(self.dead, rows)]
 
     def _grown(self, more: int) -> _Buffer:
         capacity = max(_FIRST_CAPACITY, 2 * (self.length + more))

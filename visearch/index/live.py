@@ -33,7 +33,7 @@ from visearch.index.scoring import (
 from visearch.records import Metric, Neighbour
 
 _FEW = 50_000
-"""Up to this many allowed rows are all scored, which takes some five milliseconds."""
+"""Up to this many allowed keys are all scored, which takes some five milliseconds."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -136,9 +136,11 @@ class LiveIndex:
         """
         check_count(k)
         row = check_query(query, self.metric, self.dimension)
-        based = self._from_base(row, k, None if allowed is None else self._rows_of(allowed))
+        if allowed is not None:
+            allowed = _ascending(allowed)
+        based = self._from_base(row, k, allowed)
         if self.delta.length:
-            return _merged(based, self._from_delta(row, k, allowed), k)
+            return _merged(based, self.delta.search(row, k, allowed), k)
         return based[:2] if len(based[0]) <= k else (based[0][:k], based[1][:k])
 
     @property
@@ -172,16 +174,7 @@ class LiveIndex:
             delta=self.delta.kill(added[added >= 0]),
         )
 
-    def _rows_of(self, keys: Keys) -> Rows:
-        """Return the base's live rows for some keys, ascending."""
-        check_keys(keys)
-        rows = self._base_row_of(np.unique(keys))
-        return rows[rows >= 0]
-
-    def _from_delta(self, query: Floats, want: int, allowed: Keys | None) -> Found:
-        return self.delta.search(query, want, None if allowed is None else np.unique(allowed))
-
-    def _from_base(self, query: Floats, want: int, allowed: Rows | None) -> Ranking:
+    def _from_base(self, query: Floats, want: int, allowed: Keys | None) -> Ranking:
         """Return keys, scores and places of the base's best live rows, among ``allowed``."""
         base = self.base
         if base is None:
@@ -191,7 +184,7 @@ class LiveIndex:
         else:
             usable: Usable | None = None
             if allowed is not None:
-                usable = partial(contains, allowed)
+                usable = partial(self._is_allowed, base, allowed)
             elif len(self.dead):
                 usable = self._is_live
             found = ranked(
@@ -202,9 +195,22 @@ class LiveIndex:
     def _is_live(self, rows: Rows) -> NDArray[np.bool_]:
         return np.asarray(~contains(self.dead, rows))
 
-    def _all_rows(self, base: Generation, query: Floats, k: int, allowed: Rows | None) -> Found:
+    def _is_allowed(self, base: Generation, allowed: Keys, rows: Rows) -> NDArray[np.bool_]:
+        """Look up the rows found among the keys, of which there may be a million."""
+        return contains(allowed, base.keys[rows]) & self._is_live(rows)
+
+    def _all_rows(self, base: Generation, query: Floats, k: int, allowed: Keys | None) -> Found:
         """Return the k best rows of the base, and their scores, by scoring all of them."""
-        return base.coded.best(query, k, rows=allowed, skip=self.dead if allowed is None else None)
+        if allowed is None:
+            return base.coded.best(query, k, skip=self.dead)
+        rows = self._base_row_of(allowed)
+        return base.coded.best(query, k, rows=rows[rows >= 0])
+
+
+def _ascending(keys: Keys) -> Keys:
+    """Return the keys in order, each once; a filter's are already."""
+    check_keys(keys)
+    return keys if bool(np.all(keys[1:] > keys[:-1])) else np.unique(keys)
 
 
 def _exactly(found: Found) -> Ranking:
