@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from visearch.ids import new_id
 from visearch.index import exact_search
-from visearch.store import catalogs, duplicates, schema, segments
+from visearch.store import attributes, catalogs, duplicates, schema, segments
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -33,10 +33,11 @@ def add(database: Database, blobs: Blobs, name: str, products: Mapping[str, Vect
         plain = {"attributes": {}, "field_versions": {}, "deleted": False, "updated_at": 0.0}
         version = {"meta_version": 0, "images_version": 0}
         rows = [{"external_id": each, **of, **plain, **version} for each in products]
-        keys = _insert(connection, schema.products, rows)
+        owners = _insert(connection, schema.products, rows)
         blank = {"position": 0, "sha256": "", "thumbnail": "", "added": revision}
-        rows = [{"id": new_id(), "product_pk": key, **of, **blank} for key in keys]
+        rows = [{"id": new_id(), "product_pk": key, **of, **blank} for key in owners]
         keys = _insert(connection, schema.images, rows)
+        attributes.add_pictures(connection, catalog.pk, zip(owners, keys, strict=True))
         where = {"fingerprint": catalog.fingerprint, "segment": segment}
         rows = [{"image_pk": key, "row": i, **where} for i, key in enumerate(keys)]
         connection.execute(sa.insert(schema.embeddings), rows)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from visearch.records import Attributes, Import
-from visearch.store import catalogs, descriptions, images
+from visearch.store import attributes, catalogs, descriptions, images
 from visearch.store.database import Connection
 from visearch.store.descriptions import Described
 from visearch.store.ledger import PendingItem
@@ -29,8 +29,8 @@ class _Text(NamedTuple):
     attributes: Attributes
 
     def completed_by(self, later: _Text) -> _Text:
-        attributes = {**later.attributes, **self.attributes}
-        return _Text(self.title or later.title, self.url or later.url, attributes)
+        both = {**later.attributes, **self.attributes}
+        return _Text(self.title or later.title, self.url or later.url, both)
 
 
 def describe(
@@ -44,7 +44,8 @@ def describe(
         wanted[item.product_id] = first.completed_by(text) if first else text
     found = descriptions.known(connection, record.catalog_pk, list(wanted))
     outdated = record.accepted < catalogs.replaced(connection, record.catalog_pk)
-    out = {}
+    out: dict[str, Existing] = {}
+    columns: list[tuple[int, Attributes, Attributes]] = []
     for product_id, text in wanted.items():
         old = found.get(product_id)
         if outdated and (old is None or old.deleted):
@@ -54,13 +55,17 @@ def describe(
                 connection, record.catalog_pk, product_id, text._asdict(), record.accepted
             )
             out[product_id] = Existing(pk, record.accepted)
+            columns.append((pk, {}, text.attributes))
         elif old.images_version <= record.accepted:
-            _update(connection, record, text, old)
+            now = _update(connection, record, text, old)
             out[product_id] = Existing(old.pk, old.images_version)
+            columns.append((old.pk, {} if old.deleted else old.attributes, now))
+    attributes.write(connection, record.catalog_pk, columns)
     return out
 
 
-def _update(connection: Connection, record: Import, text: _Text, old: Described) -> None:
+def _update(connection: Connection, record: Import, text: _Text, old: Described) -> Attributes:
+    """Write what is newer than the product's row; returns the attributes it has then."""
     if old.images_version == record.accepted:  # a chunk of this import was here before
         text = _Text(old.title, old.url, old.attributes).completed_by(text)
     changes = {
@@ -69,6 +74,8 @@ def _update(connection: Connection, record: Import, text: _Text, old: Described)
         if old.field_versions.get(name, 0) <= record.accepted
     }
     descriptions.rewrite(connection, old, changes, record.accepted)
+    now: Attributes = changes.get("attributes", old.attributes)
+    return now
 
 
 def replace_older(
@@ -76,4 +83,4 @@ def replace_older(
 ) -> None:
     """Let the first picture of a newer write take the place of all the older ones."""
     older = [product.pk for product in kept if product.images_version < record.accepted]
-    images.remove_of(connection, older, revision)
+    images.remove_of(connection, record.catalog_pk, older, revision)

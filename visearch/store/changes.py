@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from visearch.errors import NotFound
 from visearch.records import Catalog
-from visearch.store.filters import attribute_conditions
+from visearch.store.attributes import PICTURES, passing
 from visearch.store.schema import embeddings, images, products
 
 Keys = npt.NDArray[np.int64]
@@ -90,19 +90,16 @@ def changes_between(connection: sa.Connection, catalog: Catalog, revision: int) 
 
 
 def filtered(connection: sa.Connection, catalog: Catalog, where: Mapping[str, Any]) -> Keys:
-    """Return the keys of live pictures whose product passes the filter.
+    """Return the keys of live pictures whose product passes the filter, ascending.
 
     Raises:
         InvalidRequest: the filter is malformed.
     """
-    query = (
-        sa.select(images.c.pk)
-        .join(products, products.c.pk == images.c.product_pk)
-        .where(images.c.catalog_pk == catalog.pk, images.c.removed.is_(None))
-        .where(products.c.deleted.is_(sa.false()))
-        .where(*attribute_conditions(connection.dialect.name, where))
-    )
-    return np.asarray(connection.execute(query).scalars().all(), np.int64)
+    found = [
+        columns[PICTURES].numbers_of(chosen).astype(np.int64)
+        for _, chosen, columns in passing(connection, catalog.pk, where, (PICTURES,))
+    ]
+    return np.sort(np.concatenate((np.empty(0, np.int64), *found)))
 
 
 def first_picture(connection: sa.Connection, catalog: Catalog, external_id: str) -> Stored:

@@ -1,4 +1,7 @@
-"""Products as imports write them: each description keeps the number of the write it is from."""
+"""Products as imports write them: each description keeps the number of the write it is from.
+
+The writer passes the attributes on to ``attributes.write``, for all products of a chunk at once.
+"""
 
 from __future__ import annotations
 

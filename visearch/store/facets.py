@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
+import heapq
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from numpy.typing import NDArray
 
 from visearch.records import Catalog
 from visearch.searches import FacetValue
-from visearch.store.filters import attribute_conditions, check_field
-from visearch.store.schema import images, products
+from visearch.store import attributes
+from visearch.store.attributes import PICTURES
+from visearch.store.columns import FIRST_INEXACT, Chosen, Column, Other
+from visearch.store.filters import check_field
 
 MAX_VALUES = 100
 """Values of one facet in an answer: the most frequent ones."""
@@ -26,70 +30,62 @@ def count_values(
 ) -> dict[str, list[FacetValue]]:
     """Count the products that pass the filter ``where`` and have a searchable picture.
 
-    Each field has its ``MAX_VALUES`` most frequent values; equal counts are in order of value.
-    A product with several values of a field counts for each.
+    Each field has its ``MAX_VALUES`` most frequent values; equal counts are in order of value:
+    numbers and booleans, then texts. A product with several values of a field counts for each.
 
     Raises:
         InvalidRequest: the filter or a field's name is malformed.
     """
     if not fields:
         return {}
-    dialect = connection.dialect.name
-    shown = sa.exists().where(images.c.product_pk == products.c.pk, images.c.removed.is_(None))
-    picked = (
-        sa.select(products.c.pk, products.c.attributes)
-        .where(products.c.catalog_pk == catalog.pk, products.c.deleted.is_(sa.false()), shown)
-        .where(*attribute_conditions(dialect, where))
-        .cte("picked")
-    )
-    return {field: _values(connection, picked, field) for field in fields}
+    for field in fields:
+        check_field(field)
+    tallies = {attributes.column_name(field): _Tally() for field in fields}
+    also = (PICTURES, *tallies)
+    for _, chosen, columns in attributes.passing(connection, catalog.pk, where, also):
+        shown = chosen & columns[PICTURES].present()
+        for name, tally in tallies.items():
+            tally.add(columns[name], shown)
+    return {field: tallies[attributes.column_name(field)].most_frequent() for field in fields}
 
 
-def _values(connection: sa.Connection, picked: sa.CTE, field: str) -> list[FacetValue]:
-    check_field(field)
-    members, kind = _MEMBERS[connection.dialect.name](picked, field)
-    value = members.c.value
-    # A product may list one value several times; it counts once.
-    count = sa.func.count(sa.distinct(picked.c.pk))
-    query = (
-        sa.select(kind.label("kind"), value.label("value"), count.label("n"))
-        .select_from(picked.join(members, sa.true()))
-        .group_by(kind, value)
-        .order_by(count.desc(), value)
-        .limit(MAX_VALUES)
-    )
-    found = connection.execute(query).all()
-    return [FacetValue(value=_plain(row.kind, row.value), count=row.n) for row in found]
+class _Tally:
+    """How many products have each value of one attribute, added up over blocks."""
+
+    def __init__(self) -> None:
+        self._others: dict[Other, int] = defaultdict(int)
+        self._numbers: list[NDArray[np.float64]] = []
+        self._counts: list[NDArray[np.intp]] = []
+
+    def add(self, column: Column, shown: Chosen) -> None:
+        numbers, others = column.counted(shown)
+        self._numbers.append(column.numbers[numbers > 0])
+        self._counts.append(numbers[numbers > 0])
+        for other, count in zip(column.others, others.tolist(), strict=True):
+            if count:
+                self._others[other] += count
+
+    def most_frequent(self) -> list[FacetValue]:
+        first = heapq.nsmallest(MAX_VALUES, map(_place, self._others.items()))
+        both = sorted([*first, *map(_place, self._frequent_numbers())])[:MAX_VALUES]
+        return [FacetValue(value=_plain(value), count=-less) for less, _, value in both]
+
+    def _frequent_numbers(self) -> list[tuple[float, int]]:
+        if not self._numbers:
+            return []
+        numbers, at = np.unique(np.concatenate(self._numbers), return_inverse=True)
+        counts = np.bincount(at, np.concatenate(self._counts), len(numbers)).astype(np.int64)
+        first = np.argsort(-counts, kind="stable")[:MAX_VALUES]
+        return list(zip(numbers[first].tolist(), counts[first].tolist(), strict=True))
 
 
-def _plain(kind: str, value: Any) -> Any:
-    """Return the value as in JSON: SQLite gives 1 for true."""
-    return bool(value) if kind in ("true", "false") else value
+def _place(counted: tuple[Other | float, int]) -> tuple[int, bool, Any]:
+    """Return what a value and its count are sorted by."""
+    value, count = counted
+    return -count, isinstance(value, str), value
 
 
-_Members = tuple[sa.TableValuedAlias, sa.ColumnElement[str]]
-
-
-def _sqlite(picked: sa.CTE, field: str) -> _Members:
-    """Return one row per member of the attribute, and the member's kind."""
-    # The key as the stored JSON spells it: escaped.
-    each = sa.func.json_each(picked.c.attributes, f"$.{json.dumps(field)}")
-    members = each.table_valued("value", "type", name="m")
-    number = members.c.type.in_(("integer", "real"))
-    return members, sa.case((number, "number"), else_=members.c.type)
-
-
-def _postgresql(picked: sa.CTE, field: str) -> _Members:
-    """Return one row per member of the attribute, and the member's kind."""
-    attribute = sa.cast(picked.c.attributes, JSONB)[field]
-    is_list = sa.func.jsonb_typeof(attribute) == "array"
-    alone = sa.case(
-        (attribute.is_(sa.null()), sa.cast([], JSONB)),
-        else_=sa.func.jsonb_build_array(attribute),
-    )
-    each = sa.func.jsonb_array_elements(sa.case((is_list, attribute), else_=alone))
-    members = each.table_valued(sa.column("value", JSONB), name="m")
-    return members, sa.func.jsonb_typeof(members.c.value)
-
-
-_MEMBERS = {"sqlite": _sqlite, "postgresql": _postgresql}
+def _plain(value: Other | float) -> Other | float:
+    """Return a number as JSON usually writes it."""
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < FIRST_INEXACT
+    return int(value) if whole else value

@@ -1,4 +1,4 @@
-"""Attribute filters → SQL, exact on both databases.
+"""Attribute filters: checked, and looked up in the columns of blocks of products.
 
 ``{"colour": "red", "size": ["S", "M"], "price": {"gte": 10, "lte": 20}}``: fields are
 ANDed, a list means any of. An attribute that is itself a list matches if one member does.
@@ -6,53 +6,80 @@ ANDed, a list means any of. An attribute that is itself a list matches if one me
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
-import sqlalchemy as sa
+import numpy as np
+from numpy.typing import NDArray
 
 from visearch.errors import InvalidRequest
 from visearch.rules import MAX_FILTER_FIELDS, is_storable, number_of
+from visearch.store.columns import FIRST_INEXACT, Chosen, Column, Other, canonical
 
 MAX_VALUES = 256
-_BOUNDS = {"gte": ">=", "lte": "<="}
-
-# One row per member of the attribute: the value itself, or each element of a list.
-_MEMBERS = {
-    "sqlite": """SELECT 1 FROM json_each(products.attributes, :path) AS m WHERE {test}""",
-    "postgresql": """SELECT 1 FROM (SELECT CASE WHEN jsonb_typeof(a.v) = 'array'
-        THEN a.v ELSE jsonb_build_array(a.v) END AS list
-        FROM (SELECT CAST(products.attributes AS jsonb) -> :path AS v) AS a) AS l,
-        jsonb_array_elements(l.list) AS m(value) WHERE {test}""",
-}
+_BOUNDS = ("gte", "lte")
 
 
-def attribute_conditions(dialect: str, where: Mapping[str, Any]) -> list[sa.TextClause]:
-    """Return one condition per filtered field, for a statement that selects from products.
+class Condition(Protocol):
+    """What a filter asks of one attribute."""
+
+    def passes(self, column: Column) -> Chosen:
+        """Return the products of a block that have such a value."""
+
+
+@dataclass(frozen=True)
+class _AnyOf:
+    numbers: NDArray[np.float64]
+    others: frozenset[Other]
+
+    def passes(self, column: Column) -> Chosen:
+        numbers = np.isin(column.numbers, self.numbers) if len(column.numbers) else None
+        others = [other in self.others for other in column.others]
+        return column.having(numbers, others)
+
+
+@dataclass(frozen=True)
+class _Range:
+    least: float
+    most: float
+
+    def passes(self, column: Column) -> Chosen:
+        numbers = (column.numbers >= _above(self.least)) & (column.numbers <= _below(self.most))
+        others = [
+            type(other) is int and self.least <= other <= self.most for other in column.others
+        ]
+        return column.having(numbers, others)
+
+
+def _above(bound: float) -> float:
+    """Return the least float that is not below a bound, which may be a whole number between two."""
+    near = float(bound)
+    return near if near >= bound else math.nextafter(near, math.inf)
+
+
+def _below(bound: float) -> float:
+    """Return the largest float that is not above a bound."""
+    near = float(bound)
+    return near if near <= bound else math.nextafter(near, -math.inf)
+
+
+def conditions(where: Mapping[str, Any]) -> dict[str, Condition]:
+    """Return what the filter asks of each attribute.
 
     Raises:
         InvalidRequest: a filter does not have one of these forms.
     """
     if len(where) > MAX_FILTER_FIELDS:
         raise _invalid(None, f"A filter has at most {MAX_FILTER_FIELDS} fields.")
-    return [
-        _condition(dialect, position, field, wanted)
-        for position, (field, wanted) in enumerate(where.items())
-    ]
+    return {field: _condition(field, wanted) for field, wanted in where.items()}
 
 
-def _condition(dialect: str, position: int, field: str, wanted: Any) -> sa.TextClause:
-    tests, values = _tests(dialect, field, wanted)
+def _condition(field: str, wanted: Any) -> Condition:
+    condition = _range(field, wanted) if isinstance(wanted, Mapping) else _any_of(field, wanted)
     check_field(field)
-    # SQLite compares with the key as the stored JSON spells it: escaped.
-    path = f"$.{json.dumps(field)}" if dialect == "sqlite" else field
-    text = _MEMBERS[dialect].format(test=" OR ".join(tests) or "1 = 0")
-    # Names of bound parameters must differ between the fields of one statement.
-    text = text.replace(":path", f":f{position}_path").replace(":v_", f":f{position}_v_")
-    bound = {f"f{position}_{name}": value for name, value in values.items()}
-    return sa.text(f"EXISTS ({text})").bindparams(**bound, **{f"f{position}_path": path})
+    return condition
 
 
 def check_field(field: str) -> None:
@@ -62,25 +89,26 @@ def check_field(field: str) -> None:
         raise _invalid(field, "A field name cannot contain a quotation mark.")
 
 
-def _tests(dialect: str, field: str, wanted: Any) -> tuple[list[str], dict[str, Any]]:
-    if isinstance(wanted, Mapping):
-        return _range(dialect, field, wanted)
+def _any_of(field: str, wanted: Any) -> _AnyOf:
     values = wanted if isinstance(wanted, list) else [wanted]
     if len(values) > MAX_VALUES:
         raise _invalid(field, f"A field has at most {MAX_VALUES} values to choose from.")
     if not all(isinstance(v, str | int | float | bool) for v in values):
         raise _invalid(field, "A value is a string, a number or a boolean.")
-    tests, bound = [], {}
-    for i, value in enumerate(values):
+    numbers: list[float] = []
+    others: set[Other] = set()
+    for value in values:
         if isinstance(value, str):
             _check_text(field, value)
         elif not isinstance(value, bool):
             value = _number(field, value)
-        for at, form in enumerate(_forms(value)):
-            test, literal = _equals(dialect, f":v_{i}_{at}", form)
-            tests.append(test)
-            bound[f"v_{i}_{at}"] = literal
-    return tests, bound
+        for form in _forms(value):
+            same = canonical(form)
+            if isinstance(same, float):
+                numbers.append(same)
+            else:
+                others.add(same)
+    return _AnyOf(np.array(numbers, np.float64), frozenset(others))
 
 
 def _forms(value: Any) -> list[Any]:
@@ -92,44 +120,20 @@ def _forms(value: Any) -> list[Any]:
     return [value] if number is None else [value, number]
 
 
-def _equals(dialect: str, name: str, value: Any) -> tuple[str, Any]:
-    if dialect == "sqlite":
-        kind = (
-            "m.type IN ('true', 'false')"
-            if isinstance(value, bool)
-            else "m.type = 'text'"
-            if isinstance(value, str)
-            else "m.type IN ('integer', 'real')"
-        )
-        return f"({kind} AND m.value = {name})", value
-    if isinstance(value, str):
-        return f"(jsonb_typeof(m.value) = 'string' AND m.value #>> '{{}}' = {name})", value
-    kind = "boolean" if isinstance(value, bool) else "numeric"
-    json_kind = "boolean" if isinstance(value, bool) else "number"
-    cast = f"CASE WHEN jsonb_typeof(m.value) = '{json_kind}' THEN CAST(m.value AS {kind}) END"
-    return f"({cast} = CAST({name} AS {kind}))", value
-
-
-def _range(dialect: str, field: str, wanted: Mapping[str, Any]) -> tuple[list[str], dict[str, Any]]:
+def _range(field: str, wanted: Mapping[str, Any]) -> _Range:
     if not wanted or set(wanted) - set(_BOUNDS):
         raise _invalid(field, "A range has 'gte', 'lte' or both.")
     if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in wanted.values()):
         raise _invalid(field, "The bounds of a range are numbers.")
-    number = (
-        "CASE WHEN m.type IN ('integer', 'real') THEN m.value END"
-        if dialect == "sqlite"
-        else "CASE WHEN jsonb_typeof(m.value) = 'number' THEN CAST(m.value AS numeric) END"
-    )
-    tests = [f"{number} {_BOUNDS[op]} :v_{op}" for op in wanted]
-    bounds = {f"v_{op}": _number(field, value) for op, value in wanted.items()}
-    return [f"({' AND '.join(tests)})"], bounds
+    bounds = {op: _number(field, value) for op, value in wanted.items()}
+    return _Range(bounds.get("gte", -math.inf), bounds.get("lte", math.inf))
 
 
 def _number(field: str, value: float) -> float:
-    """Return a number that both databases can compare with."""
+    """Return a number as columns hold it."""
     try:
         if math.isfinite(value):
-            return value if abs(value) < 2**63 else float(value)
+            return float(value) if abs(value) >= FIRST_INEXACT else value
     except OverflowError:  # a whole number no float can hold
         pass
     raise _invalid(field, "A number must be finite.")

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from visearch.ids import new_id
 from visearch.records import Attributes, Catalog
+from visearch.store import attributes
 from visearch.store.schema import catalogs, embeddings, images, products
 
 _NAMED = 1000
@@ -110,6 +111,8 @@ def insert(
     ]
     known = sa.insert(images).returning(images.c.pk, sort_by_parameter_order=True)
     keys = connection.execute(known, rows).scalars().all()
+    pictures = ((each.product_pk, key) for key, each in zip(keys, new, strict=True))
+    attributes.add_pictures(connection, catalog_pk, pictures)
     common = {"fingerprint": fingerprint, "segment": segment}
     connection.execute(
         sa.insert(embeddings),
@@ -117,9 +120,12 @@ def insert(
     )
 
 
-def remove_of(connection: sa.Connection, product_pks: Sequence[int], revision: int) -> None:
-    """Remove all live pictures of these products at a revision."""
+def remove_of(
+    connection: sa.Connection, catalog_pk: int, product_pks: Sequence[int], revision: int
+) -> None:
+    """Remove all live pictures of these products of one catalog at a revision."""
     if product_pks:
+        attributes.drop_pictures(connection, catalog_pk, product_pks)
         connection.execute(
             sa.update(images)
             .where(images.c.product_pk.in_(product_pks), images.c.removed.is_(None))

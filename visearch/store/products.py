@@ -13,8 +13,9 @@ from visearch.contract import thumbnail_path
 from visearch.errors import NotFound
 from visearch.records import ACTIVE, Catalog, Image, Neighbour, Product
 from visearch.searches import Hit
+from visearch.store import attributes, descriptions
 from visearch.store import catalogs as catalog_rows
-from visearch.store.filters import attribute_conditions
+from visearch.store.paging import first_by_id
 from visearch.store.schema import images, import_items, imports, products
 
 MAX_NAMED = 10_000
@@ -28,8 +29,12 @@ def get(connection: sa.Connection, catalog: Catalog, external_id: str) -> Produc
     """Return one product; raises NotFound."""
     found = _read(connection, catalog, products.c.external_id == external_id)
     if not found:
-        raise NotFound(f"Catalog {catalog.name!r} has no product {external_id!r}.")
+        raise _unknown(catalog, external_id)
     return found[0]
+
+
+def _unknown(catalog: Catalog, external_id: str) -> NotFound:
+    return NotFound(f"Catalog {catalog.name!r} has no product {external_id!r}.")
 
 
 def page(
@@ -39,12 +44,18 @@ def page(
     limit: int,
     where: Mapping[str, Any] | None = None,
 ) -> list[Product]:
-    """Return up to ``limit`` products by id, starting after ``after``."""
-    conditions = attribute_conditions(connection.dialect.name, where or {})
+    """Return up to ``limit`` products by id, starting after ``after``.
+
+    Raises:
+        InvalidRequest: the filter ``where`` is malformed.
+    """
+    if where:
+        keys = attributes.passing_keys(connection, catalog.pk, where)
+        first = first_by_id(connection, catalog.pk, keys, after, limit)
+        return _read(connection, catalog, products.c.pk.in_(first))
     picked = (
         sa.select(products.c.pk)
         .where(products.c.catalog_pk == catalog.pk, _LIVE, products.c.external_id > after)
-        .where(*conditions)
         .order_by(products.c.external_id)
         .limit(limit)
     )
@@ -95,19 +106,21 @@ def describe(
     """
     catalog_rows.next_revision(connection, catalog.pk)
     version = catalog_rows.next_accepted(connection, catalog.pk)
-    get(connection, catalog, external_id)
-    mine = sa.and_(products.c.catalog_pk == catalog.pk, products.c.external_id == external_id)
-    known = connection.execute(sa.select(products.c.field_versions).where(mine)).scalar_one()
+    old = descriptions.known(connection, catalog.pk, [external_id]).get(external_id)
+    if old is None or old.deleted:
+        raise _unknown(catalog, external_id)
     connection.execute(
         sa.update(products)
-        .where(mine)
+        .where(products.c.pk == old.pk)
         .values(
             **changes,
-            field_versions={**known, **dict.fromkeys(changes, version)},
+            field_versions={**old.field_versions, **dict.fromkeys(changes, version)},
             meta_version=version,
             updated_at=time.time(),
         )
     )
+    new = changes.get("attributes", old.attributes)
+    attributes.write(connection, catalog.pk, [(old.pk, old.attributes, new)])
     return get(connection, catalog, external_id)
 
 
@@ -173,12 +186,14 @@ def remove(
     """
     revision = catalog_rows.next_revision(connection, catalog_pk)
     ids = list(external_ids)
+    gone: list[int] = []
     for start in range(0, len(ids), 500):
         named = sa.and_(
             products.c.catalog_pk == catalog_pk,
             products.c.external_id.in_(ids[start : start + 500]),
         )
         pks = sa.select(products.c.pk).where(named)
+        gone.extend(connection.execute(pks).scalars())
         connection.execute(
             sa.update(images)
             .where(images.c.product_pk.in_(pks), _LIVE_IMAGE)
@@ -194,6 +209,8 @@ def remove(
                 updated_at=time.time(),
             )
         )
+    # At the end, when all that a block loses is known.
+    attributes.drop(connection, catalog_pk, gone)
 
 
 # Built once: building a statement takes as long as running it.

@@ -1,6 +1,7 @@
 """The tables. ``migrations/`` creates them; a test compares the two.
 
     catalogs 1─n products 1─n images            what can be found
+    catalogs 1─n attribute_columns              the products' attributes, for filters and facets
     catalogs 1─n imports 1─n import_items       the ledger: every item's fate
                  imports 1─n import_rows        what the file says of the items' products
                  imports 1─n chunks             units of work, claimed by workers
@@ -96,6 +97,18 @@ products = sa.Table(
     sa.Column("deleted", sa.Boolean, nullable=False),
     sa.Column("updated_at", Time, nullable=False),
     sa.UniqueConstraint("catalog_pk", "external_id"),
+)
+
+# What a block of products says in one attribute (``attributes``): a copy of the products' own
+# ``attributes``, laid out for filters and facets.
+attribute_columns = sa.Table(
+    "attribute_columns",
+    metadata,
+    _ref("catalog_pk", "catalogs.pk"),
+    sa.Column("block", BigInt, nullable=False),
+    sa.Column("name", sa.String(32), nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.PrimaryKeyConstraint("catalog_pk", "block", "name"),
 )
 
 images = sa.Table(
@@ -260,6 +273,14 @@ import_items = sa.Table(
 )
 sa.Index("ix_import_items_chunk", import_items.c.import_pk, import_items.c.chunk)
 sa.Index("ix_import_items_product", import_items.c.import_pk, import_items.c.product_id)
+# The few that failed, among a million.
+sa.Index(
+    "ix_import_items_failed",
+    import_items.c.import_pk,
+    import_items.c.item,
+    sqlite_where=sa.text("status = 'failed'"),
+    postgresql_where=sa.text("status = 'failed'"),
+)
 
 # What a row of the file says about its product, once for all its pictures; a row that says nothing
 # is left out.

@@ -14,6 +14,7 @@ from visearch.backend import Backend
 from visearch.background import take_steps
 from visearch.records import ACTIVE, Catalog
 from visearch.store import (
+    attributes,
     catalogs,
     embeddings,
     generations,
@@ -37,6 +38,8 @@ PRODUCTS_KEPT_S = 7 * 24 * 3600
 """Imports of single products: there may be as many as there are changes of prices."""
 KEYS_KEPT_S = 24 * 3600
 ROWS = 5_000
+COLUMNS = 500
+"""Some 20 kB each."""
 NAMES = 500
 
 
@@ -198,6 +201,7 @@ def _purge_catalogs(backend: Backend) -> None:
             break
         _forget_imports(backend, some)
     _bit_by_bit(backend, lambda c: images.forget_of(c, deleted, ROWS))
+    _bit_by_bit(backend, lambda c: attributes.forget_of(c, deleted, COLUMNS))
     _bit_by_bit(backend, lambda c: products.forget_of(c, deleted, ROWS))
     with backend.database.write() as connection:
         catalogs.forget(connection, deleted)

@@ -40,7 +40,7 @@ _FORM: dict[str, Any] = {
     },
 }
 LIST_WITHIN_S = 10.0
-"""A filter is looked up in every product of the catalog."""
+"""A filter's columns are read from start to end."""
 
 
 class ProductPath(CatalogPath):

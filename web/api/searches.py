@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from visearch.errors import ImageCorrupt, InvalidRequest
 from visearch.searches import Failure, ProductRef, SearchQuery
 from visearch.store import catalogs
-from visearch.store.filters import attribute_conditions, check_field
+from visearch.store.filters import check_field, conditions
 from visearch.store.redis.jobs import NewSearch, SearchRecord, answer_name
 from web.api import schemas
 from web.api.common import (
@@ -56,7 +56,7 @@ def create_search() -> Response:
     query, picture = _read_request()
     with services().database.read() as connection:
         catalog = catalogs.get(connection, query.catalog)
-        attribute_conditions(connection.dialect.name, query.filter or {})
+    conditions(query.filter or {})
     for field in query.facets:
         check_field(field)
     query.check_scores(catalog.metric)
