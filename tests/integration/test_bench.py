@@ -40,6 +40,18 @@ def test_ingest_and_serving_are_measured(system: System, tmp_path: Path) -> None
     assert serve["errors"] == []
 
 
+def test_filters_are_measured_in_a_catalog_of_their_own(tmp_path: Path) -> None:
+    size = ["--home", str(tmp_path), "--products", "3000", "--count", "2"]
+    done = subprocess.run(
+        [sys.executable, "bench/filters.py", *size, "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    for kind in ("search_ms", "product_page_ms", "ledger_page_ms"):
+        assert all(0 < each["p99"] < 10_000 for each in result[kind].values())
+
+
 def encode(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "bench/encode.py", "--json", *options],

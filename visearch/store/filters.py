@@ -36,8 +36,9 @@ class _AnyOf:
 
     def passes(self, column: Column) -> Chosen:
         numbers = np.isin(column.numbers, self.numbers) if len(column.numbers) else None
-        others = [other in self.others for other in column.others]
-        return column.having(numbers, others)
+        if self.others.isdisjoint(column.others):
+            return column.having(numbers, None)
+        return column.having(numbers, [other in self.others for other in column.others])
 
 
 @dataclass(frozen=True)
