@@ -27,7 +27,8 @@ _LIVE = products.c.deleted.is_(sa.false())
 
 def get(connection: sa.Connection, catalog: Catalog, external_id: str) -> Product:
     """Return one product; raises NotFound."""
-    found = _read(connection, catalog, products.c.external_id == external_id)
+    mine = products.c.catalog_pk == catalog.pk
+    found = _read(connection, mine, products.c.external_id == external_id)
     if not found:
         raise _unknown(catalog, external_id)
     return found[0]
@@ -52,23 +53,20 @@ def page(
     if where:
         keys = attributes.passing_keys(connection, catalog.pk, where)
         first = first_by_id(connection, catalog.pk, keys, after, limit)
-        return _read(connection, catalog, products.c.pk.in_(first))
+        return _read(connection, products.c.pk.in_(first))
     picked = (
         sa.select(products.c.pk)
         .where(products.c.catalog_pk == catalog.pk, _LIVE, products.c.external_id > after)
         .order_by(products.c.external_id)
         .limit(limit)
     )
-    return _read(connection, catalog, products.c.pk.in_(picked))
+    return _read(connection, products.c.pk.in_(picked))
 
 
-def _read(
-    connection: sa.Connection, catalog: Catalog, condition: sa.ColumnElement[bool]
-) -> list[Product]:
+def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Product]:
+    # Those of a page are named by key alone: with the catalog too, SQLite would walk through it.
     rows = connection.execute(
-        sa.select(products)
-        .where(products.c.catalog_pk == catalog.pk, _LIVE, condition)
-        .order_by(products.c.external_id)
+        sa.select(products).where(_LIVE, *conditions).order_by(products.c.external_id)
     ).all()
     pictures = _pictures(connection, [row.pk for row in rows])
     return [
