@@ -192,15 +192,12 @@ class RowReader:
         values = self._values(cells)
         if sum(map(len, cells)) > LONGEST_RECORD:
             return Record(line, dict(islice(values.items(), 1)), RECORD_TOO_LONG)
-        good = {heading: text for heading, text in values.items() if not is_foul(text)}
-        return Record(line, good, None if len(good) == len(values) else FOUL_CELL)
+        return Record(line, values, FOUL_CELL if any(map(is_foul, cells)) else None)
 
     def _values(self, cells: list[str]) -> dict[str, str]:
-        values = dict(zip(self._headings, cells, strict=False))
-        for heading, text in values.items():
-            if '="' in text:
-                values[heading] = typed(text)
-        return values
+        """Return the cells by heading, but for those that cannot be read."""
+        pairs = zip(self._headings, cells, strict=False)
+        return {heading: typed(text) for heading, text in pairs if not is_foul(text)}
 
 
 def _from(lines: Sequence[str], at: int) -> Iterator[str]:

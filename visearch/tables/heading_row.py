@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from visearch.errors import TableUnreadable
 from visearch.tables.limits import MOST_COLUMNS
+from visearch.tables.text import without_foul
 
 WIDTH_FROM = 100
 """How many of the first rows tell whether a table has more than one column."""
@@ -44,7 +45,7 @@ def name_headings(texts: Sequence[str]) -> list[str]:
         raise TableUnreadable(
             f"The table has {len(texts):,} columns; at most {MOST_COLUMNS:,} are read. Remove some."
         )
-    named = [text.strip().lstrip("\ufeff").strip() for text in texts]
+    named = [without_foul(text.strip().lstrip("\ufeff").strip()) for text in texts]
     taken = set(named)
     used: set[str] = set()
     following: dict[str, int] = {}

@@ -153,7 +153,8 @@ class _Document:
         self._at += 1
 
     def _value(self) -> Any:
-        self._next()
+        if not self._next():
+            raise self._broken("it is cut")
         while True:
             try:
                 value, end = _DECODER.raw_decode(self._text, self._at)

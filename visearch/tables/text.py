@@ -46,7 +46,7 @@ _SAMPLE_WORDS, _LONGEST_WORD = 1000, 1024
 _WORD = re.compile(rb"[\x80-\xff][\x30-\xff]*")
 _SEPARATORS = re.compile(rb"[\x00-\x2f]")
 _BEFORE = re.compile(rb"[\x30-\x7f]*\Z")
-_STRUCTURE = frozenset(',;\t|\r\n "')
+_STRUCTURE = ',;\t|\r\n "'
 
 
 class Decoding(NamedTuple):
@@ -90,6 +90,11 @@ class Stretch(NamedTuple):
 def is_foul(text: str) -> bool:
     """Tell whether a text holds what no value may: a NUL, or half of a character."""
     return "\x00" in text or (not text.isascii() and _FOUL.search(text) is not None)
+
+
+def without_foul(text: str) -> str:
+    """Return a text in which a mark stands for what cannot be read."""
+    return _FOUL.sub("\ufffd", text.replace("\x00", "\ufffd")) if is_foul(text) else text
 
 
 def head_of(source: Source) -> bytes:
@@ -208,12 +213,15 @@ def _wide(head: bytes) -> str | None:
     """Return UTF-16 or UTF-32 if these bytes without a mark look like it: every ASCII has NULs."""
     if b"\x00" not in head:
         return None
+    # Of a text in bytes that has some NULs, the delimiters are not beside them.
+    in_bytes = sum(map(head.count, _STRUCTURE.encode()))
     best, most = None, 0
     for codec, size in (("utf-32-le", 4), ("utf-32-be", 4), ("utf-16-le", 2), ("utf-16-be", 2)):
         text = head[: len(head) // size * size].decode(codec, "replace")
         structure = sum(map(text.count, _STRUCTURE))
         odd = text.count("\x00") + text.count("\ufffd")
-        if structure > most and structure * 100 >= len(text) and odd * 4 <= structure:
+        frequent = structure * 100 >= len(text) and structure * 3 >= in_bytes
+        if structure > most and frequent and odd * 4 <= structure:
             best, most = codec, structure
     return best
 

@@ -17,6 +17,7 @@ from visearch.errors import TableUnreadable, excess, first_line
 from visearch.tables.foreign import SEND, refuse_members
 from visearch.tables.limits import LARGEST_PART, LARGEST_SHEET, LONGEST_RECORD, MOST_PARTS
 from visearch.tables.table import Source
+from visearch.tables.xmls import fault
 
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x06"
@@ -72,7 +73,7 @@ class Workbook:
         try:
             return etree.fromstring(raw, _parser(etree.XMLParser))
         except etree.ParseError as error:
-            raise _broken(f"{part}: {error.msg}") from error
+            raise _broken(f"{part}: {fault(error)}") from error
 
     def elements(self, part: str, tag: str) -> Iterator[Any]:
         """Yield the elements of this name in a part of any size; each is freed after it.
@@ -102,7 +103,7 @@ class Workbook:
                     )
             parser.close()
         except etree.ParseError as error:
-            raise _broken(f"{part}: {error.msg}") from error
+            raise _broken(f"{part}: {fault(error)}") from error
 
     def _pieces(self, part: str, largest: int) -> Iterator[bytes]:
         size = 0

@@ -120,8 +120,13 @@ def _walk(
         parser.close()
     except etree.ParseError as error:
         raise TableUnreadable(
-            f"The file is not valid XML: {error.msg}. Export it again."
+            f"The file is not valid XML: {fault(error)}. Export it again."
         ) from error
+
+
+def fault(error: Any) -> str:
+    """Return what lxml says is wrong with a document, without the text that it quotes."""
+    return str(error.msg or "it is cut").splitlines()[0]
 
 
 def _prune(element: Any, path: Path) -> Any | None:

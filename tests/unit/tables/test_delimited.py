@@ -148,6 +148,11 @@ def test_one_odd_row_fails_alone(
     assert len(rest) == bool(after) and all(problem is None for _, _, problem in rest)
 
 
+def test_what_cannot_be_read_is_left_out_of_a_row_that_fails_for_another_reason() -> None:
+    odd, _ = read(f"id,image,title\n1,a\x00,b,c\n{GOOD}")
+    assert odd == (2, {"id": "1", "title": "b"}, "it has 4 values for 3 columns")
+
+
 def test_a_quote_that_never_closes_at_the_end() -> None:
     rows = "".join(f"{n},a,b\n" for n in range(5000))
     records = read(f'id,image,title\n{rows}z,a,"b\n')
@@ -197,9 +202,11 @@ def test_many_odd_rows_take_no_longer_each() -> None:
 
 @pytest.mark.parametrize(("language", "encoding"), PAIRS)
 def test_tables_in_many_encodings(language: str, encoding: str) -> None:
-    draw = random.Random(language)
+    draw = random.Random(f"{language} {encoding}")
+    delimiter, end = draw.choice(",;\t|"), draw.choice(["\n", "\r\n", "\r"])
     rows = [(str(n), *draw.sample(words(language), 2)) for n in range(40)]
-    text = "id,title,colour\n" + "".join(f'{n},"{a}",{b}\n' for n, a, b in rows)
+    lines = ["id,title,colour", *(f'{n},"{a}",{b}' for n, a, b in rows)]
+    text = "".join(line.replace(",", delimiter) + end for line in lines)
     table = opened(text.encode(encoding))
     assert [tuple(record.cells.values()) for record in table.records()] == rows
     assert table.description.assumed and table.description.notes

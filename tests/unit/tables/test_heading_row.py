@@ -38,6 +38,7 @@ def test_width_ends_at_the_last_value() -> None:
         ([" id ", "\ufeffimage"], ["id", "image"]),
         (["a", "", "a", "", "a"], ["a", "column 2", "a (2)", "column 4", "a (3)"]),
         (["a", "a", "a (2)"], ["a", "a (3)", "a (2)"]),
+        (["a\x00b", "\ufdd0"], ["a\ufffdb", "\ufffd"]),
         (["", "column 1"], ["column 1 (2)", "column 1"]),
     ],
 )

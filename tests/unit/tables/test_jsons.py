@@ -121,6 +121,8 @@ def test_the_list_of_products_is_taken_among_several() -> None:
         ('[{"id": 1},\n{"id": }]', "line 2: Expecting value"),
         ('[{"id": 1}', "line 1: it is cut"),
         ('[{"id": 1}, {"id"', "line 1: Expecting"),
+        ('[{"id": 1},', "line 1: it is cut"),
+        ('{"a": ', "line 1: it is cut"),
         ('[{"id": 1}] [', "more text after the end"),
         ('[{"id": 1} {"id": 2}]', "',' is missing before '{'"),
         ('{"a": 1, 2: 3}\n ', "the name of a value is missing"),

@@ -115,6 +115,7 @@ def examined(data: bytes, name: str, size: int) -> None:
         assert error.detail.endswith(".") and "\n" not in error.detail[:-1]
         return
     assert len(set(table.headings)) == len(table.headings) > 0
+    assert not any(map(is_foul, table.headings))
     for record in records:
         assert record.line > 0 and set(record.cells) <= set(table.headings)
         texts = [value for value in record.cells.values() if isinstance(value, str)]
@@ -132,6 +133,7 @@ def examined(data: bytes, name: str, size: int) -> None:
 @example(data=b'id,t\n1,"a\\', name="a.csv", size=9)
 @example(data=b"\xff\xfe\x00\x00", name="a.csv", size=9)
 @example(data=b'{"', name="a.json", size=1)
+@example(data=b'[{"a": 1},', name="a.json", size=1)
 @example(data=b"<a", name="a.xml", size=1)
 def test_any_bytes(data: bytes, name: str, size: int) -> None:
     examined(data, name, size)

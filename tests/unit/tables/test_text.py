@@ -51,6 +51,11 @@ def test_wide_encodings_are_known_without_a_mark(encoding: str, language: str) -
     assert decoded(raw) == text
 
 
+def test_a_nul_does_not_make_bytes_wide() -> None:
+    for raw in (b"id,t\n1,a\x00,b\n", b"id,t\n\x001,\x00\n", b"id;t\n1;\x00 \x00 \n2;b\n"):
+        assert decoding_of(source(raw)) == Decoding("utf-8")
+
+
 def test_utf8_is_certain_and_what_is_guessed_is_said() -> None:
     assert decoding_of(source(TABLE.encode())) == Decoding("utf-8")
     guessed = decoding_of(source(TEXTS["fr"].encode("cp1252")))

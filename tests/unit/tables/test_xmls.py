@@ -139,6 +139,7 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
         (f'<!DOCTYPE s [<!ENTITY l0 "lol">{LAUGHS}]><s a="&l9;"/>', "entities|amplification"),
         ("<p><x><id>1</id></x><x>", "not valid XML: Premature end"),
         ("<p><x></p>", "not valid XML: Opening and ending tag mismatch"),
+        ("<p><x/><![CDATA[a</p>", r"not valid XML: CData section not finished\. Export"),
         ("<p><x>&nbsp;</x></p>", "not valid XML"),
         ("<a>" * 300, "not valid XML: Excessive depth"),
         ("<p>" + "".join(f"<e{n}/>" for n in range(10_001)) + "</p>", "10,000 kinds of elements"),
