@@ -27,6 +27,8 @@ _DEEPEST, _MOST_PATHS = 12, 10_000
 MOST_ELEMENTS = 10_000
 """Elements inside one product."""
 
+_MOST_ATTRIBUTES = 1000
+
 _ENOUGH = 50_000
 """Elements after which a document is known."""
 
@@ -240,9 +242,7 @@ def _record(number: int, element: Any) -> Record:
 
 def _collect(element: Any, prefix: str, found: dict[str, list[str]]) -> str | None:
     """Add the values of an element to those found, by name; return the first problem."""
-    problem = None
-    for key, value in element.items():
-        found.setdefault(f"{prefix}@{_name(key)}", []).append(value)
+    problem = _collect_attributes(element, f"{prefix}@", found)
     for child in element:
         if not isinstance(child.tag, str):
             problem = problem or _NOT_DECLARED
@@ -261,9 +261,18 @@ def _collect(element: Any, prefix: str, found: dict[str, list[str]]) -> str | No
             # Text with elements in it is taken as text: somebody wrote HTML without escaping it.
             text = "".join(child.itertext())
         found.setdefault(name, []).append(text)
-        for key, value in child.items():
-            found.setdefault(f"{name}.@{_name(key)}", []).append(value)
+        trouble = _collect_attributes(child, f"{name}.@", found)
+        problem = problem or trouble
     return problem
+
+
+def _collect_attributes(element: Any, prefix: str, found: dict[str, list[str]]) -> str | None:
+    keys = element.keys()
+    if len(keys) > _MOST_ATTRIBUTES:  # each is looked for among all of them
+        return f"an element has more than {_MOST_ATTRIBUTES:,} attributes"
+    for key in keys:
+        found.setdefault(f"{prefix}{_name(key)}", []).append(element.get(key))
+    return None
 
 
 @lru_cache(1000)

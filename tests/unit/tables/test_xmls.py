@@ -162,6 +162,13 @@ def test_elements_beside_the_products_are_passed_over() -> None:
     assert cells(text) == [{"id": "1"}, {"id": "2"}]
 
 
+def test_an_element_with_very_many_attributes_fails_at_once() -> None:
+    many = " ".join(f'a{n}="1"' for n in range(100_000))
+    odd, good = read(f"<p><x {many}><id>1</id></x><x><id>2</id></x></p>")
+    assert odd.cells == {"id": "1"} and good.cells == {"id": "2"}
+    assert odd.problem == "an element has more than 1,000 attributes"
+
+
 def test_a_long_name_is_not_repeated_for_each_value_below_it() -> None:
     name = "x" * 5000
     inner = "".join(f"<e{n}>1</e{n}>" for n in range(2000))
