@@ -20,8 +20,8 @@ def either_database(
     programs = binaries()
     if programs is None:
         pytest.skip("NO POSTGRESQL: install it to test visearch on it")
-    with server(programs) as url:
-        yield from _migrated(url)
+    with server(programs) as started:
+        yield from _migrated(started.url())
 
 
 def _migrated(url: str) -> Iterator[Database]:
