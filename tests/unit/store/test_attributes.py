@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,13 +21,14 @@ from visearch.records import Catalog
 from visearch.rules import number_of
 from visearch.store import attributes, catalogs, changes, facets, images, imports, products
 from visearch.store.columns import BLOCK, FIRST_INEXACT, Column
-from visearch.store.database import Connection, Database
+from visearch.store.database import MIGRATIONS, Connection, Database
 from visearch.store.images import NewImage
 from visearch.store.ledger import PendingItem
 from visearch.store.schema import attribute_columns
 from visearch.store.schema import images as pictures
 from visearch.store.schema import products as rows
 
+MIGRATION = MIGRATIONS / "versions" / "0012_attribute_columns.py"
 PROPERTY = settings(
     max_examples=40,
     deadline=None,
@@ -273,9 +277,9 @@ def test_the_migration_fills_in_what_the_products_say(shop: Shop) -> None:
         before = stored(connection)
         connection.execute(sa.text("DROP TABLE attribute_columns"))
         connection.execute(sa.text("DROP INDEX ix_import_items_failed"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0011'"))
-    shop.database.migrate()
-    with shop.database.read() as connection:
+        # The schema may be newer by now: this one migration runs, by itself.
+        with Operations.context(MigrationContext.configure(connection)):
+            runpy.run_path(str(MIGRATION))["upgrade"]()
         assert stored(connection) == before
 
 
