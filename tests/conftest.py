@@ -1,13 +1,51 @@
-"""Fixtures shared by all tests: a running system per module, loud skips."""
+"""Fixtures shared by all tests: a running system per module, loud skips; the longest go first."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import databases
 import pytest
 from system import System, shared_data
+
+# Before anything imports jax, and for the processes that tests start: they compile many programs
+# and run each a few times, so that optimising the machine code takes most of their time.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+HERE = Path(__file__).parent
+
+# Begun last, one of these would be waited for by a worker that has nothing else to do. Each has a
+# system of its own or none: one that shares its folder's would start that here, apart from the
+# others that use it.
+LONGEST = (
+    "unit/training/test_loop.py",
+    "integration/test_reindex.py",
+    "docs/test_readme.py",
+    "faults/test_deaths.py",
+    "faults/test_generations.py",
+    "faults/test_load.py",
+    "parity/test_families.py",
+    "integration/test_weights.py",
+    "unit/encoders/runtimes/test_flax_export.py",
+    "faults/test_hangs.py",
+    "faults/test_slow_clients.py",
+    "integration/test_supervisor.py",
+    "integration/test_shards.py",
+    "faults/test_redis_faults.py",
+    "integration/test_backup.py",
+    "integration/test_recall_promise.py",
+    "integration/test_embedded.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest modules start first; everything else keeps its place."""
+    rank = {HERE / name: place for place, name in enumerate(LONGEST)}
+    if lost := [str(path) for path in rank if not path.is_file()]:
+        raise pytest.UsageError(f"LONGEST in tests/conftest.py names what is not there: {lost}")
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -21,7 +21,10 @@ from PIL import Image, ImageDraw
 from visearch.cli.client import Client, until
 from visearch.cli.own_system import OwnSystem, free_port
 
-__all__ = ["System", "archive", "eventually", "free_port", "picture", "shared_data"]
+__all__ = [
+    "System", "archive", "borrow_graphs", "eventually", "free_port", "lend_graphs", "picture",
+    "shared_data",
+]  # fmt: skip
 T = TypeVar("T")
 
 
@@ -39,15 +42,9 @@ class System(OwnSystem):
 
     def start(self) -> System:
         """Start everything and wait for ``ready``."""
-        graphs, shared = self.home / "cache" / "graphs", shared_graphs(self.home)
-        if shared is not None and shared.is_dir():
-            shutil.copytree(shared, graphs, dirs_exist_ok=True)
+        borrow_graphs(self.home)
         super().start()
-        if shared is not None and graphs.is_dir() and not shared.exists():
-            part = Path(tempfile.mkdtemp(dir=shared.parent))
-            shutil.copytree(graphs, part, dirs_exist_ok=True)
-            with contextlib.suppress(OSError):  # another process was first
-                part.rename(shared)
+        lend_graphs(self.home)
         return self
 
     def stop(self) -> int:
@@ -118,12 +115,28 @@ class System(OwnSystem):
         return self.api.search(picture, catalog=catalog, **fields)
 
 
-def shared_graphs(home: Path) -> Path | None:
-    """Return where the systems of one run of pytest share what they export of an encoder.
+def borrow_graphs(home: Path) -> None:
+    """Give a home what others of the same run of pytest have exported of an encoder.
 
-    The first system exports it as a user's does; for each of the others it would take most of
+    The first one exports it as a user's does; for each of the others it would take most of
     the start.
     """
+    shared = _shared_graphs(home)
+    if shared is not None and shared.is_dir():
+        shutil.copytree(shared, home / "cache" / "graphs", dirs_exist_ok=True)
+
+
+def lend_graphs(home: Path) -> None:
+    """Leave to the others what this home has exported, if it is the first."""
+    graphs, shared = home / "cache" / "graphs", _shared_graphs(home)
+    if shared is not None and graphs.is_dir() and not shared.exists():
+        part = Path(tempfile.mkdtemp(dir=shared.parent))
+        shutil.copytree(graphs, part, dirs_exist_ok=True)
+        with contextlib.suppress(OSError):  # another process was first
+            part.rename(shared)
+
+
+def _shared_graphs(home: Path) -> Path | None:
     for folder in home.parents:
         if re.fullmatch(r"pytest-[0-9]+", folder.name):
             return folder / "graphs"

@@ -5,23 +5,33 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from system import archive, picture
+from system import archive, borrow_graphs, lend_graphs, picture
 
 from visearch import Catalog
 from visearch.errors import Conflict, ImageError, InvalidRequest, NotFound, UnsupportedArchive
 
 
-def test_an_added_picture_is_found_and_stays_found_after_reopening(tmp_path: Path) -> None:
-    with Catalog(tmp_path / "shop") as shop:
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """The folder of a catalog; the encoder is exported for the first one."""
+    home = tmp_path / "shop"
+    borrow_graphs(home)
+    yield home
+    lend_graphs(home)
+
+
+def test_an_added_picture_is_found_and_stays_found_after_reopening(home: Path) -> None:
+    with Catalog(home) as shop:
         for i in range(8):
             shop.add(f"p{i}", picture(i), title=f"Product {i}", attributes={"even": i % 2 == 0})
         assert len(shop) == 8
-    with Catalog(tmp_path / "shop") as shop:
+    with Catalog(home) as shop:
         hits = shop.search(picture(3), limit=3)
         assert [hit.rank for hit in hits] == [1, 2, 3]
         assert (hits[0].product_id, hits[0].title) == ("p3", "Product 3")
@@ -30,19 +40,19 @@ def test_an_added_picture_is_found_and_stays_found_after_reopening(tmp_path: Pat
         assert {hit.product_id for hit in even} == {"p0", "p2", "p4", "p6"}
 
 
-def test_every_form_of_a_picture_finds_the_same_product(tmp_path: Path) -> None:
+def test_every_form_of_a_picture_finds_the_same_product(home: Path, tmp_path: Path) -> None:
     data = picture(5)
     file = tmp_path / "query.jpg"
     file.write_bytes(data)
-    with Catalog(tmp_path / "shop") as shop:
+    with Catalog(home) as shop:
         shop.add("five", data)
         shop.add("six", picture(6))
         for form in (data, file, str(file), Image.open(io.BytesIO(data))):
             assert shop.search(form)[0].product_id == "five"
 
 
-def test_replacing_and_removing(tmp_path: Path) -> None:
-    with Catalog(tmp_path / "shop") as shop:
+def test_replacing_and_removing(home: Path) -> None:
+    with Catalog(home) as shop:
         shop.add("a", picture(1), picture(2))
         shop.add("a", picture(3))
         assert len(shop.search(picture(1), group=False)) == 1
@@ -53,8 +63,8 @@ def test_replacing_and_removing(tmp_path: Path) -> None:
             shop.remove("a")
 
 
-def test_bad_input_is_refused_with_a_reason_and_spoils_nothing(tmp_path: Path) -> None:
-    with Catalog(tmp_path / "shop") as shop:
+def test_bad_input_is_refused_with_a_reason_and_spoils_nothing(home: Path, tmp_path: Path) -> None:
+    with Catalog(home) as shop:
         with pytest.raises(ImageError, match="JPEG"):
             shop.add("bad", picture(1), b"not a picture")
         assert shop.search(picture(1))[0].product_id == "bad"  # its good picture was added
@@ -96,10 +106,10 @@ def test_what_the_server_refuses_of_a_product_is_refused_here(
         assert len(shop) == 0
 
 
-def test_an_archive_with_a_broken_picture_is_partial(tmp_path: Path) -> None:
+def test_an_archive_with_a_broken_picture_is_partial(home: Path, tmp_path: Path) -> None:
     members = [(f"red/p{i}.png", picture(i, form="PNG")) for i in range(70)]
     (tmp_path / "a.zip").write_bytes(archive([*members, ("red/broken.jpg", b"\xff\xd8\xff")]))
-    with Catalog(tmp_path / "shop") as shop:
+    with Catalog(home) as shop:
         done = shop.add_archive(tmp_path / "a.zip")
         assert (done.status, done.counts.items) == ("partial", 71)
         assert (done.counts.searchable, done.counts.failed) == (70, 1)
@@ -129,6 +139,7 @@ Catalog(sys.argv[1], "shop").add_archive(sys.argv[2])
     file.write_bytes(archive([(f"p{i}.jpg", picture(i)) for i in range(5)]))
     for turns in range(3):  # killed before planning, decoding, embedding
         home = tmp_path / f"home{turns}"
+        borrow_graphs(home)
         arguments = [sys.executable, "-c", program, str(home), str(file), str(turns)]
         assert subprocess.run(arguments, check=False, timeout=120).returncode == 9
         with Catalog(home, "shop") as shop:

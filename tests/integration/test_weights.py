@@ -126,6 +126,20 @@ def timm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return checkpoint(tmp_path_factory.mktemp("timm") / "model.safetensors")
 
 
+@pytest.fixture(scope="module")
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all tests keep what they export: the same network is exported, and checked, once."""
+    return tmp_path_factory.mktemp("graphs")
+
+
+@pytest.fixture
+def home(graphs: Path, tmp_path: Path) -> Path:
+    """A folder in which nothing has been pulled yet."""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "graphs").symlink_to(graphs)
+    return tmp_path
+
+
 @pytest.fixture
 def hub(timm_file: Path) -> Hub:
     config = json.dumps(CONFIG).encode()
@@ -151,40 +165,40 @@ def output(done: Any) -> Any:
     return json.loads(done.stdout)
 
 
-def test_a_pulled_network_is_an_encoder(hub: Hub, tmp_path: Path) -> None:
+def test_a_pulled_network_is_an_encoder(hub: Hub, home: Path) -> None:
     spec = f"hf-hub:{REPO}@{COMMIT}"
     with serving(hub) as endpoint:
-        pulled = output(visearch(tmp_path, "weights", "pull", spec, "--json", endpoint=endpoint))
+        pulled = output(visearch(home, "weights", "pull", spec, "--json", endpoint=endpoint))
     assert pulled["architecture"] == "mobilenetv3_small_100" and pulled["dimension"] == 576
     assert pulled["licence"] == "apache-2.0"
     # All that follows needs no network.
-    again = output(visearch(tmp_path, "weights", "pull", spec, "--json"))
+    again = output(visearch(home, "weights", "pull", spec, "--json"))
     assert again == pulled
-    listed = output(visearch(tmp_path, "weights", "ls", "--json"))
+    listed = output(visearch(home, "weights", "ls", "--json"))
     assert [one["encoder"] for one in listed] == ["bundled", spec]
     assert listed[1]["fingerprint"] == pulled["fingerprint"]
-    checked = output(visearch(tmp_path, "weights", "check", spec, "--json"))
+    checked = output(visearch(home, "weights", "check", spec, "--json"))
     assert checked["fingerprint"] == pulled["fingerprint"]
 
 
-def test_a_branch_is_followed_when_it_is_pulled(hub: Hub, tmp_path: Path) -> None:
+def test_a_branch_is_followed_when_it_is_pulled(hub: Hub, home: Path) -> None:
     with serving(hub) as endpoint:
         for spec in (f"hf-hub:{REPO}@main", f"hf-hub:{REPO}@{COMMIT}/model.safetensors"):
-            done = visearch(tmp_path, "weights", "pull", spec, "--json", endpoint=endpoint)
+            done = visearch(home, "weights", "pull", spec, "--json", endpoint=endpoint)
             output(done)
-    first, second = output(visearch(tmp_path, "weights", "ls", "--json"))[1:]
+    first, second = output(visearch(home, "weights", "ls", "--json"))[1:]
     assert first["fingerprint"] == second["fingerprint"], "the same weights are the same encoder"
 
 
-def test_what_lies_here_is_held_to_what_is_asked(hub: Hub, tmp_path: Path) -> None:
+def test_what_lies_here_is_held_to_what_is_asked(hub: Hub, home: Path) -> None:
     spec = f"hf-hub:{REPO}@{COMMIT}"
     right, wrong = hub.promised["model.safetensors"], "0" * 64
     with serving(hub) as endpoint:
         pull = ["weights", "pull", spec, "--json"]
-        output(visearch(tmp_path, *pull, endpoint=endpoint))
-        refused = visearch(tmp_path, *pull, "--sha256", wrong, endpoint=endpoint)
+        output(visearch(home, *pull, endpoint=endpoint))
+        refused = visearch(home, *pull, "--sha256", wrong, endpoint=endpoint)
         assert refused.returncode == 1 and f"not {wrong}" in refused.stderr, refused.stderr
-    output(visearch(tmp_path, *pull, "--sha256", right))
+    output(visearch(home, *pull, "--sha256", right))
 
 
 def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
@@ -196,15 +210,15 @@ def test_a_broken_file_does_not_hide_the_others(tmp_path: Path) -> None:
     assert torn["architecture"].startswith("broken: torn.safetensors is not an encoder file")
 
 
-def test_a_file_that_is_not_the_promised_one_is_refused(hub: Hub, tmp_path: Path) -> None:
+def test_a_file_that_is_not_the_promised_one_is_refused(hub: Hub, home: Path) -> None:
     spec = f"hf-hub:{REPO}@{COMMIT}"
     data = bytearray(hub.files["model.safetensors"])
     data[-1] ^= 1
     hub.files["model.safetensors"] = bytes(data)
     with serving(hub) as endpoint:
-        done = visearch(tmp_path, "weights", "pull", spec, endpoint=endpoint)
+        done = visearch(home, "weights", "pull", spec, endpoint=endpoint)
     assert done.returncode == 1 and "SHA-256" in done.stderr and "Traceback" not in done.stderr
-    done = visearch(tmp_path, "weights", "check", spec)
+    done = visearch(home, "weights", "check", spec)
     assert done.returncode == 1 and f"visearch weights pull {spec}" in done.stderr
 
 
@@ -222,18 +236,18 @@ def test_without_the_hub_an_error_says_what_to_do(spec: str, reason: str, tmp_pa
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_revision_is_named(hub: Hub, tmp_path: Path) -> None:
+def test_an_unknown_revision_is_named(hub: Hub, home: Path) -> None:
     spec = f"hf-hub:{REPO}@{OLDER}"
     with serving(hub) as endpoint:
-        done = visearch(tmp_path, "weights", "pull", spec, endpoint=endpoint)
+        done = visearch(home, "weights", "pull", spec, endpoint=endpoint)
     assert done.returncode == 1 and f"The hub has no {spec}" in done.stderr, done.stderr
 
 
-def test_a_file_is_converted_once_its_classes_are_told(timm_file: Path, tmp_path: Path) -> None:
-    out = tmp_path / "own.safetensors"
+def test_a_file_is_converted_once_its_classes_are_told(timm_file: Path, home: Path) -> None:
+    out = home / "own.safetensors"
     command = ["weights", "convert", str(timm_file), "--architecture", "mobilenetv3_small_100"]
     command += ["--out", str(out), "--size", "32", "--fit", "pad", "--json"]
-    refused = visearch(tmp_path, *command)
+    refused = visearch(home, *command)
     assert refused.returncode == 1 and "shape of classifier.weight is (10, 1024)" in refused.stderr
-    made = output(visearch(tmp_path, *command, "--classes", "10"))
+    made = output(visearch(home, *command, "--classes", "10"))
     assert made["encoder"] == f"file:{out}" and made["dimension"] == 576

@@ -17,7 +17,7 @@ from visearch.cli.main import main
 from visearch.demo import write_archive
 from visearch.encoders.spec import BUNDLED
 
-PRODUCTS = 12
+PRODUCTS = 6
 VIEWS = 2
 
 

@@ -6,10 +6,17 @@ import csv
 from pathlib import Path
 
 import pytest
+import tiny
 from system import archive, picture
 
 from visearch.training.data import Source
 from visearch.training.recipe import Recipe, Term
+
+
+@pytest.fixture(autouse=True)
+def _tiny_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    for table in tiny.TABLES:
+        monkeypatch.setitem(table, tiny.NAME, tiny.CONFIG)
 
 
 @pytest.fixture
@@ -28,7 +35,7 @@ def source(tmp_path: Path) -> Source:
 @pytest.fixture
 def recipe() -> Recipe:
     return Recipe(
-        architecture="resnet_compact",
+        architecture=tiny.NAME,
         size=32,
         batch=12,
         steps=40,

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import tiny
 
 from visearch.encoders import registry
 from visearch.encoders.checkpoints.weights import load_safetensors, save_safetensors, to_tensors
@@ -65,17 +67,20 @@ def test_a_run_learns_and_repeats_and_its_result_opens(
 RUN = """
 import sys
 from pathlib import Path
+import tiny
 from visearch.training import recipe_file as recipes
 from visearch.training.data import load
 from visearch.training.loop import train
+for table in tiny.TABLES:
+    table[tiny.NAME] = tiny.CONFIG
 recipe, sources = recipes.read(Path(sys.argv[1]), Path(sys.argv[2]))
 def report(step, parts, batch):
     print(step, *(f"{name}={value!r}" for name, value in sorted(parts.items())), flush=True)
 train(load(sources).training, {}, recipe, Path(sys.argv[3]), report=report, save_every=15)
 """
-TOML = """
+TOML = f"""
 [recipe]
-architecture = "resnet_compact"
+architecture = "{tiny.NAME}"
 size = 32
 batch = 12
 steps = 60
@@ -93,13 +98,24 @@ levels = [["kind"]]
 """
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let the processes of this module share what they compile: it takes most of their time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+        yield
+
+
 def start(folder: Path, out: Path, devices: int = 1) -> subprocess.Popen[str]:
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
+    paths = [str(Path(tiny.__file__).parent), os.environ.get("PYTHONPATH", "")]
+    path = os.pathsep.join(filter(None, paths))
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", RUN, folder / "r.toml", folder, out],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "XLA_FLAGS": flags},
+        env={**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path},
     )
 
 
@@ -179,6 +195,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         recipe,
         architecture="mobilenet_v2_twin",
         size=96,
+        batch=4,
         steps=10,
         warmup=1,
         mixtures=2,
@@ -207,13 +224,13 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
     ("change", "reason"),
     [
         ({"frozen": ("bodi",)}, "no parameter's name begins with bodi"),
-        ({"lengths": (64, 300)}, r"256 numbers cannot be cut to \[300\]"),
+        ({"lengths": (64, 300)}, r"128 numbers cannot be cut to \[300\]"),
         (
             {"terms": (Term(kind="same_picture", part="kind"),)},
             "has no part kind; its parts are all",
         ),
         (
-            {"architecture": "mobilenet_v2_twin", "embedding": 128},
+            {"architecture": "mobilenet_v2_twin", "embedding": 64},
             "length of its embedding is fixed",
         ),
     ],
@@ -268,7 +285,7 @@ def test_features_of_another_length_are_refused(
         teacher=Pretrained(architecture="mobilenet_v2_tf", weights=weights),
         terms=(Term(kind="teacher_features"),),
     )
-    with pytest.raises(InvalidRequest, match="has 256 and mobilenet_v2_tf 1280"):
+    with pytest.raises(InvalidRequest, match="has 64 and mobilenet_v2_tf 1280"):
         train(load([source]).training, {}, wrong, tmp_path / "x.safetensors")
 
 
