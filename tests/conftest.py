@@ -21,6 +21,9 @@ HERE = Path(__file__).parent
 # others that use it.
 LONGEST = (
     "unit/training/test_loop.py",
+    "faults/test_database_faults.py",
+    "faults/test_storms.py",
+    "faults/test_full_disks.py",
     "integration/test_reindex.py",
     "docs/test_readme.py",
     "faults/test_deaths.py",
