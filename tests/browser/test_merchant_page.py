@@ -103,7 +103,7 @@ def test_a_file_that_is_no_archive_is_explained(page: Page, shelf: str, tmp_path
     page.goto(f"/merchant?catalog={shelf}")
     page.set_input_files("#archive", file)
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.locator("#upload-error")).to_contain_text("Upload a .zip or plain .tar.")
+    expect(page.locator("#upload-error")).to_contain_text("Upload a .zip, or a .tar")
 
 
 def test_a_running_import_is_followed_and_cancelled(page: Page, system: System) -> None:

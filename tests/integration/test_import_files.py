@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
+import lzma
 import random
 import tarfile
 from typing import Any
 
 import pytest
+from backports import zstd
 from shop import find, ids, wait_fresh
 from system import System, archive, picture
 
@@ -33,6 +36,7 @@ def _csv(rows: list[list[str]]) -> bytes:
 
 
 PICTURES: Members = [(f"img/{i}.jpg", picture(i)) for i in range(4)]
+OLD_EXCEL = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512)
 CSV_MANIFEST = _csv(
     [
         ["sku", "image", "title", "url", "Colour", "größe"],
@@ -135,12 +139,34 @@ def test_a_body_without_a_length_is_streamed(system: System) -> None:
     assert system.finish(answer.json())["counts"]["searchable"] == 4
 
 
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, zstd.compress])
+def test_a_compressed_tar_is_as_good_as_a_plain_one(system: System, pack: Any) -> None:
+    catalog = system.create_catalog(f"packed-{pack.__module__.split('.')[0]}")
+    done = _import(system, catalog, pack(_tar([*PICTURES, ("manifest.csv", CSV_MANIFEST)])))
+    assert (done["status"], done["counts"]["items"]) == ("succeeded", 3)
+    assert ids(find(system, catalog, picture(2), limit=1)) == ["A-2"]
+    cut = system.http.post(f"/v1/catalogs/{catalog}/imports", content=pack(_tar(PICTURES))[:-20])
+    assert (cut.status_code, cut.json()["code"]) == (422, "archive_corrupt")
+
+
+def test_a_replace_whose_table_is_not_understood_removes_nothing(system: System) -> None:
+    """It would be a product without a picture, and all others would be absent."""
+    catalog = system.create_catalog("kept")
+    _import(system, catalog, archive([*PICTURES, ("manifest.csv", CSV_MANIFEST)]))
+    for table in (b"name,description\nlamp,red\n", OLD_EXCEL):
+        data = archive([("img/0.jpg", picture(0)), ("export/products.csv", table)])
+        done = system.finish(system.upload(catalog, data, mode="replace"))
+        assert (done["status"], done["counts"]["items"]) == ("failed", 0), done
+    listed = system.http.get(f"/v1/catalogs/{catalog}/products").json()["items"]
+    assert [product["id"] for product in listed] == ["A-1", "A-2"]
+
+
 @pytest.mark.parametrize(
     ("data", "word"),
     [
         (b"", "empty"),
         (b"id,image\na,a.jpg\n", "not an archive"),
-        (b"\x1f\x8b" + bytes(600), "gzip"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(600), "7z"),
         (picture(1), "not an archive"),
     ],
 )
@@ -155,26 +181,30 @@ def test_what_is_no_archive_is_refused_at_once(system: System, data: bytes, word
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("code", "data"),
     [
-        ("empty zip", archive([])),
-        ("truncated zip", archive(PICTURES)[:-40]),
-        ("truncated tar", _tar(PICTURES)[:5000]),
-        ("two manifests", archive([*PICTURES, ("a.csv", b"id,image\n"), ("b.csv", b"id,image\n")])),
-        ("no image column", archive([*PICTURES, ("manifest.csv", b"id,title\n1,x\n")])),
+        ("archive_corrupt", archive([])),
+        ("archive_corrupt", archive(PICTURES)[:-40]),
+        ("archive_corrupt", _tar(PICTURES)[:5000]),
         (
-            "manifest not UTF-8",
-            archive([*PICTURES, ("manifest.csv", b"id,image\n\xff,img/0.jpg\n")]),
+            "archive_corrupt",
+            archive([*PICTURES, ("a.csv", b"id,image\n"), ("b.csv", b"id,image\n")]),
+        ),
+        ("mapping_incomplete", archive([*PICTURES, ("manifest.csv", b"id,title\n1,x\n")])),
+        (
+            "table_unreadable",
+            archive([*PICTURES, ("prices.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")]),
         ),
     ],
+    ids=["empty", "cut zip", "cut tar", "two tables", "no image column", "old Excel"],
 )
 def test_a_file_that_cannot_be_read_fails_with_its_reason(
-    system: System, name: str, data: bytes
+    system: System, code: str, data: bytes
 ) -> None:
     catalog = system.create_catalog("unreadable")
     done = system.finish(system.upload(catalog, data))
-    assert (done["status"], done["progress"]) == ("failed", 1), name
-    assert (done["error"]["code"], done["error"]["status"]) == ("archive_corrupt", 422)
+    assert (done["status"], done["progress"]) == ("failed", 1)
+    assert (done["error"]["code"], done["error"]["status"]) == (code, 422)
     assert len(done["error"]["detail"]) > 10
     assert done["error"]["instance"] == f"/v1/catalogs/{catalog}/imports/{done['id']}"
     listed = system.http.get(f"/v1/catalogs/{catalog}/imports").json()["items"][0]

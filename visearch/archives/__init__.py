@@ -5,8 +5,9 @@ any machine, by byte range from the item's ``locator``. Nothing is extracted to 
 member's name is text, never a path.
 """
 
+from visearch.archives.compressed import compression_of, open_compressed
 from visearch.archives.fetch import fetch
 from visearch.archives.plan import plan
 from visearch.archives.sniff import Media, sniff
 
-__all__ = ["Media", "fetch", "plan", "sniff"]
+__all__ = ["Media", "compression_of", "fetch", "open_compressed", "plan", "sniff"]

@@ -20,7 +20,7 @@ _OTHERS = {
     b"PK\x07\x08": "split zip",
 }
 
-_UPLOAD = "Upload a .zip or plain .tar."
+_UPLOAD = "Upload a .zip, or a .tar (.tar.gz, .tar.xz and .tar.zst too)."
 
 
 def sniff(head: bytes) -> Media:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
-from visearch.archives import sniff
+from visearch.archives import compression_of, open_compressed, sniff
 from visearch.backend import Backend
 from visearch.errors import ArchiveTooLarge, DependencyUnavailable, InvalidRequest
 from visearch.ids import new_id
@@ -37,7 +37,8 @@ def accept_file(
 
     Raises:
         NotFound: no such catalog.
-        UnsupportedArchive: neither zip nor tar.
+        UnsupportedArchive: neither zip nor tar, which may be compressed.
+        ArchiveCorrupt: it is compressed, and cannot be decompressed.
         ArchiveTooLarge: more bytes than ``max_upload_bytes``.
         Overloaded: there is no room for more work.
     """
@@ -48,6 +49,9 @@ def accept_file(
     # A request that is sent again may have the same id; each try has a file of its own.
     source = f"uploads/{import_id}-{new_id()}"
     head, parts = _head(parts)
+    if compression := compression_of(head):
+        limit = backend.settings.max_upload_bytes
+        head, parts = _head(open_compressed(parts, compression, max_bytes=limit))
     media = sniff(head)
     try:
         backend.blobs.put(source, _bounded(backend, parts))

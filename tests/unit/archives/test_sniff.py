@@ -47,4 +47,4 @@ def test_a_version_7_tar_is_known_by_its_checksum() -> None:
 def test_anything_else_says_what_to_do(head: bytes, name: str) -> None:
     with pytest.raises(UnsupportedArchive, match=name) as caught:
         sniff(head)
-    assert "Upload a .zip or plain .tar." in caught.value.detail
+    assert "Upload a .zip, or a .tar" in caught.value.detail
