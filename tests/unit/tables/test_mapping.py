@@ -179,6 +179,17 @@ def test_columns_whose_values_are_pictures_are_found_without_a_heading() -> None
     assert fields_of("id,url\n1,https://s/1.jpg\n") == {"id": "id", "url": "picture"}
 
 
+def test_a_heading_of_pictures_over_something_else_is_an_attribute() -> None:
+    """Another column names the files."""
+    table = "id,image,picture,photo\n1,a.jpg,drawn,\n2,b/c,painted,\n"
+    assert fields_of(table) == {
+        "id": "id",
+        "image": "picture",
+        "picture": "attribute",
+        "photo": "picture",
+    }
+
+
 def test_the_surest_heading_wins_and_the_others_are_attributes() -> None:
     assert fields_of("ean,name,sku,title,image,photo 2\n4,n,s,t,a.jpg,b.jpg\n") == {
         "ean": "attribute",

@@ -24,19 +24,29 @@ def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]
     """
     guesses = {heading: Guess("attribute") for heading in headings}
     for field in _MANY:
-        for heading in headings:
-            if place(heading, field) is not None:
-                guesses[heading] = Guess(field)
+        found = [heading for heading in headings if place(heading, field) is not None]
+        if field == "picture":  # "picture: drawn" says how it was made, if others name files
+            other = [h for h in found if _names_no_files(record.cells.get(h) for record in sample)]
+            found = [heading for heading in found if heading not in other] or found
+        guesses |= dict.fromkeys(found, Guess(field))
     if not any(each.field == "picture" for each in guesses.values()):
         for heading in headings:
             if _holds_pictures(record.cells.get(heading) for record in sample):
                 guesses[heading] = Guess("picture")
     for field in _ONCE:
         sure = {h: place(h, field) for h in headings if guesses[h].field == "attribute"}
-        found = {heading: rank for heading, rank in sure.items() if rank is not None}
-        if found:
-            guesses[min(found, key=found.__getitem__)] = Guess(field)
+        ranks = {heading: rank for heading, rank in sure.items() if rank is not None}
+        if ranks:
+            guesses[min(ranks, key=ranks.__getitem__)] = Guess(field)
     return guesses
+
+
+def _names_no_files(cells: Iterable[object]) -> bool:
+    """Tell whether there are values, and none looks like a path or a URL."""
+    values = [
+        name for cell in cells for name in names(cell if isinstance(cell, str | list) else None)
+    ]
+    return bool(values) and not any("/" in value or "." in value for value in values)
 
 
 def _holds_pictures(cells: Iterable[object]) -> bool:
