@@ -80,13 +80,12 @@ def test_a_replace_holds_against_an_earlier_write_of_a_deleted_product(
 @pytest.mark.parametrize(
     ("row", "stays"),
     [
-        ('{"id": "b", "image": "1.jpg", "size": {"cm": 3}}', ["a", "b"]),  # a bad attribute
+        ('{"id": "b", "image": "1.jpg", "size": "a\\u0000b"}', ["a", "b"]),  # a bad attribute
         ('{"id": "b", "image": 7}', ["a", "b"]),
         ('{"id": "b", "image": "gone.jpg"}', ["a", "b"]),
         ('{"id": "b"}', ["a", "b"]),
-        ('{"id": 12.5, "image": "1.jpg"}', ["12.5", "a"]),
-        ('{"id": ["b"], "image": "1.jpg"}', ["12.5", "a", "b"]),  # nobody can tell which one
-        ('{"image": "1.jpg"}', ["12.5", "a", "b"]),
+        ('{"id": 12.5, "image": "gone.jpg"}', ["12.5", "a"]),
+        ('{"image": "1.jpg"}', ["12.5", "a", "b"]),  # nobody can tell which one
     ],
 )
 def test_a_replace_removes_nothing_that_its_file_names_in_a_bad_row(

@@ -82,7 +82,7 @@ def reasons(manual: ManualSystem, reindex: Reindex) -> dict[str, str]:
 
 
 def test_pictures_that_cannot_be_read_are_noted_and_the_others_go_on(manual: ManualSystem) -> None:
-    manual.put("c", "large", picture(1, side=200))
+    manual.put("c", "large", picture(1, side=200, form="PNG"))
     manual.put("c", "black", png(Image.new("RGB", (64, 64))))
     manual.drain()
     original(manual, 3).unlink()

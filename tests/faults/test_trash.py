@@ -302,15 +302,17 @@ def test_a_cancelled_import_fails_what_is_left_without_touching_it(manual: Manua
 
 def test_a_row_says_what_it_says_once(manual: ManualSystem) -> None:
     """A small file must not become a large ledger by naming many pictures a row."""
-    row = f"a,{'|'.join(['1.jpg'] * 900)},{'T' * 1500},{'x' * 9000}\n"
-    small = archive([("manifest.csv", b"id,image,title,size\n" + row.encode()), ("1.jpg", b"x")])
+    names = [f"{n}.jpg" for n in range(1001)]
+    row = f"a,{'|'.join(names[:900])},{'T' * 1500},{'x' * 9000}\n"
+    files = [(name, b"x") for name in names]
+    small = archive([("manifest.csv", b"id,image,title,size\n" + row.encode()), *files])
     record = manual.accept("c", small)
     manual.run(manual.queue.pop(0))
     with manual.database.read() as connection:
         query = sa.select(sa.func.count(), sa.func.sum(sa.func.length(schema.import_rows.c.title)))
         mine = schema.import_rows.c.import_pk == record.pk
         assert connection.execute(query.where(mine)).one() == (1, 1500)
-    many = f"id,image\nb,{'|'.join(['1.jpg'] * 1001)}\n".encode()
-    refused = manual.accept("c", archive([("manifest.csv", many), ("1.jpg", b"x")]))
+    many = f"id,image\nb,{'|'.join(names)}\n".encode()
+    refused = manual.accept("c", archive([("manifest.csv", many), *files]))
     manual.drain()
     assert manual.codes(refused) == ["invalid_manifest_row"]
