@@ -112,11 +112,11 @@ def test_a_manifest_row_that_cannot_be_used_fails_alone(system: System) -> None:
     done = system.finish(system.upload(catalog, data))
     assert (done["status"], done["counts"]["searchable"]) == ("partial", 1)
     failed = system.items(done, status="failed")
-    assert [item["code"] for item in failed] == [
-        "picture_missing",
-        "invalid_manifest_row",
-        "invalid_manifest_row",
-        "url_not_supported",
+    assert sorted((item["product_id"], item["code"]) for item in failed) == [
+        ("", "invalid_manifest_row"),
+        ("b", "picture_missing"),
+        ("c", "invalid_manifest_row"),
+        ("d", "url_not_supported"),
     ]
 
 

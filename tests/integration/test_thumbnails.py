@@ -60,9 +60,9 @@ def test_it_may_come_out_otherwise(system: System) -> None:
 
 
 def test_without_the_picture_it_is_gone_until_that_is_sent_again(system: System) -> None:
-    url = stored(system, "gone", 4)
+    url = stored(system, "gone", 9404)
     blob(system, url).unlink()
-    digest = hashlib.sha256(picture(4)).hexdigest()
+    digest = hashlib.sha256(picture(9404)).hexdigest()
     (system.home / "blobs" / "pictures" / digest).unlink()
     for _ in range(5):
         assert system.http.get(url).status_code == 404
@@ -70,5 +70,5 @@ def test_without_the_picture_it_is_gone_until_that_is_sent_again(system: System)
     eventually(lambda: told in system.log("ingest"), what="the attempt")
     assert system.http.get(url).status_code == 404
     assert system.log("ingest").count(told) == 1
-    system.finish(system.upload("gone", archive([("p.jpg", picture(4))])))
+    system.finish(system.upload("gone", archive([("p.jpg", picture(9404))])))
     assert system.http.get(url).status_code == 200
