@@ -179,8 +179,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]  # waitress has no types
             self.give_up(RequestTimeout(detail))
         slow = self._outward.is_slow(now, self._sent, pending=self.total_outbufs_len > 0)
         waits = self.waits_since
-        if slow or (waits is not None and now - waits > self._patience_s):
+        if slow:
+            self.drop()
+        elif waits is not None and now - waits > self._patience_s:
             self.will_close = True
+
+    def drop(self) -> None:
+        """Close at once, whatever is not sent yet; only the server's own thread may do so.
+
+        ``will_close`` is looked at when the socket takes more data, which that of a client who
+        reads nothing may never do.
+        """
+        if self.connected:
+            self.handle_close()
 
     def give_up(self, error: VisearchError) -> None:
         """Refuse the request whose body is arriving."""

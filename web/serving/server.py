@@ -117,7 +117,7 @@ class Server(TcpWSGIServer):  # type: ignore[misc]  # waitress has no types
                 break
             log.warning("client_dropped", bytes=channel.held)
             held -= channel.held
-            channel.will_close = True
+            channel.drop()
         self._keep_reserve(channels)
 
     def _keep_reserve(self, channels: list[Channel]) -> None:
