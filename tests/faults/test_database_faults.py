@@ -18,6 +18,8 @@ from visearch.store.database import sqlite_file
 
 ROUNDS = int(os.environ.get("STORM_ROUNDS", "2"))
 LOCKED_S = 10.0
+LOAD_S = 2.0
+"""So long the clients are at work before a fault, and after it."""
 
 
 @pytest.fixture(scope="module")
@@ -55,11 +57,11 @@ def test_a_locked_sqlite_holds_up_writes_alone(on_sqlite: System) -> None:
         Storm(on_sqlite, writers=2).blowing() as seen,
         closing(sqlite3.connect(path, timeout=60, isolation_level=None)) as other,
     ):
-        time.sleep(2)
+        time.sleep(LOAD_S)  # under load
         other.execute("BEGIN IMMEDIATE")
-        time.sleep(LOCKED_S)
+        time.sleep(LOCKED_S)  # the fault
         other.execute("ROLLBACK")
-        time.sleep(2)
+        time.sleep(LOAD_S)  # under load
     assert seen.searches.keys() == {"succeeded"}, seen.searches
     assert seen.writes.keys() <= {"202", "503"}, seen.writes
     assert on_sqlite.pids() == pids
@@ -72,11 +74,11 @@ def test_a_locked_postgresql_is_outlived(on_postgresql: System) -> None:
         Storm(on_postgresql, writers=2).blowing() as seen,
         psycopg.connect(on_postgresql.settings.database) as other,
     ):
-        time.sleep(2)
+        time.sleep(LOAD_S)  # under load
         other.execute("LOCK TABLE catalogs IN ACCESS EXCLUSIVE MODE")
-        time.sleep(LOCKED_S)
+        time.sleep(LOCKED_S)  # the fault
         other.rollback()
-        time.sleep(2)
+        time.sleep(LOAD_S)  # under load
     assert seen.searches["succeeded"]
     assert on_postgresql.pids() == pids
 
@@ -86,14 +88,14 @@ def test_postgresql_is_restarted(postgresql: Server, on_postgresql: System) -> N
     pids = on_postgresql.pids()
     with Storm(on_postgresql).blowing() as seen:
         for mode in ("fast", "immediate") * max(1, ROUNDS // 2):
-            time.sleep(2)
+            time.sleep(LOAD_S)  # under load
             postgresql.stop(mode)
             begun = time.monotonic()
             told = on_postgresql.http.get(f"/v1/catalogs/{STOCK}")
             assert (told.status_code, told.json()["code"]) == (503, "dependency_unavailable")
             assert told.headers["Retry-After"]
             assert time.monotonic() - begun < 6
-            time.sleep(2)
+            time.sleep(LOAD_S)  # under load
             postgresql.start()
             eventually(on_postgresql.api.ready, seconds=60, what="readiness")
     assert seen.searches["succeeded"]
@@ -105,9 +107,9 @@ def test_connections_are_reset(postgresql: Server, on_postgresql: System) -> Non
     count = 0
     with Storm(on_postgresql).blowing() as seen:
         for _ in range(ROUNDS):
-            time.sleep(1)
+            time.sleep(LOAD_S / 2)  # under load
             count += postgresql.execute(f"{cut} AND datname LIKE 'd%'")
-        time.sleep(1)
+        time.sleep(LOAD_S / 2)  # under load
     print(f"{count} connections cut")
     assert seen.searches["succeeded"] and count
 
@@ -117,7 +119,7 @@ def test_a_database_that_hangs_is_told_and_outlived(
 ) -> None:
     """It accepts connections and says nothing: SIGSTOP of all its processes."""
     with Storm(on_postgresql).blowing() as seen:
-        time.sleep(1)
+        time.sleep(LOAD_S / 2)  # under load
         with postgresql.stopped():
             begun = time.monotonic()
             told = on_postgresql.http.get(f"/v1/catalogs/{CHANGING}")
