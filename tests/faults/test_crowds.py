@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import psutil
+from loops import run
 from system import System, archive, eventually, picture
 
 CROWD = 1000
@@ -69,8 +69,7 @@ def test_a_thousand_searches_at_once(system: System) -> None:
     eventually(lambda: system.search(picture(1), "crowd")["results"], what="a hit")
     before, pids = memory(system), system.pids()
     start = time.monotonic()
-    with ThreadPoolExecutor(1) as pool:  # another test's event loop may be this thread's
-        seen = pool.submit(asyncio.run, crowd(system.url)).result()
+    seen = run(crowd(system.url))
     spent = time.monotonic() - start
     eventually(lambda: timed_search(system, 7001) < 1, seconds=RECOVERY_S, what="a quick search")
     after = memory(system)

@@ -101,11 +101,12 @@ class Fetcher:
         until = None if within_s is None else self._loop.time() + within_s
         source = iter(wanted)
         running: set[Future[_Ended | Failed]] = set()
+        files: set[IO[bytes]] = set()
         done: SimpleQueue[Future[_Ended | Failed]] = SimpleQueue()
         try:
             while True:
                 for each in islice(source, AHEAD - len(running)):
-                    future = self._start(self._picture(each, terms, free, until))
+                    future = self._start(self._picture(each, terms, free, until, files))
                     running.add(future)
                     future.add_done_callback(done.put)
                 if not running:
@@ -118,12 +119,13 @@ class Fetcher:
                     continue
                 with ended.file:
                     outcome = _outcome(ended)
+                files.discard(ended.file)
                 self._loop.call_soon_threadsafe(free.release)
                 yield outcome
         finally:
             for future in running:
-                if not future.cancel() and isinstance(ended := future.result(), _Ended):
-                    ended.file.close()
+                future.cancel()
+            self._close_files(files)
 
     def download(
         self, wanted: Wanted, out: IO[bytes], *, max_bytes: int, within_s: float | None = None
@@ -144,7 +146,12 @@ class Fetcher:
         return Saved(wanted, answer.size, answer.validators)
 
     async def _picture(
-        self, wanted: Wanted, terms: Terms, free: asyncio.Semaphore, until: float | None
+        self,
+        wanted: Wanted,
+        terms: Terms,
+        free: asyncio.Semaphore,
+        until: float | None,
+        files: set[IO[bytes]],
     ) -> _Ended | Failed:
         with ExitStack() as held:
             spool = held.enter_context(SpooledTemporaryFile(max_size=_IN_MEMORY))
@@ -156,7 +163,23 @@ class Fetcher:
             if isinstance(answer, Failed):
                 return answer
             held.pop_all()
+            files.add(spool)
             return _Ended(wanted, answer, spool)
+
+    def _close_files(self, files: set[IO[bytes]]) -> None:
+        """Close what nobody takes any more: a picture may end just as it is cancelled.
+
+        The loop gets this after the cancellations, so no file comes after it.
+        """
+
+        def close() -> None:
+            for file in files:
+                file.close()
+
+        if self._loop.is_closed():
+            close()
+        else:
+            self._loop.call_soon_threadsafe(close)
 
     async def _get(
         self,

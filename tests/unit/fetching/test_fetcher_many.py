@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -138,6 +140,20 @@ def test_whoever_stops_early_cancels_the_rest(fetcher: Fetcher, hosts: list[Host
     while any(host.now for host in hosts) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not any(host.now for host in hosts)
+
+
+def test_whoever_stops_early_leaves_no_file_open(hosts: list[Host]) -> None:
+    with warnings.catch_warnings(record=True) as unclosed:
+        warnings.simplefilter("always", ResourceWarning)
+        with Fetcher(SETTINGS, limits=PATIENT) as fetcher:
+            for n in range(100):
+                taken = fetcher.fetch_many(Wanted(hosts[0].url("/picture")) for _ in range(64))
+                for _ in range(n % 4 + 1):
+                    next(taken)
+                taken.close()  # type: ignore[attr-defined]
+        del taken
+        gc.collect()
+    assert not [str(warning.message) for warning in unclosed]
 
 
 def test_an_error_of_the_source_ends_the_call(fetcher: Fetcher, hosts: list[Host]) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from loops import run
 
 from visearch.errors import FetchError, UrlNotFound, UrlRateLimited, UrlTimeout, UrlUnreachable
 from visearch.fetching.hosts import FAILURES, Hosts
@@ -51,7 +52,7 @@ def test_a_host_has_a_few_at_a_time_and_others_do_not_wait_for_it() -> None:
         await asyncio.gather(*works)
         assert most == 2
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_host_that_fails_again_and_again_is_left_alone() -> None:
@@ -71,7 +72,7 @@ def test_a_host_that_fails_again_and_again_is_left_alone() -> None:
                 raise AssertionError
         assert sent.value.passes and 25 < (sent.value.asked_s or 0) <= 30
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_those_who_wait_for_a_host_are_sent_away_when_it_begins_to_rest() -> None:
@@ -92,7 +93,7 @@ def test_those_who_wait_for_a_host_are_sent_away_when_it_begins_to_rest() -> Non
         assert time.monotonic() - begun < 2
         assert ends.count("hung") == FAILURES and ends.count("sent away") == 100 - FAILURES
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_after_a_rest_one_tries_and_the_next_rest_is_longer() -> None:
@@ -123,7 +124,7 @@ def test_after_a_rest_one_tries_and_the_next_rest_is_longer() -> None:
         await asyncio.sleep(0.35)
         assert await use(hosts) == "answered"  # an answer makes the rests short again
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_an_answer_is_no_failure_whatever_it_says(error: FetchError) -> None:
         for _ in range(3 * FAILURES):
             assert await use(hosts, error) == type(error).__name__
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_host_gets_the_rest_it_asks_for() -> None:
@@ -152,7 +153,7 @@ def test_a_host_gets_the_rest_it_asks_for() -> None:
         assert await use(hosts) == "sent away UrlRateLimited"
         assert await use(hosts, key="b:80") == "answered"
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_short_rest_is_waited_for() -> None:
@@ -163,7 +164,7 @@ def test_a_short_rest_is_waited_for() -> None:
         assert await use(hosts) == "answered"
         assert time.monotonic() - begun >= 0.29
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 @pytest.mark.parametrize("per_host", [1, 2, 8])
@@ -187,7 +188,7 @@ def test_every_turn_is_given_back(per_host: int) -> None:
         both = [asyncio.create_task(use(hosts)) for _ in range(4 * per_host)]
         assert await asyncio.wait_for(asyncio.gather(*both), 5) == ["answered"] * 4 * per_host
 
-    asyncio.run(scenario())
+    run(scenario())
 
 
 def test_a_turn_that_is_cancelled_says_nothing_of_the_host() -> None:
@@ -199,4 +200,4 @@ def test_a_turn_that_is_cancelled_says_nothing_of_the_host() -> None:
                     await asyncio.sleep(1)
         assert await use(hosts) == "answered"
 
-    asyncio.run(scenario())
+    run(scenario())

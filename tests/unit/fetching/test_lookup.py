@@ -8,6 +8,7 @@ import threading
 import time
 
 import pytest
+from loops import run
 
 from visearch.errors import FetchError, UrlUnreachable
 from visearch.fetching.lookup import AT_ONCE, Lookups, system_lookup
@@ -17,7 +18,7 @@ def test_an_address_needs_no_lookup() -> None:
     def never(host: str) -> list[str]:
         raise AssertionError(host)
 
-    found = asyncio.run(Lookups(never).addresses("2001:db8::1"))
+    found = run(Lookups(never).addresses("2001:db8::1"))
     assert [str(address) for address in found] == ["2001:db8::1"]
 
 
@@ -38,7 +39,7 @@ def test_a_name_without_addresses(error: Exception, passes: bool) -> None:
         raise error
 
     with pytest.raises(UrlUnreachable, match=r"shop\.example") as failed:
-        asyncio.run(Lookups(lookup).addresses("shop.example"))
+        run(Lookups(lookup).addresses("shop.example"))
     assert failed.value.passes is passes
 
 
@@ -68,5 +69,5 @@ def test_a_name_that_hangs_takes_one_thread_and_stalls_nobody() -> None:
         await asyncio.gather(*waiting)
         assert await lookups.addresses("other.example")
 
-    asyncio.run(scenario())
+    run(scenario())
     assert asked.count("hangs.example") == 1
