@@ -19,6 +19,10 @@ _NOTHING: Dict[str, Any] = MappingProxyType({})
 # A bar or a new line between names; several URLs may stand in one cell in other ways too.
 # The look behind keeps a long run of blanks from being tried at each of them.
 _BETWEEN = re.compile(r"\||\n|(?<![,;\s])[,;\s]+(?=https?://)", re.IGNORECASE)
+_COMMA = re.compile(r"[,;]")
+PICTURE_NAME = re.compile(
+    r"[^?#]+\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|heif|avif)(?:[?#]\S*)?", re.IGNORECASE
+)
 
 
 class Picture(NamedTuple):
@@ -160,11 +164,22 @@ class Format(NamedTuple):
 
 
 def names(cell: Cell) -> Iterator[str]:
-    """Yield the names of pictures in a cell: a list, or a text that bars or new lines separate."""
+    """Yield the names of pictures in a cell: a list, or a text that bars or new lines separate.
+
+    A comma or semicolon separates names too if what stands around each of them is one of a picture
+    file; else it may be a part of a name.
+    """
     for part in cell if isinstance(cell, list) else [text_of(cell)]:
         for name in _BETWEEN.split(part):
             if stripped := name.strip():
-                yield stripped
+                yield from _by_comma(stripped)
+
+
+def _by_comma(text: str) -> list[str]:
+    if "," not in text and ";" not in text:
+        return [text]
+    parts = [stripped for part in _COMMA.split(text) if (stripped := part.strip())]
+    return parts if all(PICTURE_NAME.fullmatch(part) for part in parts) else [text]
 
 
 def number_in(text: str) -> float | None:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
-from visearch.tables.formats.form import Form, Format, names
+from visearch.tables.formats.form import PICTURE_NAME, Form, Format, names
 from visearch.tables.headings import Field, place
 from visearch.tables.mapping import Guess
 from visearch.tables.table import Record
 
 _ONCE: tuple[Field, ...] = ("id", "title", "url", "price", "group")
 _MANY: tuple[Field, ...] = ("picture", "description")
-_PICTURE = re.compile(
-    r"[^?#]+\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|heif|avif)(?:[?#]\S*)?", re.IGNORECASE
-)
 
 
 def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]:
@@ -53,7 +49,7 @@ def _holds_pictures(cells: Iterable[object]) -> bool:
     values = [
         name for cell in cells for name in names(cell if isinstance(cell, str | list) else None)
     ]
-    return bool(values) and all(_PICTURE.fullmatch(value) for value in values)
+    return bool(values) and all(PICTURE_NAME.fullmatch(value) for value in values)
 
 
 PLAIN = Format("plain", lambda headings: True, guess, Form)

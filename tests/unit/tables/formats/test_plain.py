@@ -50,6 +50,23 @@ def test_several_picture_columns_keep_their_order() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("a.jpg, p/b.PNG", ("a.jpg", "p/b.PNG")),
+        ("a.jpg;b.webp; c.heic;", ("a.jpg", "b.webp", "c.heic")),
+        ("https://s/a.jpg, b.jpg", ("https://s/a.jpg", "b.jpg")),
+        ("red, large.jpg", ("red, large.jpg",)),
+        ("a.jpg, and more", ("a.jpg, and more",)),
+        ("https://s/a?size=1,2.jpg", ("https://s/a?size=1,2.jpg",)),
+    ],
+)
+def test_commas_separate_what_can_only_be_names_of_files(
+    cell: str, expected: tuple[str, ...]
+) -> None:
+    assert good(rows_of(f'id,images\n1,"{cell}"\n'))["1"].images == expected
+
+
 def test_a_position_orders_the_pictures_of_a_product() -> None:
     table = csv_table("id,image,place\n1,c.jpg,3\n1,a.jpg,1\n1,b.jpg,2\n")
     rows = rows_of(table, choices=choices_of({"place": "position"}))
