@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import compress
-
 import numpy as np
 import sqlalchemy as sa
 
@@ -12,17 +9,11 @@ from visearch.store.columns import Keys
 from visearch.store.schema import products
 
 FEW = 10_000
-"""Up to so many are put in order; SQLite takes 32,766 values in one statement."""
+"""Up to so many are put in order at once; SQLite takes 32,766 values in one statement."""
 
-MARKS = 1 << 24
-"""Bytes, at most, that mark the products looked for."""
-
-_MARKED: dict[str, Callable[[sa.ColumnElement[bytes], int], sa.ColumnElement[bool]]] = {
-    "sqlite": lambda marks, size: sa.func.substr(marks, products.c.pk % size + 1, 1) == b"\1",
-    "postgresql": lambda marks, size: (
-        sa.func.get_byte(marks, sa.cast(products.c.pk % size, sa.Integer)) == 1
-    ),
-}
+FIRST_STEP = 1_000
+LONGEST_STEP = 50_000
+"""Products looked at together on a walk, at first and later."""
 
 
 def first_by_id(
@@ -30,28 +21,37 @@ def first_by_id(
 ) -> list[int]:
     """Return those of ``keys``, ascending, whose products come first by id after ``after``.
 
-    Among many, the database looks for them on a walk through the ids: the bytes that mark them
-    go with the question.
+    A walk through the ids soon meets enough of many keys, unless they lie close together far away:
+    when it has taken as long as looking every key up does, that is done instead.
     """
     query = (
         sa.select(products.c.external_id, products.c.pk)
         .where(products.c.catalog_pk == catalog_pk)
         .order_by(products.c.external_id)
-        .limit(limit)
     )
-    if len(keys) <= FEW:
-        few = query.where(products.c.pk.in_(keys.tolist()), products.c.external_id > after)
-        return [row.pk for row in connection.execute(few)]
-    size = min(int(keys[-1] - keys[0]) + 1, MARKS)
-    marks = np.zeros(size, np.uint8)
-    marks[keys % size] = 1
-    query = query.where(_MARKED[connection.dialect.name](sa.literal(marks.tobytes()), size))
     found: list[int] = []
-    while True:
-        rows = connection.execute(query.where(products.c.external_id > after)).all()
-        # A mark may be that of several products.
-        right = np.isin([row.pk for row in rows], keys)
-        found.extend(row.pk for row in compress(rows, right))
-        if len(rows) < limit or len(found) >= limit:
+    walked, step = 0, FIRST_STEP
+    while len(keys) > FEW and len(found) < limit and walked < 2 * len(keys):
+        rows = connection.execute(query.where(products.c.external_id > after).limit(step)).all()
+        pks = np.array([row.pk for row in rows], keys.dtype)
+        places = np.searchsorted(keys, pks).clip(max=len(keys) - 1)
+        found.extend(pks[keys[places] == pks].tolist())
+        if len(rows) < step:
             return found[:limit]
-        after = rows[-1].external_id
+        after, walked, step = rows[-1].external_id, walked + step, min(2 * step, LONGEST_STEP)
+    if len(found) < limit:
+        later = query.where(products.c.external_id > after)
+        found.extend(_looked_up(connection, later, keys.tolist(), limit - len(found)))
+    return found[:limit]
+
+
+def _looked_up(
+    connection: sa.Connection, query: sa.Select[tuple[str, int]], keys: list[int], limit: int
+) -> list[int]:
+    """Return the first keys of ``query``; the database alone knows the order of its ids."""
+    best: list[int] = []
+    for at in range(0, len(keys), FEW):
+        some = [*best, *keys[at : at + FEW]]
+        rows = connection.execute(query.where(products.c.pk.in_(some)).limit(limit))
+        best = [row.pk for row in rows]
+    return best
