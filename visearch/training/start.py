@@ -165,6 +165,7 @@ def _principal_directions(
             for part in np.array_split(rows, max(1, len(rows) // _CHUNK))
         ]
     )
-    directions = np.linalg.svd(features.T @ features)[0]
+    # Of a symmetric matrix; eigh gives the weakest first.
+    directions = np.linalg.eigh(features.T @ features)[1][:, ::-1]
     length = max(float(np.linalg.norm(features, axis=1).mean()), _LEAST_LENGTH)
     return jnp.asarray(directions / length, jnp.float32)
