@@ -13,6 +13,7 @@ from visearch.ids import new_id
 from visearch.records import Attributes
 from visearch.store import attributes, catalogs, imports, schema
 from visearch.store.database import Connection, Database
+from visearch.store.migrate import migrate
 
 CATALOG = "bench"
 FOLDERS = 50
@@ -29,7 +30,7 @@ def product_id(i: int) -> str:
 
 def fill(database: Database, size: int) -> dict[str, Any] | None:
     """Make the catalog, and the ledger of its import; None if it is there already."""
-    database.migrate()
+    migrate(database)
     with database.write() as connection:
         if catalogs.everything(connection):
             return None

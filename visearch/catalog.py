@@ -40,6 +40,7 @@ from visearch.searching.indexes import Indexes
 from visearch.searching.service import SearchService
 from visearch.settings import Settings
 from visearch.store import catalogs, imports, ledger, products
+from visearch.store.migrate import migrate
 
 Picture = str | Path | bytes | Image.Image
 BUCKETS = (1, 16, 64)
@@ -79,7 +80,7 @@ class Catalog:
         self._worker = InlineWorker(self._settings, lambda _: self._encoder)
         self._backend = self._worker.backend
         self._database, self._blobs = self._backend.database, self._backend.blobs
-        self._database.migrate()
+        migrate(self._database)
         self._indexes = Indexes(self._database, self._blobs)
         self._service = SearchService(self._backend, self._indexes, self._embed)
         self._ensure(metric)

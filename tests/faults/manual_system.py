@@ -25,6 +25,7 @@ from visearch.store import catalogs, chunks, claims, imports, ledger, products
 from visearch.store.blobs import Blobs
 from visearch.store.claims import Claim
 from visearch.store.database import Database
+from visearch.store.migrate import migrate
 from visearch.store.outbox import Send
 
 Message = tuple[str, dict[str, Any]]
@@ -53,7 +54,7 @@ class ManualSystem:
         self.backend = LoneBackend(
             self.settings, lambda task, payload, queue=None: self.sender(task, payload, queue)
         )
-        self.database.migrate()
+        migrate(self.database)
         self.encoder = FlatEncoder()
 
     @property

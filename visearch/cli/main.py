@@ -40,13 +40,14 @@ def up() -> None:
     run(Settings.from_env())
 
 
-@main.command()
+@main.command("migrate")
 @one_line_errors
-def migrate() -> None:
+def migrate_database() -> None:
     """Bring the database to this version's schema (`up` does it by itself)."""
     from visearch.store.database import Database
+    from visearch.store.migrate import migrate
 
-    Database(Settings.from_env().database).migrate()
+    migrate(Database(Settings.from_env().database))
     click.echo("the database is up to date")
 
 

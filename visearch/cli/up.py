@@ -23,6 +23,7 @@ from visearch.contract import MAX_SHARDS
 from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.settings import Settings
 from visearch.store.database import Database
+from visearch.store.migrate import migrate
 from visearch.store.redis.client import answering, connect
 
 ROLES = ("search", "embed", "plan", "ingest", "maintain", "beat")
@@ -188,7 +189,7 @@ def up(settings: Settings) -> None:
             tell(f"{settings.home.resolve()} was open to other users; now it is this user's own")
         _outlive_predecessor(PidFile(settings.home, tell))
         doctor.require(settings)
-        Database(settings.database).migrate()
+        migrate(Database(settings.database))
         tell(f"starting in {settings.home.resolve()}; logs in {settings.home / 'logs'}")
         Supervisor(settings).run()
         tell("stopped")

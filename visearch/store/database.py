@@ -1,4 +1,4 @@
-"""The database: engine, transactions, migrations. SQLite (WAL) or PostgreSQL by URL."""
+"""The database: engine and transactions. SQLite (WAL) or PostgreSQL by URL."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
@@ -29,21 +26,16 @@ from visearch.errors import (
     VisearchError,
     first_line,
 )
-from visearch.store import postgresql
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 15_000
 POOL_TIMEOUT_S = 5.0
 NO_LIMIT_S = 7 * 86_400.0
 STATEMENT_TIMEOUT_S = 60.0
 """Longer than any statement of ours should take, and short enough to notice a database that hangs.
-A migration has no limit."""
+``patient_write`` has no limit."""
 
 PROGRESS_STEPS = 20_000
 """Steps of SQLite's machine between two looks at the time: some tenths of a millisecond."""
-
-_MIGRATING = 0x76697365
-"""The key of PostgreSQL's advisory lock for migrations; nothing else of ours takes one."""
 
 _SQLITE_BROKEN = frozenset(
     {
@@ -84,19 +76,20 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         if self.is_sqlite and self.url.database:
             private.make_folder(Path(self.url.database).parent)
-        options: dict[str, Any] = {}
-        if not self.is_sqlite:
-            connect = postgresql.options(statement_timeout_s)
-            options = {"pool_pre_ping": True, "connect_args": connect}
-        self._engine = sa.create_engine(
-            self.url, pool_size=20, max_overflow=20, pool_timeout=POOL_TIMEOUT_S, **options
-        )
+        self._set_patience: Callable[[sa.Connection, float | None], None] = _patience_of_sqlite
         if self.is_sqlite:
+            self._engine = _engine(self.url)
             event.listen(self._engine, "do_connect", _make_private)
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         else:
+            # Here, because its driver takes a tenth of a second to load.
+            from visearch.store import postgresql
+
+            options = postgresql.options(statement_timeout_s)
+            self._engine = _engine(self.url, pool_pre_ping=True, connect_args=options)
             postgresql.make_patient(self._engine)
+            self._set_patience = postgresql.set_patience
 
     @contextmanager
     def read(self, within_s: float | None = None) -> Iterator[sa.Connection]:
@@ -148,15 +141,12 @@ class Database:
     @contextmanager
     def _patient(self, connection: sa.Connection) -> Iterator[None]:
         """Wait for the statements of the block for as long as they may take."""
-        if self.is_sqlite:
-            yield
-            return
-        postgresql.set_patience(connection, self._statement_timeout_s)
+        self._set_patience(connection, self._statement_timeout_s)
         try:
             yield
         finally:
             if not connection.invalidated:
-                postgresql.set_patience(connection, None)
+                self._set_patience(connection, None)
 
     @contextmanager
     def _limited(self, connection: sa.Connection, within_s: float) -> Iterator[None]:
@@ -167,7 +157,7 @@ class Database:
         else:
             limit = sa.text(f"SET LOCAL statement_timeout = {max(1, int(within_s * 1000))}")
             connection.execute(limit)
-            postgresql.set_patience(connection, within_s)
+            self._set_patience(connection, within_s)
         try:
             yield
         except DBAPIError as error:
@@ -179,33 +169,15 @@ class Database:
             if isinstance(driver, sqlite3.Connection):
                 driver.set_progress_handler(None, 0)
 
-    def migrate(self) -> None:
-        """Bring the schema to the newest version (Alembic ``upgrade head``).
-
-        Raises:
-            SettingsError: the database was written by a newer version.
-        """
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.set_main_option("sqlalchemy.url", "set-by-connection")
+    @contextmanager
+    def patient_write(self) -> Iterator[sa.Connection]:
+        """A transaction as of ``write`` whose statements may take as long as they need."""
         with self.write() as connection:
-            self._migrate_alone(connection)
-            config.attributes["connection"] = connection
-            try:
-                command.upgrade(config, "head")
-            except CommandError as error:
-                raise SettingsError(
-                    f"The database is of another, newer visearch: {first_line(error)}. "
-                    "Install that version."
-                ) from error
-
-    def _migrate_alone(self, connection: sa.Connection) -> None:
-        """Hold off another process that migrates; SQLite does so by itself."""
-        if not self.is_sqlite:
-            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
-            connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
-            postgresql.set_patience(connection, NO_LIMIT_S)
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATING)))
+            if not self.is_sqlite:
+                connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                connection.execute(sa.text("SET LOCAL lock_timeout = 0"))
+            self._set_patience(connection, NO_LIMIT_S)
+            yield connection
 
     def copy_to(self, path: Path) -> None:
         """Write the database as it stands to a new file at ``path``, while others go on; SQLite's.
@@ -240,6 +212,16 @@ class Database:
     def close(self) -> None:
         """Close pooled connections."""
         self._engine.dispose()
+
+
+def _engine(url: sa.URL, **options: Any) -> sa.Engine:
+    return sa.create_engine(
+        url, pool_size=20, max_overflow=20, pool_timeout=POOL_TIMEOUT_S, **options
+    )
+
+
+def _patience_of_sqlite(_connection: sa.Connection, _seconds: float | None) -> None:
+    """Nothing: SQLite works in this process, so it cannot fall silent."""
 
 
 def sqlite_file(url: str) -> Path | None:

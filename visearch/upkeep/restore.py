@@ -13,6 +13,7 @@ from visearch.errors import BackupDamaged, Conflict, InvalidRequest, first_line
 from visearch.settings import Settings
 from visearch.store.blobs import Blobs, local_folder
 from visearch.store.database import Database
+from visearch.store.migrate import migrate
 from visearch.upkeep import sums
 from visearch.upkeep.backup import local_database, pieces
 from visearch.upkeep.sums import Description
@@ -93,7 +94,7 @@ def _migrated(source: Path, database: Path) -> Path:
     private.create_file(fresh)
     shutil.copyfile(source, fresh)
     opened = Database(f"sqlite:///{fresh}")
-    opened.migrate()
+    migrate(opened)
     opened.close()  # the last connection also ends the write-ahead log
     _sync(fresh)
     return fresh

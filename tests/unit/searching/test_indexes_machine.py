@@ -28,6 +28,7 @@ from visearch.settings import Settings
 from visearch.store import catalogs, products, segments
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
+from visearch.store.migrate import migrate
 from visearch.store.schema import embeddings, generations, images
 from visearch.store.schema import products as products_table
 from visearch.upkeep import compaction
@@ -49,7 +50,7 @@ def empty_database(path: Path) -> Database:
     """Copy a migrated database: migrating takes longer than a run."""
     if not TEMPLATE.exists():
         made = Database(f"sqlite:///{TEMPLATE}")
-        made.migrate()
+        migrate(made)
         made.close()
         with sqlite3.connect(TEMPLATE) as connection:  # so that everything is in the one file
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -8,6 +8,7 @@ import pytest
 from postgres import binaries, server
 
 from visearch.store.database import Database
+from visearch.store.migrate import migrate
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -26,6 +27,6 @@ def either_database(
 
 def _migrated(url: str) -> Iterator[Database]:
     made = Database(url)
-    made.migrate()
+    migrate(made)
     yield made
     made.close()

@@ -15,6 +15,7 @@ from visearch import contract
 from visearch.errors import Conflict, DependencyBroken, DependencyUnavailable, TooSlow
 from visearch.store import catalogs, outbox
 from visearch.store.database import Database
+from visearch.store.migrate import migrate
 from visearch.store.schema import metadata
 from visearch.store.schema import outbox as outbox_rows
 
@@ -22,7 +23,7 @@ from visearch.store.schema import outbox as outbox_rows
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
     made = Database(f"sqlite:///{tmp_path / 'v.db'}")
-    made.migrate()
+    migrate(made)
     return made
 
 
@@ -48,7 +49,7 @@ def test_migrations_make_exactly_the_tables_of_the_schema(database: Database) ->
 
 def test_migrating_twice_changes_nothing(database: Database) -> None:
     add_catalog(database)
-    database.migrate()
+    migrate(database)
     with database.read() as connection:
         assert [c.name for c in catalogs.everything(connection)] == ["shop"]
 
