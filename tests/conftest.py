@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,15 @@ LONGEST = (
     "integration/test_recall_promise.py",
     "integration/test_embedded.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let all processes of a run share what they compile: it takes most of the time of many."""
+    if not hasattr(config, "workerinput"):  # the one that starts the others
+        folder = tempfile.mkdtemp(prefix="visearch-compiled-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -98,15 +97,6 @@ levels = [["kind"]]
 """
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Let the processes of this module share what they compile: it takes most of their time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path_factory.mktemp("compiled")))
-        patch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-        yield
-
-
 def start(folder: Path, out: Path, devices: int = 1) -> subprocess.Popen[str]:
     flags = f"{os.environ['XLA_FLAGS']} --xla_force_host_platform_device_count={devices}"
     paths = [str(Path(tiny.__file__).parent), os.environ.get("PYTHONPATH", "")]
@@ -194,7 +184,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
     taught = replace(
         recipe,
         architecture="mobilenet_v2_twin",
-        size=96,
+        size=32,
         batch=4,
         steps=10,
         warmup=1,

@@ -7,11 +7,12 @@ run it has computed vectors of fixed pictures that agree with Flax's.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -56,6 +57,19 @@ def exported(
     store = _Store(cache, _key(spec, runtime, precision))
     if (kept := store.read()) is not None:
         return start(kept)
+    with store.alone():
+        if (kept := store.read()) is not None:
+            return start(kept)
+        return _make(spec, runtime, precision, start, store)
+
+
+def _make(
+    spec: EncoderSpec,
+    runtime: Name,
+    precision: Precision,
+    start: Callable[[bytes], Runtime],
+    store: _Store,
+) -> Runtime:
     from visearch.encoders.runtimes import flax_export  # loads jax
 
     graph, pixels, wanted = flax_export.make(spec)
@@ -137,6 +151,20 @@ class _Store:
                 return graph
             log.warning("cached_graph_broken", path=str(path))
         return None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait for another process that makes this graph: both would keep every core busy.
+
+        Where the folder cannot be written, each makes it for itself.
+        """
+        with ExitStack() as held:
+            if self._folder is not None:
+                with suppress(OSError):  # ``write`` will say why
+                    self._folder.mkdir(parents=True, exist_ok=True)
+                    lock = held.enter_context((self._folder / f".{self._key}.lock").open("w"))
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def write(self, graph: bytes) -> None:
         """Store the graph; if the folder is not writable, only this process has it."""

@@ -91,6 +91,22 @@ class TestOnnxRuntime:
         )
         assert done.stdout == "False\n", done.stderr
 
+    def test_of_several_processes_one_makes_the_graph(self, small: str, tmp_path: Path) -> None:
+        code = (
+            "import sys; from pathlib import Path; from visearch import Encoder\n"
+            "from visearch.encoders.runtimes.options import RunOptions\n"
+            f"options = RunOptions(runtime='onnx', cache=Path({str(tmp_path)!r}))\n"
+            f"Encoder.open({small!r}, options=options)\n"
+            "print('jax' in sys.modules)"
+        )
+        command = [sys.executable, "-c", code]
+        several = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+        assert sorted(each.communicate(timeout=120)[0].strip() for each in several) == [
+            "False",
+            "False",
+            "True",
+        ]
+
     def test_a_broken_copy_in_the_cache_is_made_again(
         self, small: str, tmp_path: Path, by_xla: np.ndarray
     ) -> None:
