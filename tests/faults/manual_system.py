@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import databases
 import numpy as np
 import numpy.typing as npt
 
+from visearch import private
 from visearch.backend import LoneBackend
 from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
 from visearch.encoders.spec import resolve
@@ -47,8 +48,12 @@ class FlatEncoder:
 class ManualSystem:
     """Queues are a list; a test runs, repeats, delays or drops its messages."""
 
+    opened: ClassVar[list[ManualSystem]] = []
+
     def __init__(self, home: Path, **settings: Any) -> None:
+        self.opened.append(self)
         self.settings = Settings(home=home, **(databases.settings() | settings))
+        private.make_folder(home)
         self.queue: list[Message] = []
         self.sender: Send = self._send
         self.backend = LoneBackend(
