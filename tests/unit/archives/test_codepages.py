@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 
 import pytest
 from archive_files import items, pictures, raw_zip
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from visearch.archives.codepages import MOST_WANTED, PAGES, choose, decoded, provisional
@@ -52,26 +53,32 @@ def test_the_manifest_may_lie_in_a_folder_of_such_a_name() -> None:
     page=st.sampled_from(PAGES),
     raws=st.lists(st.binary(min_size=1, max_size=20), min_size=1, max_size=5),
 )
+@example(page="cp949", raws=[b"\xe6\xf5"])
 def test_what_is_wanted_as_it_is_stored_is_found(page: str, raws: list[bytes]) -> None:
     # Whatever the names: read in the page that is chosen, no fewer match than in another.
     def matches(chosen: str) -> int:
         return sum(decoded(raw, chosen).rpartition("/")[2] in wanted for raw in raws)
 
-    wanted = {decoded(raw, page).rpartition("/")[2] for raw in raws}
+    wanted = {decoded(raw, page).rpartition("/")[2] for raw in raws if is_usual(raw, page)}
     wanted = {
         name
         for name in wanted
         if name == name.strip() and not name.isascii() and "\ufffd" not in name
     }
-    if wanted and all(map(exactly, wanted, [page] * len(wanted))):
+    if wanted:
         assert matches(choose(raws, wanted)) >= min(1, matches(page))
 
 
-def exactly(name: str, page: str) -> bool:
-    """Some pages decode several codes to one character; nobody's Windows writes the others."""
+def is_usual(raw: bytes, page: str) -> bool:
+    """Tell whether Windows names a file so: no folder, and of several codes for one character one.
+
+    A backslash at the end may be half a character; a test of its own has such names.
+    """
+    if raw.endswith((b"/", b"\\")):
+        return False
     try:
-        return decoded(name.encode(page), page) == name
-    except UnicodeEncodeError:
+        return unicodedata.normalize("NFC", raw.decode(page)).encode(page) == raw
+    except UnicodeError:
         return False
 
 

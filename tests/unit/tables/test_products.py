@@ -191,7 +191,7 @@ RECORDS = st.lists(
             "id": st.sampled_from(["1", "2", "3", ""]),
             "image": st.sampled_from(["a.jpg", "b.jpg|c.jpg", "d.jpg", ""]),
             "title": st.sampled_from(["", "T"]),
-            "note": st.text(st.characters(exclude_characters="\x00"), max_size=5),
+            "note": st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=5),
         }
     ),
     min_size=1,
