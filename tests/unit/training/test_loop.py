@@ -184,7 +184,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
     taught = replace(
         recipe,
         architecture="mobilenet_v2_twin",
-        size=32,
+        size=96,
         batch=4,
         steps=10,
         warmup=1,
