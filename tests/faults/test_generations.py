@@ -29,7 +29,7 @@ from visearch.store.generations import current
 from visearch.store.schema import generations
 from visearch.upkeep import purge as purging
 
-KILLS = int(os.environ.get("BUILDER_KILLS", "2"))
+KILLS = int(os.environ.get("BUILDER_KILLS", "4"))
 """How often the builder is killed. 20 take ten minutes: the supervisor restarts ever later."""
 
 PRODUCTS = 3000

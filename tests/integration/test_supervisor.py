@@ -22,7 +22,7 @@ from system import System, archive, eventually, picture
 from visearch.cli import up as supervisor
 from visearch.cli.main import main
 
-ITEMS = 120
+ITEMS = 200
 
 
 @pytest.fixture
