@@ -185,7 +185,7 @@ def in_turn(ours: Run, peer: Run, seconds: float) -> tuple[float, float]:
     end = time.monotonic() + seconds
     while time.monotonic() < end or len(times[ours]) < 5:
         for run, kept in times.items():
-            time.sleep(REST_S)
+            time.sleep(REST_S)  # until the other's threads spin no more
             for _ in range(WARM_UPS):
                 run()
             stop = time.monotonic() + TURN_S

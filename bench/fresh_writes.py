@@ -185,7 +185,7 @@ class Writers:
         rng, start = random.Random(0), time.monotonic()
         for number in range(round(rate * seconds)):
             due = start + number / rate
-            time.sleep(max(0.0, due - time.monotonic()))
+            time.sleep(max(0.0, due - time.monotonic()))  # until it is due
             kind = KINDS[number % len(KINDS)]
             change = self._book.begin(kind, due, rng, kept)
             (self._for_text if kind in ("patch", "delete") else self._for_pictures).put(change)

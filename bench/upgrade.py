@@ -90,18 +90,18 @@ class Upgrade:
         """Rest, reindex, rest, roll back, rest."""
         self.former = self._client.call("GET", WHERE)["fingerprint"]
         self._mark("before")
-        time.sleep(self._rest)
+        time.sleep(self._rest)  # searches go on
         self._mark("during")
         body = {"encoder": self._encoder}
         self.reindex = self._client.call("POST", f"{WHERE}/reindex", json=body)
         until(self._is_active, REINDEX_S, "The end of the reindex")
         self._switched(shoppers, self.reindex["fingerprint"])
         self._mark("after")
-        time.sleep(self._rest)
+        time.sleep(self._rest)  # searches go on
         self._mark("back")
         self._client.call("POST", f"{WHERE}/rollback")
         self._switched(shoppers, self.former)
-        time.sleep(self._rest)
+        time.sleep(self._rest)  # searches go on
         self._mark("end")
 
     def _mark(self, name: str) -> None:

@@ -79,7 +79,9 @@ def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:
     spelled: dict[bytes, set[str]] = {}
     names = (name for path in wanted if not (name := _last_part(path)).isascii())
     for name in islice(names, MOST_WANTED):
-        for form in {unicodedata.normalize(kind, name) for kind in ("NFC", "NFD")}:
+        # Also as it is typed: normalised, a compatibility character becomes another one, which has
+        # another code.
+        for form in {name, *(unicodedata.normalize(kind, name) for kind in ("NFC", "NFD"))}:
             for page in PAGES:
                 try:
                     spelled.setdefault(form.encode(page), set()).add(page)
@@ -89,4 +91,4 @@ def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:
 
 
 def _last_part(path: str) -> str:
-    return normalise(path).rpartition("/")[2].strip()
+    return path.replace("\\", "/").rpartition("/")[2].strip()
