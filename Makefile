@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help up test check faults bench encoder clean
+.PHONY: help up test check faults exports bench encoder clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ FAULTS = FUZZ_CASES=300 BUILDER_KILLS=20 STORM_ROUNDS=20 SKEWS="60 -60" PAUSE_S=
 faults: $(VENV)/installed-dev ## Break all that docs/reliability.md names, again and again (hours)
 	$(FAULTS) tests/faults tests/unit/store tests/integration/test_server_limits.py
 	TEST_DATABASE=postgresql $(FAULTS) tests/faults tests/integration/test_postgresql.py
+
+exports: $(VENV)/installed-dev ## Import exports of 1,000 products in each format, as feeds (minutes)
+	EXPORT_PRODUCTS=1000 $(BIN)/pytest -n0 -s tests/integration/test_exports.py
 
 bench: $(VENV)/installed-dev ## Measure the system that `make up` runs beside it (minutes)
 	$(BIN)/python bench/encode.py --json

@@ -40,7 +40,7 @@ PAGES = 100
 def write_encoder(path: Path) -> None:
     """Write a small encoder with random weights."""
     model = build(ARCHITECTURE, classes=None, embedding=DIMENSION)
-    preprocess = Preprocess(size=SIDE, fit="stretch")
+    preprocess = Preprocess(size=SIDE, fit="stretch", mean=(0.5,) * 3, std=(0.5,) * 3)
     save_safetensors(path, to_tensors(model), metadata_for(ARCHITECTURE, DIMENSION, preprocess))
 
 

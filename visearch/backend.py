@@ -12,6 +12,7 @@ import structlog
 
 from visearch import contract
 from visearch.errors import DependencyUnavailable, Overloaded
+from visearch.fetching import Fetcher
 from visearch.images import Limits
 from visearch.images.decoders.pool import DecoderPool
 from visearch.images.order import Decoders, DecodersHere
@@ -20,7 +21,7 @@ from visearch.store import outbox
 from visearch.store.blobs import Blobs
 from visearch.store.database import STATEMENT_TIMEOUT_S, Database
 from visearch.store.outbox import Send
-from visearch.store.redis import presence
+from visearch.store.redis import presence, queues
 from visearch.store.redis.client import FULL, Client, connect, is_full
 from visearch.store.redis.jobs import SearchJobs
 
@@ -47,6 +48,8 @@ class Backend:
     """The adapters of one process and its settings; each is opened on first use."""
 
     statement_timeout_s = STATEMENT_TIMEOUT_S
+    most_decoders: int | None = None
+    """Where pictures are decoded only now and then, fewer processes do it than the settings say."""
 
     def __init__(self, settings: Settings, send: Send) -> None:
         self.settings, self.send = settings, send
@@ -76,11 +79,28 @@ class Backend:
     @_once
     def decoders(self) -> Decoders:
         """The decoders of strangers' pictures."""
-        return DecoderPool.of(self.settings)
+        return DecoderPool.of(self.settings, self.most_decoders)
+
+    @_once
+    def fetcher(self) -> Fetcher:
+        """What fetches strangers' URLs; it has a thread."""
+        return Fetcher(self.settings)
+
+    def close_fetcher(self) -> None:
+        """End what is being fetched, and the thread that does it."""
+        if (made := self.__dict__.pop("fetcher", None)) is not None:
+            made.close()
 
     def announce(self, catalog_pk: int) -> None:
         """Tell the search workers that a catalog has changed."""
         presence.announce_change(self.redis, catalog_pk)
+
+    def waits(self, queue: str) -> bool:
+        """Tell whether somebody waits for his turn in a queue; where it does not say so, yes."""
+        try:
+            return queues.depth(self.redis, queue) > 0
+        except DependencyUnavailable:
+            return True
 
     def flush(self) -> int:
         """Send the messages that committed transactions left; returns how many.
@@ -100,7 +120,7 @@ class Backend:
         behalf.
         """
         self._opening = threading.RLock()  # the parent may have held it
-        for name in ("database", "blobs", "redis", "jobs", "decoders"):
+        for name in ("database", "blobs", "redis", "jobs", "decoders", "fetcher"):
             if name in self.__dict__:
                 self._inherited.append(self.__dict__.pop(name))
 
@@ -115,6 +135,10 @@ class LoneBackend(Backend):
 
     def announce(self, catalog_pk: int) -> None:
         """Do nothing: the only index there is looks for itself."""
+
+    def waits(self, queue: str) -> bool:
+        """Tell that nobody waits: there is one caller."""
+        return False
 
 
 def celery_sender(

@@ -15,7 +15,7 @@ decoder may end it, and one that is large takes its memory. A server decodes in 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -31,7 +31,10 @@ from visearch.encoders.runtimes.options import RunOptions
 from visearch.encoders.spec import resolve
 from visearch.errors import Conflict, ImageCorrupt, ImageError, InvalidRequest, NotFound
 from visearch.ids import new_id
+from visearch.importing import uploads
 from visearch.importing.accept import Mode, accept_file, accept_product
+from visearch.importing.previewing import PreviewOrder, preview_upload
+from visearch.importing.sources import opened
 from visearch.inline import InlineWorker
 from visearch.records import Attributes, Import, Metric
 from visearch.searches import Hit, SearchQuery
@@ -41,10 +44,11 @@ from visearch.searching.service import SearchService
 from visearch.settings import Settings
 from visearch.store import catalogs, imports, ledger, products
 from visearch.store.migrate import migrate
+from visearch.tables.mapping import choices_of
+from visearch.tables.preview import Preview
 
 Picture = str | Path | bytes | Image.Image
 BUCKETS = (1, 16, 64)
-READ_BYTES = 1 << 20
 SEARCH_S = 3600.0
 
 
@@ -67,7 +71,8 @@ class Catalog:
             Conflict: the catalog exists with another metric.
             SettingsError: another process, a server say, works in the folder.
         """
-        self._settings = Settings(home=Path(folder).resolve(), demo=False)
+        # Whoever adds an archive waits for it, and not for an hour.
+        self._settings = Settings(home=Path(folder).resolve(), demo=False, fetch_tries=3)
         home_lock.acquire(self._settings.home)
         try:
             self._open(name, metric, encoder)
@@ -119,6 +124,7 @@ class Catalog:
 
     def close(self) -> None:
         """Close the database and give the folder back; what was added is on disk already."""
+        self._backend.close_fetcher()
         self._database.close()
         home_lock.release(self._settings.home)
 
@@ -133,6 +139,7 @@ class Catalog:
         *pictures: Picture,
         title: str | None = None,
         url: str | None = None,
+        description: str | None = None,
         attributes: Attributes | None = None,
     ) -> None:
         """Add a product, or replace it; it is searchable when this returns.
@@ -148,6 +155,7 @@ class Catalog:
             [_bytes(picture) for picture in pictures],
             title=title,
             url=url,
+            description=description,
             attributes=attributes,
             request_id=new_id(),
         )
@@ -155,18 +163,76 @@ class Catalog:
         for item in self.failures(record.id):
             raise ImageError(f"{item.path}: {item.detail}", code=item.code)
 
-    def add_archive(self, path: str | Path, *, mode: Mode = "upsert") -> Import:
-        """Import a zip or tar of pictures; returns the finished import with its counts.
+    def import_file(
+        self,
+        source: str | Path,
+        *,
+        mode: Mode = "upsert",
+        guard: float | None = None,
+        mapping: Mapping[str, Any] | None = None,
+    ) -> Import:
+        """Import a zip or tar of pictures, a table that names them by URL, a folder, or a URL.
+
+        Returns the finished import with its counts. A picture whose host does not answer is tried
+        three times, within a minute.
+
+        Args:
+            source: a path, or the URL of such a file.
+            mode: ``replace`` removes the products that the file does not name.
+            guard: the share of the products that a ``replace`` may remove (a fifth, if none is
+                given); one that would remove more fails and changes nothing.
+            mapping: what columns hold where that is not guessed, as ``{"Artikelnr": "id"}``.
 
         Raises:
-            ArchiveError: the file is no archive we read, or above the limits.
+            ArchiveError: the file is nothing that visearch reads, or above the limits.
+            InvalidRequest: the mapping cannot be used.
+            VisearchError: the source cannot be read.
         """
-        record = accept_file(
-            self._backend, self._name, _pieces(Path(path)), mode=mode, request_id=new_id()
-        )
+        choices = choices_of(dict(mapping or {}))
+        with opened(str(source), _unwatched) as file:
+            record = accept_file(
+                self._backend,
+                self._name,
+                file.pieces(),
+                mode=mode,
+                guard=guard,
+                request_id=new_id(),
+                name=file.name,
+                choices=lambda: choices,
+            )
         self._worker.work()
         with self._database.read() as connection:
             return imports.by_id(connection, record.id)
+
+    def preview_file(
+        self,
+        source: str | Path,
+        *,
+        mode: Mode = "upsert",
+        guard: float | None = None,
+        mapping: Mapping[str, Any] | None = None,
+    ) -> Preview:
+        """Say what ``import_file`` would do with the same arguments; changes nothing.
+
+        Raises:
+            As ``import_file``.
+        """
+        choices = choices_of(dict(mapping or {}))
+        with opened(str(source), _unwatched) as file:
+            kept = uploads.keep(self._backend, self._name, file.pieces(), file.name)
+        try:
+            order = PreviewOrder(
+                catalog=self._name,
+                upload=kept.id,
+                media=kept.media,
+                source=kept.source,
+                mode=mode,
+                guard=guard,
+                choices=choices,
+            )
+            return preview_upload(self._backend, order)
+        finally:
+            uploads.discard(self._backend, kept)
 
     def failures(self, import_id: str) -> list[records.ImportItem]:
         """Return the pictures of an import that failed, with their reasons."""
@@ -218,10 +284,8 @@ class Catalog:
         return np.asarray(self._encoder.embed_pixels(pixels[None])[0])
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            yield data
+def _unwatched(_count: int, _size: int | None) -> None:
+    """Nobody watches a download."""
 
 
 def _bytes(picture: Picture) -> bytes:

@@ -15,6 +15,7 @@ MAX_SHARDS = 64
 RUN_SEARCH = "visearch.search"
 SEARCH_SHARD = "visearch.search_shard"
 PLAN_IMPORT = "visearch.plan"
+PREVIEW_UPLOAD = "visearch.preview"
 DECODE_CHUNK = "visearch.decode"
 MEND_THUMBNAIL = "visearch.thumbnail"
 EMBED_CHUNK = "visearch.embed"
@@ -22,11 +23,14 @@ RECONCILE = "visearch.reconcile"
 COMPACT = "visearch.compact"
 COMPARE = "visearch.compare"
 PURGE = "visearch.purge"
+FEEDS = "visearch.feeds"
+GOLDEN = "visearch.golden"
 REINDEX = "visearch.reindex"
 
 QUEUE_OF = {
     RUN_SEARCH: SEARCH,
     PLAN_IMPORT: PLAN,
+    PREVIEW_UPLOAD: PLAN,
     DECODE_CHUNK: INGEST,
     MEND_THUMBNAIL: INGEST,
     EMBED_CHUNK: EMBED,
@@ -34,6 +38,8 @@ QUEUE_OF = {
     COMPACT: MAINTAIN,
     COMPARE: MAINTAIN,
     PURGE: MAINTAIN,
+    FEEDS: MAINTAIN,
+    GOLDEN: MAINTAIN,
     REINDEX: EMBED,
 }
 
@@ -52,6 +58,13 @@ class PlanPayload(TypedDict):
 
     import_id: str
     attempt: int
+    request_id: str
+
+
+class PreviewPayload(TypedDict):
+    """Arguments of ``PREVIEW_UPLOAD``; what is asked lies in Redis under the preview's id."""
+
+    preview_id: str
     request_id: str
 
 

@@ -11,6 +11,7 @@
     ├── Gone                     it existed; its retention is over
     ├── Conflict                 the resource's state forbids the change
     ├── ReplaceIncomplete        a file that replaces a catalog does not say all that is to stay
+    ├── ReplaceGuarded           a file would remove more of a catalog than its guard allows
     ├── ImageError               one picture cannot be used
     │   ├── UnsupportedImage     not one of the accepted formats
     │   ├── ImageTooLarge        bytes, pixels or a side above the limit
@@ -42,7 +43,7 @@
     ├── BlobDamaged              a blob is not what its name says, or cannot be read
     ├── BackupDamaged            a backup is not what was written
     ├── SearchExpired            no answer before the deadline
-    ├── TooSlow                  the database needs longer for this than it may take
+    ├── TooSlow                  this needs longer than it may take
     ├── Overloaded               too much is waiting; retry later
     ├── DependencyUnavailable    database, Redis or blob store does not answer now
     └── DependencyBroken         one of them cannot be used until its operator repairs it
@@ -148,6 +149,12 @@ class ReplaceIncomplete(VisearchError):
     """A file that was to replace a catalog has rows without a readable id: nothing is removed."""
 
     code = "replace_incomplete"
+
+
+class ReplaceGuarded(VisearchError):
+    """A file that is to replace a catalog would remove more of it than its guard allows."""
+
+    code = "replace_guarded"
 
 
 class ImageError(VisearchError):
@@ -339,7 +346,7 @@ class SearchExpired(VisearchError):
 
 
 class TooSlow(VisearchError):
-    """The database needs longer for this than it may take."""
+    """The database, or a worker, needs longer for this than it may take."""
 
     code = "too_slow"
 

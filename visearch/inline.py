@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, cast
@@ -35,11 +36,21 @@ class InlineWorker:
         self.backend = LoneBackend(settings, self._send)
 
     def work(self) -> None:
-        """Run every message until there is none, then mend and compact what needs it."""
-        self.backend.flush()
-        while self._messages:
-            task, payload = self._messages.popleft()
-            self._run(task, payload)
+        """Run every message until there is none, then mend and compact what needs it.
+
+        What was put off is waited for.
+        """
+        while True:
+            self.backend.flush()
+            while self._messages:
+                task, payload = self._messages.popleft()
+                self._run(task, payload)
+            with self.backend.database.read() as connection:
+                wait_s = chunks.next_due_s(connection)
+            if wait_s is None:
+                break
+            time.sleep(wait_s)
+            self._send_due()
         mend(self.backend, self._open_encoder, lambda: False)
         if compact_all(self.backend):
             purge(self.backend)
@@ -58,6 +69,12 @@ class InlineWorker:
             for record in unplanned:
                 imports.plan_again(connection, record)
         self.work()
+
+    def _send_due(self) -> None:
+        with self.backend.database.read() as connection:
+            due = [imports.by_pk(connection, import_pk) for import_pk in chunks.due(connection)]
+        for record in due:
+            progress.go_on(self.backend, record)
 
     def _send(self, task: str, payload: Mapping[str, Any], queue: str | None = None) -> None:
         self._messages.append((task, payload))

@@ -60,6 +60,7 @@ class Product:
     id: str
     title: str | None
     url: str | None
+    description: str | None
     attributes: Attributes
     images: tuple[Image, ...]
     updated_at: datetime
@@ -84,7 +85,8 @@ class Import:
     ``planned`` says whether its file was read to the end; ``attempt`` counts the readings, and
     ``tries`` those that failed by themselves, from 1. ``planner`` is the worker that reads it now.
     ``waiting_for`` names the dependency that keeps it waiting, if one does. ``given_up`` counts the
-    failed pictures whose work failed on every try.
+    failed pictures whose work failed on every try. ``guard`` is the share of the catalog that a
+    ``replace`` may remove, if it was accepted with one.
     """
 
     pk: int
@@ -93,7 +95,7 @@ class Import:
     catalog_pk: int
     accepted: int
     mode: Literal["upsert", "replace"]
-    media: Literal["zip", "tar", "blobs"]
+    media: Literal["zip", "tar", "table", "blobs"]
     source: str
     status: str
     planned: bool
@@ -109,11 +111,15 @@ class Import:
     waiting_since: datetime | None
     created_at: datetime
     finished_at: datetime | None
+    guard: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportItem:
-    """One picture of an import, and what became of it."""
+    """One picture of an import, and what became of it.
+
+    Where it is put off, ``code`` and ``detail`` say why, and ``next_try_at`` until when.
+    """
 
     item: int
     path: str
@@ -123,15 +129,20 @@ class ImportItem:
     code: str | None
     detail: str | None
     attempts: int
+    thumbnail: str | None
+    next_try_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedItem:
     """One picture that an import will add.
 
-    ``locator`` says where its bytes are (see ``visearch.archives``). An item that cannot be
+    ``locator`` says where its bytes are: in the archive (see ``visearch.archives``), in the blob
+    store (``blob``, a digest), or behind a ``url``. An item that cannot be
     planned has a ``code`` and a ``detail`` instead. ``row`` numbers the row of the file that
-    describes the picture: items of one row have the same title, URL and attributes.
+    describes the picture: items of one row have the same title, URL, description and attributes.
+    ``digest`` is one of all that the file says of the product, where it says it in one row that
+    names its pictures by URL, and somebody asked; ``done`` says that the catalog has it already.
     """
 
     path: str
@@ -139,12 +150,15 @@ class PlannedItem:
     position: int
     title: str | None = None
     url: str | None = None
+    description: str | None = None
     attributes: Attributes = field(default_factory=dict)
     locator: dict[str, Any] = field(default_factory=dict)
     size: int = 0
     row: int = 0
     code: str | None = None
     detail: str | None = None
+    digest: str = ""
+    done: bool = False
 
 
 class Neighbour(NamedTuple):

@@ -17,13 +17,25 @@ LONGEST_ID = 512
 LONGEST_TITLE = 2000
 LONGEST_URL = 4000
 LONGEST_DESCRIPTION = 64 * 1024
-"""In characters."""
+"""In characters. That of an import is cut, and ends with an ellipsis; over HTTP it is refused."""
+
+MOST_IMAGES = 1000
+"""Pictures of one product, of whichever writes."""
 
 MAX_COUNT = 64
 """Attributes of one product."""
 
 MAX_BYTES = 16 * 1024
 """Size of a product's attributes as JSON: every hit of every answer carries them."""
+
+MOST_GOLDEN_QUERIES = 200
+"""Golden queries of one catalog: each is a search after every change of the index."""
+
+MOST_GOLDEN_PRODUCTS = 20
+"""Products that one golden query ought to find."""
+
+GOLDEN_SIDE = 512
+"""Longest side of the picture of a golden query, in pixels: some 50 kB of JPEG."""
 
 # U+FFFD stands where a name was not text: two such names could be taken for one product.
 ID_PATTERN = r"^[^\x00-\x1f\x7f-\x9f\ufffd]*$"
@@ -53,19 +65,33 @@ def number_of(text: str) -> int | float | None:
 
 def is_storable(text: str) -> bool:
     """Tell whether both databases can store a text: it has no NUL and no half surrogate pair."""
+    if text.isascii():
+        return "\x00" not in text
     return not _UNSTORABLE.search(text)
 
 
 def id_problem(product_id: str) -> str | None:
     """Say why this cannot be a product's id; None if it can."""
-    if 1 <= len(product_id) <= LONGEST_ID and not _NOT_IN_ID.search(product_id):
-        return None
+    if 1 <= len(product_id) <= LONGEST_ID:
+        plain = product_id.isascii() and product_id.isprintable()  # as most are
+        if plain or not _NOT_IN_ID.search(product_id):
+            return None
     return f"a product id has 1 to {LONGEST_ID} printable characters"
 
 
-def text_problem(title: str | None, url: str | None) -> str | None:
-    """Say why a product cannot have this title or URL; None if it can."""
-    for name, text, longest in (("title", title, LONGEST_TITLE), ("URL", url, LONGEST_URL)):
+def text_problem(title: str | None, url: str | None, description: str | None = None) -> str | None:
+    """Say why a product cannot have one of these texts; None if it can."""
+    if (
+        description is None
+        and (title is None or (len(title) <= LONGEST_TITLE and is_storable(title)))
+        and (url is None or (len(url) <= LONGEST_URL and is_storable(url)))
+    ):
+        return None  # as of most products
+    for name, text, longest in (
+        ("title", title, LONGEST_TITLE),
+        ("URL", url, LONGEST_URL),
+        ("description", description, LONGEST_DESCRIPTION),
+    ):
         if text is None:
             continue
         if len(text) > longest:
@@ -103,13 +129,18 @@ def _is_value(value: Any) -> bool:
 
 
 def product_problem(
-    product_id: str, title: str | None, url: str | None, attributes: Attributes
+    product_id: str,
+    title: str | None,
+    url: str | None,
+    attributes: Attributes,
+    description: str | None = None,
 ) -> tuple[str, str] | None:
     """Return the JSON pointer and the sentence of what is wrong with a product; None if nothing."""
-    text = "/url" if text_problem(title, None) is None else "/title"
     for pointer, problem in (
         ("/id", id_problem(product_id)),
-        (text, text_problem(title, url)),
+        ("/title", text_problem(title, None)),
+        ("/url", text_problem(None, url)),
+        ("/description", text_problem(None, None, description)),
         ("/attributes", attributes_problem(attributes)),
     ):
         if problem:

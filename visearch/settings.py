@@ -71,6 +71,18 @@ class Settings:
     max_upload_bytes: int = _setting(4096 * _MIB, "Largest import file, in bytes.")
     max_import_items: int = _setting(1_000_000, "Most items in one import.")
 
+    replace_guard: float = _setting(
+        0.2,
+        "Share of a catalog's products that an import with `mode=replace` may remove unless it "
+        "says another (`guard`).",
+    )
+    preview_timeout_s: float = _setting(
+        60.0, "Seconds for looking through a file before its import (`dry_run`)."
+    )
+    preview_kept_h: float = _setting(
+        6.0, "Hours for which a file that was looked through is kept, to start its import."
+    )
+
     fetch_allow: str = _setting(
         "",
         "Private places that URLs may lead to all the same: host names (`*.example` for all "
@@ -85,7 +97,25 @@ class Settings:
     fetch_per_host: int = _setting(4, "Most URLs of one host that a process fetches at a time.")
     fetch_at_once: int = _setting(64, "Most URLs that one call fetches at a time.")
     fetch_timeout_s: float = _setting(
-        30.0, "Seconds for fetching a picture, from the connection to the last byte."
+        15.0, "Seconds for fetching a picture, from the connection to the last byte."
+    )
+    fetch_chunk_s: float = _setting(
+        20.0,
+        "Seconds for which an import fetches the pictures of one task; what has not come by then "
+        "is put off.",
+    )
+    fetch_tries: int = _setting(
+        6, "Tries to fetch a picture before it fails, where the failure may pass."
+    )
+    fetch_retry_s: float = _setting(
+        10.0,
+        "Seconds before the second try; each later wait is four times as long, up to an hour, and "
+        "as long as the host asks. Six tries take about an hour.",
+    )
+    fetch_patience_s: float = _setting(
+        86_400.0,
+        "Seconds after which a picture fails that was put off without a try, by a host that asks "
+        "to be left alone.",
     )
     fetch_file_timeout_s: float = _setting(
         1800.0, "Seconds for fetching a whole file, such as a feed."
@@ -107,6 +137,9 @@ class Settings:
         1024 * _MIB, "Memory of the embedded Redis, in bytes; when it is full, requests get 503."
     )
     search_batch: int = _setting(16, "Most queries that a search worker encodes in one batch.")
+    search_fetches: int = _setting(
+        32, "Most searches whose picture is being fetched by URL; beyond it, new ones get 503."
+    )
     denoise_queries: bool = _setting(
         True, "Remove impulse noise (salt and pepper) from query pictures that have it."
     )
@@ -146,7 +179,9 @@ class Settings:
         86_400.0, "Seconds for which an import waits for a dependency before it fails."
     )
     silence_limit_s: float = _setting(
-        30.0, "Seconds without a sign of life after which `up` restarts a process."
+        30.0,
+        "Seconds without a sign of life after which `up` restarts a process; a worker that was "
+        "told to end may take four times as long.",
     )
     ingest_memory_bytes: int = _setting(
         2048 * _MIB, "Address space of one ingest process, in bytes."

@@ -20,8 +20,11 @@ from web.api import (
     catalogs,
     dead,
     duplicates,
+    feeds,
+    golden,
     health,
     imports,
+    mappings,
     products,
     reindexes,
     schemas,
@@ -29,7 +32,7 @@ from web.api import (
     system,
 )
 from web.bodies import REFUSAL, bound_of
-from web.json_provider import Json
+from web.json_provider import Json, JsonRequest
 from web.pages import pages
 from web.services import EXTENSION, Services, services
 
@@ -53,6 +56,7 @@ def create_app(settings: Settings) -> OpenAPI:
     app.openapi_version = "3.1.0"
     app.url_map.merge_slashes = False  # no redirect from the id "/a" to the id "a"
     app.json = Json(app)
+    app.request_class = JsonRequest
     app.extensions[EXTENSION] = Services(settings)
     problems.register(app)
     for module in (
@@ -61,6 +65,9 @@ def create_app(settings: Settings) -> OpenAPI:
         products,
         duplicates,
         imports,
+        mappings,
+        feeds,
+        golden,
         reindexes,
         dead,
         system,

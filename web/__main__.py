@@ -9,6 +9,7 @@ from visearch import listener, logs, private
 from visearch.errors import SettingsError
 from visearch.settings import Settings
 from web import create_app
+from web.services import close
 from web.serving.server import serve
 
 
@@ -25,7 +26,9 @@ def main() -> None:
         logging.getLogger("waitress").setLevel(logging.WARNING)
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each request
         clients = listener.listen(settings) if given is None else listener.inherited(given)
-        serve(create_app(settings), settings, clients)
+        app = create_app(settings)
+        serve(app, settings, clients)
+        close(app)
     except SettingsError as error:
         raise SystemExit(f"visearch: {error.detail}") from error
 

@@ -20,6 +20,7 @@ MARGIN = 1 << 20
 
 _IMPORTS = re.compile("/v1/catalogs/[^/]*/imports")
 _PRODUCT = re.compile("/v1/catalogs/[^/]*/products/.*", re.DOTALL)
+_GOLDEN = re.compile("/v1/catalogs/[^/]*/golden/[^/]*")
 
 REFUSAL = "visearch.refusal"
 """The key of a WSGI environment under which the server leaves the error that it refuses with."""
@@ -57,5 +58,7 @@ def bound_of(settings: Settings, method: str, path: str) -> Bound:
     limit = MARGIN
     if method == "PUT" and _PRODUCT.fullmatch(path):
         limit += MAX_PRODUCT_IMAGES * in_base64
+    if method == "PUT" and _GOLDEN.fullmatch(path):
+        limit += in_base64
     detail = f"The body has more than {amount(limit, 'bytes')}, the limit. Send less at a time."
     return Bound(limit, PayloadTooLarge, detail)

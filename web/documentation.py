@@ -22,7 +22,12 @@ _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 def register(app: OpenAPI) -> None:
     """Serve the OpenAPI document and its reader."""
-    for model in (schemas.NewSearch, schemas.NewProduct):
+    for model in (
+        schemas.NewSearch,
+        schemas.NewProduct,
+        schemas.ProductChanges,
+        schemas.NewGoldenQuery,
+    ):
         _add_schema(app, model)
     document = _promises(app)
     app.add_url_rule("/openapi.json", "openapi", lambda: document)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, cast
+from urllib.parse import unquote
 
 import structlog
 from flask import Flask, Response, current_app, g, make_response, request
@@ -147,7 +148,7 @@ def _again(location: str, status: int) -> Response:
     """Answer with the resource as it is now, and the status of the first answer."""
     adapter = current_app.create_url_adapter(request)
     assert adapter is not None  # there is one for every request
-    endpoint, arguments = adapter.match(location, "GET")
+    endpoint, arguments = adapter.match(unquote(location), "GET")
     view = cast(Any, current_app.view_functions[endpoint])
     response = make_response(view(**arguments))
     response.status_code = status

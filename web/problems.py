@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
 from visearch import errors
+from visearch.searches import Failure
+from web.api import schemas
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +27,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.Gone: 410,
     errors.Conflict: 409,
     errors.ReplaceIncomplete: 409,
+    errors.ReplaceGuarded: 409,
     errors.UnsupportedImage: 415,
     errors.ImageTooLarge: 413,
     errors.ImageCorrupt: 422,
@@ -45,6 +48,7 @@ STATUS: dict[type[errors.VisearchError], int] = {
     errors.MappingIncomplete: 422,
     errors.UnknownEncoder: 422,
     errors.EncoderMismatch: 409,
+    errors.SearchExpired: 503,
     errors.TooSlow: 503,
     errors.Overloaded: 503,
     errors.DependencyUnavailable: 503,
@@ -111,6 +115,14 @@ def pointer(*parts: object) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
+def kept_problem(code: str | None, detail: str | None, instance: str) -> schemas.Problem | None:
+    """Return the problem that a resource has kept as a code and a detail; None if it has none."""
+    if not code:
+        return None
+    body = problem(status_of(code), code, detail or "")
+    return schemas.Problem.model_validate({**body, "instance": instance})
+
+
 def status_of(code: str) -> int:
     """Return the HTTP status for an error code; 500 if the code is unknown."""
     return next((status for kind, status in STATUS.items() if kind.code == code), 500)
@@ -124,6 +136,15 @@ def _respond(
     response.mimetype = "application/problem+json"
     if retry_after is not None:
         response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def failed(failure: Failure, **more: str) -> Response:
+    """Answer with what a worker could not do; ``more`` are further members of the document."""
+    status = status_of(failure.code)
+    body = problem(status, failure.code, failure.detail, failure.fields) | more
+    response = jsonify(body)
+    response.status_code, response.mimetype = status, "application/problem+json"
     return response
 
 

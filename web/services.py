@@ -6,7 +6,7 @@ import threading
 from typing import cast
 
 from celery import Celery
-from flask import current_app
+from flask import Flask, current_app
 from kombu.exceptions import OperationalError
 from kombu.transport import redis
 
@@ -15,6 +15,7 @@ from visearch.backend import Backend, celery_sender
 from visearch.settings import Settings
 from visearch.store.redis import broker
 from visearch.store.redis.bell import Bell
+from web.by_url import SearchesByUrl
 
 EXTENSION = "visearch"
 
@@ -23,6 +24,7 @@ class Services(Backend):
     """The backend behind the routes; one per web process."""
 
     statement_timeout_s = 20.0  # a client has given up by then
+    most_decoders = 1  # for the pictures of golden queries
 
     def __init__(self, settings: Settings) -> None:
         broker.mend(redis.Transport)
@@ -42,8 +44,13 @@ class Services(Backend):
         self.waiting = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
         # Ledgers that may be downloaded at once: a client that reads slowly holds a thread.
         self.downloads = threading.BoundedSemaphore(max(1, settings.web_threads // 4))
+        # Requests that may wait at once for a file to be looked through (``dry_run``).
+        self.previews = threading.BoundedSemaphore(max(1, settings.web_threads // 8))
+        # Golden queries of which the picture may be fetched or decoded at once, by one decoder.
+        self.golden = threading.BoundedSemaphore(2)
         # Event streams that may be open at once: each holds a thread until it is over.
         self.streams = threading.BoundedSemaphore(max(1, settings.web_threads // 8))
+        self.by_url = SearchesByUrl(self)
         # Rung by every commit that changes a catalog.
         self.changes = Bell(self.redis, contract.CHANGED_CHANNEL)
 
@@ -51,3 +58,8 @@ class Services(Backend):
 def services() -> Services:
     """Return the services of the app that handles this request."""
     return cast(Services, current_app.extensions[EXTENSION])
+
+
+def close(app: Flask) -> None:
+    """End what an app that serves no more has begun."""
+    cast(Services, app.extensions[EXTENSION]).by_url.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
 from functools import wraps
+from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -35,6 +37,8 @@ TICKS = {
     contract.COMPARE: 10.0,
     contract.REINDEX: 2.0,
     contract.PURGE: 300.0,
+    contract.FEEDS: 2.0,
+    contract.GOLDEN: 2.0,
 }
 """What the clock asks for, and how often, in seconds."""
 
@@ -151,6 +155,7 @@ def _unbind(task: Any, state: str, **_: Any) -> None:
 
 @signals.worker_ready.connect
 def _ready(**_: Any) -> None:
+    _note_farewell()
     _heartbeat.start()
     log.info("worker_ready", worker=context.name, role=role.name)
 
@@ -186,9 +191,25 @@ _leaving = threading.Event()
 _heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
 
 
+def _note_farewell() -> None:
+    """Let the beats say it from the moment on when this worker is told to end.
+
+    Work that is then cut off has not failed by itself. After SIGTERM, Celery's own signal comes too
+    late: when the processes of its pool have ended, if they do.
+    """
+    end = signal.getsignal(signal.SIGTERM)
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        _leaving.set()
+        if callable(end):
+            end(number, frame)
+
+    signal.signal(signal.SIGTERM, leave)
+
+
 @signals.worker_shutting_down.connect
 def _begin_to_leave(**_: Any) -> None:
-    """Let the next beats say so: work that is then cut off has not failed by itself."""
+    """Let the beats say it when another signal ends this worker, as Ctrl-C does."""
     _leaving.set()
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, cast
+
+from celery import signals
 
 from visearch.contract import DECODE_CHUNK, MEND_THUMBNAIL, ChunkPayload
 from visearch.importing.decode import decode_chunk
@@ -14,6 +17,15 @@ from workers.claims import give_back_lost, giving_back, take
 from workers.isolated import Isolated
 
 DECODE_LIMIT_S = 60
+"""Beside the time for fetching."""
+
+
+@signals.worker_process_shutdown.connect
+def _close(**_: Any) -> None:
+    context.close_fetcher()
+
+
+_FETCH_S = math.ceil(context.settings.fetch_chunk_s)
 
 
 class _Decoding(Isolated):
@@ -30,7 +42,7 @@ class _Decoding(Isolated):
         give_back_lost(cast(ChunkPayload, kwargs), code, detail)
 
 
-@app.task(name=DECODE_CHUNK, base=_Decoding, time_limit=DECODE_LIMIT_S)
+@app.task(name=DECODE_CHUNK, base=_Decoding, time_limit=DECODE_LIMIT_S + _FETCH_S)
 def decode(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Fetch and decode one chunk."""
     message = ChunkPayload(import_id=import_id, chunk=chunk, attempt=attempt, request_id=request_id)

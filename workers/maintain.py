@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import structlog
 
-from visearch.contract import COMPACT, COMPARE, PURGE, RECONCILE
+from visearch.contract import COMPACT, COMPARE, FEEDS, GOLDEN, PURGE, RECONCILE
+from visearch.importing import feed_files, feeds
 from visearch.importing.reconcile import Reconciler
 from visearch.store.redis import presence
 from visearch.store.redis.client import answering
+from visearch.upkeep import golden
 from visearch.upkeep.compaction import compact_all
 from visearch.upkeep.duplicates import Resting, compare_all
 from visearch.upkeep.purge import purge as purge_store
 from visearch.upkeep.trash import Bin
 from workers.app import app, at_start, context, on_time, one_at_a_time
+from workers.hands import Hands
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +42,12 @@ def resting() -> Resting:
 def trash_bin() -> Bin:
     """When the trash was emptied last."""
     return Bin()
+
+
+@at_start
+def fetchers() -> Hands:
+    """The threads that fetch feeds: a host may take half an hour to send a file."""
+    return Hands("feed", 8)
 
 
 def _queue_depth(queue: str) -> int:
@@ -78,3 +87,20 @@ def purge() -> None:
     """Remove what nobody can need any more."""
     purge_store(context)
     trash_bin().empty_if_due(context)
+
+
+@app.task(name=FEEDS)
+@on_time(FEEDS)
+@one_at_a_time
+def look_at_feeds() -> None:
+    """Begin the feeds that are due, have files fetched, settle what has ended."""
+    if feeds.look(context):
+        fetchers().help(lambda: feed_files.fetch_next(context, context.name))
+
+
+@app.task(name=GOLDEN)
+@on_time(GOLDEN)
+@one_at_a_time
+def check_golden_queries() -> None:
+    """Check the golden queries that are new, asked for, or not of the present index."""
+    golden.look(context, context.name)

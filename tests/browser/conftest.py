@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from shop import FETCHING
 from system import System, archive, picture
 
 from visearch.demo import write_archive, write_samples
@@ -49,7 +50,7 @@ def system(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
     `up` draws 600 pictures for the demo; these are the first of the same ones.
     """
-    running = System(tmp_path_factory.mktemp("pages") / "home").start()
+    running = System(tmp_path_factory.mktemp("pages") / "home", **FETCHING).start()
     write_samples(running.home / "samples")
     file = running.home.with_name("demo.zip")
     write_archive(file, N_DRAWN)

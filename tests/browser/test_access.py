@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from acts import expect_usable
 from playwright.sync_api import Page, expect
 from system import System
 
-CONTROLS = {"button", "link", "textbox", "combobox", "radio", "spinbutton", "progressbar", "image"}
 PAGES = ("/?catalog=shelf", "/merchant?catalog=shelf")
-
-
-def controls(page: Page) -> list[dict[str, Any]]:
-    """Return the accessibility tree's nodes that need a name."""
-    session = page.context.new_cdp_session(page)
-    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    return [
-        node
-        for node in nodes
-        if not node["ignored"] and node.get("role", {}).get("value") in CONTROLS
-    ]
 
 
 def settle(page: Page, address: str) -> None:
@@ -38,10 +26,7 @@ def test_everything_has_a_name_and_a_place(page: Page, shelf: str, address: str)
     for landmark in ("banner", "navigation", "main", "contentinfo"):
         expect(page.get_by_role(landmark)).to_have_count(1)
     page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-    found = controls(page)
-    assert len(found) >= 8
-    nameless = [node for node in found if not node.get("name", {}).get("value", "").strip()]
-    assert nameless == []
+    expect_usable(page)
 
 
 @pytest.mark.parametrize("width", [360, 320])
@@ -58,6 +43,7 @@ def test_a_phone_never_scrolls_sideways(phone: Page, shelf: str, query: Path, wi
     phone.set_input_files("#file", query)
     phone.locator(".hit").first.wait_for()
     assert phone.evaluate(wide) == width
+    expect_usable(phone)
 
 
 def test_pages_carry_a_strict_policy(system: System) -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from acts import expect_found, hand_over, open_search
+from acts import expect_found, hand_over, open_catalog, open_search
 from playwright.sync_api import Page, Request, expect
 from system import System, archive, eventually, picture
 
@@ -27,12 +27,28 @@ class Asked:
     def __init__(self, page: Page) -> None:
         self.streams: list[Request] = []
         self.questions: list[Request] = []
+        self.ended: list[Request] = []
         page.on("request", self._note)
+        # Chromium calls a request that is cancelled just as its answer begins a finished one.
+        page.on("requestfailed", self._end)
+        page.on("requestfinished", self._end)
 
     def _note(self, request: Request) -> None:
         found = FOLLOWED.search(request.url)
         if found and request.method == "GET":
             (self.streams if found[1] else self.questions).append(request)
+
+    def _end(self, request: Request) -> None:
+        self.ended.append(request)
+
+    def wait_ended(self, page: Page, request: Request) -> None:
+        """Wait until a request is over, whether or not it had an answer."""
+
+        def is_over() -> bool:
+            page.wait_for_timeout(50)
+            return request in self.ended
+
+        eventually(is_over, what=f"an end of {request.url}")
 
 
 @pytest.fixture
@@ -60,10 +76,11 @@ def begin_import(page: Page, catalog: str, folder: Path) -> None:
     """Upload six pictures and wait until they are decoded; ``embed`` is held."""
     file = folder / "six.zip"
     file.write_bytes(archive((f"p{i}.jpg", picture(i)) for i in range(6)))
-    page.goto(f"/merchant?catalog={catalog}")
+    open_catalog(page, catalog)
     page.set_input_files("#archive", file)
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.locator('[data-step="decoded"]')).to_have_text("decoded6")
+    page.get_by_role("button", name="Start import").click()
+    expect(page.locator('[data-step="decoded"]')).to_have_text("opened6")
 
 
 def expect_imported(page: Page) -> None:
@@ -109,8 +126,8 @@ def test_where_streams_are_refused_the_page_asks(
 
             for _ in range(most):
                 eventually(fill, what="a free stream")
-            page.goto(f"/merchant?catalog={catalog}")
-            expect(page.locator('[data-step="decoded"]')).to_have_text("decoded1")
+            open_catalog(page, catalog)
+            expect(page.locator('[data-step="decoded"]')).to_have_text("opened1")
         expect(page.locator("#job-status")).to_have_text("Succeeded")
     assert len(asked.streams) == 1 and len(asked.questions) > 1
     assert {answer.status for r in asked.streams if (answer := r.response())} == {503}
@@ -148,12 +165,16 @@ def test_a_restart_of_web_is_survived(
 def test_another_search_closes_the_stream(
     page: Page, asked: Asked, system: System, shelf: str
 ) -> None:
+    # The server does not hear that the search is withdrawn, and so does not end its stream.
+    page.route("**/v1/searches/*", lambda route: route.fulfill(status=204))
     open_search(page, shelf)
     with held(system, "search"):
         with page.expect_request("**/events"):
             hand_over(page, "paste", fresh(6))
-        with page.expect_event("requestfailed", lambda r: r == asked.streams[0]):
-            hand_over(page, "paste", fresh(7))
+        hand_over(page, "paste", fresh(7))
+        asked.wait_ended(page, asked.streams[0])
+        first = system.http.get(asked.streams[0].url.removesuffix("/events")).json()
+        assert first["status"] == "queued"
     expect_found(page, "p7", "Thing 7")
     assert len(asked.streams) == 2 and asked.questions == []
 
@@ -164,8 +185,8 @@ def test_a_hidden_page_holds_no_stream(
     system.create_catalog("hidden")
     with held(system, "embed"):
         begin_import(page, "hidden", tmp_path)
-        with page.expect_event("requestfailed", lambda r: r == asked.streams[0]):
-            page.evaluate(HIDE, True)
+        page.evaluate(HIDE, True)
+        asked.wait_ended(page, asked.streams[0])
     record = system.http.get("/v1/catalogs/hidden/imports").json()["items"][0]
     system.finish(record)
     assert asked.questions == [] and len(asked.streams) == 1

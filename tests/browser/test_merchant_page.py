@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 
+from acts import open_catalog
 from playwright.sync_api import Page, Route, expect
 from system import System, archive, picture
 
@@ -16,7 +17,7 @@ def upload_files(broken: bool = True) -> bytes:
     return archive([*members, ("mugs/torn.jpg", picture(9)[:300])] if broken else members)
 
 
-def test_from_an_empty_catalog_to_a_search(page: Page, tmp_path: Path) -> None:
+def test_from_an_empty_catalog_to_a_search(page: Page, system: System, tmp_path: Path) -> None:
     file = tmp_path / "autumn.zip"
     file.write_bytes(upload_files())
     page.goto("/merchant")
@@ -30,15 +31,22 @@ def test_from_an_empty_catalog_to_a_search(page: Page, tmp_path: Path) -> None:
     page.set_input_files("#archive", file)
     expect(page.locator("#chosen")).to_contain_text("autumn.zip")
     page.get_by_role("button", name="Upload", exact=True).click()
+    check = page.get_by_role("region", name="Before the import of “autumn.zip”")
+    expect(check.get_by_role("heading", name="Before the import")).to_be_focused()
+    expect(check.locator("#check-facts")).to_have_text("Pictures without a table")
+    expect(check.locator('[data-count="add"]')).to_have_text("new7")
+    assert system.http.get("/v1/catalogs/autumn/imports").json()["items"] == []
+    check.get_by_role("button", name="Start import").click()
+    expect(check).to_be_hidden()
 
     job = page.get_by_role("region", name="Import of")
     expect(job.get_by_role("status")).to_have_text("Finished with failures", timeout=60_000)
     expect(job.locator('[data-step="searchable"]')).to_have_text("searchable6")
     expect(job.locator('[data-step="failed"]')).to_have_text("failed1")
-    failure = job.locator("#failure-rows tr")
+    failure = job.locator("#ledger-rows tr")
     expect(failure).to_have_count(1)
     expect(failure).to_contain_text("mugs/torn.jpg")
-    expect(failure).to_contain_text("image_corrupt")
+    expect(failure).to_contain_text("The picture is damaged")
     expect(page.locator("#desk-facts")).to_contain_text("6 products, 6 pictures")
 
     with page.expect_download() as saved:
@@ -70,7 +78,7 @@ def test_a_wrong_name_is_refused_with_the_rule(page: Page, system: System, shelf
 
 def test_deleting_asks_first(page: Page, system: System) -> None:
     system.create_catalog("doomed")
-    page.goto("/merchant?catalog=doomed")
+    open_catalog(page, "doomed")
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("0 products")
@@ -86,24 +94,27 @@ def test_replace_warns_and_is_what_is_sent(page: Page, system: System, tmp_path:
     system.create_catalog("swap")
     file = tmp_path / "swap.zip"
     file.write_bytes(upload_files(broken=False))
-    page.goto("/merchant?catalog=swap")
+    open_catalog(page, "swap")
     warning = page.get_by_text("every product that is not in the file will be removed")
     expect(warning).to_be_hidden()
     page.get_by_role("radio", name="Replace all").check()
     expect(warning).to_be_visible()
     page.set_input_files("#archive", file)
-    with page.expect_request("**/imports?mode=replace"):
-        page.get_by_role("button", name="Upload and replace all").click()
+    with page.expect_request("**/imports?dry_run=true&mode=replace"):
+        page.get_by_role("button", name="Upload", exact=True).click()
+    expect(page.locator('[data-count="remove"]')).to_have_text("removed0")
+    with page.expect_request("**/imports?upload=*&mode=replace"):
+        page.get_by_role("button", name="Start and replace all").click()
     expect(page.locator("#job-status")).to_have_text("Succeeded", timeout=60_000)
 
 
 def test_a_file_that_is_no_archive_is_explained(page: Page, shelf: str, tmp_path: Path) -> None:
     file = tmp_path / "catalog.zip"
-    file.write_text("this is no archive")
-    page.goto(f"/merchant?catalog={shelf}")
+    file.write_bytes(bytes(range(256)))
+    open_catalog(page, shelf)
     page.set_input_files("#archive", file)
     page.get_by_role("button", name="Upload", exact=True).click()
-    expect(page.locator("#upload-error")).to_contain_text("Upload a .zip, or a .tar")
+    expect(page.locator("#upload-error")).to_contain_text("Send a .zip, a .tar")
 
 
 def test_a_running_import_is_followed_and_cancelled(page: Page, system: System) -> None:
@@ -123,7 +134,7 @@ def test_a_running_import_is_followed_and_cancelled(page: Page, system: System) 
     imports = "**/v1/catalogs/running/imports"
     page.route(f"{imports}/i1", one)
     page.route(f"{imports}?*", lambda r: r.fulfill(json={"items": [record], "next_cursor": None}))
-    page.goto("/merchant?catalog=running")
+    open_catalog(page, "running")
     expect(page.locator("#job-text")).to_have_text("40% of 10 pictures, about 30 s left")
     assert page.locator("#job-progress").evaluate("bar => bar.value") == 0.4
     page.get_by_role("button", name="Cancel the import").click()

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from acts import expect_found, first_hit, hand_over, open_search
+from acts import choose_file, expect_found, first_hit, hand_over, open_search, reach
 from playwright.sync_api import Browser, Page, Route, expect
 from system import System, picture
 
@@ -148,14 +148,11 @@ def test_the_keyboard_alone_is_enough(page: Page, shelf: str, query: Path) -> No
     # Playwright begins to catch choosers some time after it is asked to.
     page.on("filechooser", lambda _: None)
     open_search(page, shelf)
-    reach(page, "file")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(query)
+    choose_file(page, page.locator("#file"), query)
     expect_found(page, "p3", "Thing 3")
     page.locator("#crop-fields summary").focus()
     page.keyboard.press("Enter")
-    reach(page, "crop-left")
+    reach(page, page.get_by_label("Left"))
     with page.expect_request("**/v1/searches"):
         page.keyboard.press("ArrowUp")
     expect(page.get_by_label("Left")).to_have_value("1")
@@ -164,11 +161,3 @@ def test_the_keyboard_alone_is_enough(page: Page, shelf: str, query: Path) -> No
     page.keyboard.press("Enter")
     expect(page.get_by_text("Like “")).to_be_visible()
     expect(page.get_by_role("heading", name="Most similar products")).to_be_focused()
-
-
-def reach(page: Page, name: str) -> None:
-    for _ in range(30):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == name:
-            return
-    pytest.fail(f"the Tab key does not reach #{name}")

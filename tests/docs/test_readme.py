@@ -54,6 +54,7 @@ def run(command: str, system: System, desk: Path) -> str:
 def test_the_readme_has_the_commands_this_file_runs() -> None:
     assert [text.split()[0] for text in blocks("sh")] == [
         "make", "make", ".venv/bin/visearch", "curl", ".venv/bin/visearch", "curl",
+        ".venv/bin/visearch",
     ]  # fmt: skip
     assert len(blocks("python")) == 1
 
@@ -92,6 +93,7 @@ def test_import_from_the_command_line_and_over_http(system: System, desk: Path) 
     assert "succeeded: 5 searchable, 0 failed" in run(blocks("sh")[4], system, desk)
     record = json.loads(run(blocks("sh")[5], system, desk))
     assert system.finish(record)["counts"]["searchable"] == 5
+    assert "main" in run(blocks("sh")[6], system, desk)
     names = [
         row["name"] for row in json.loads(run(".venv/bin/visearch catalog ls --json", system, desk))
     ]

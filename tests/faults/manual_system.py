@@ -88,7 +88,7 @@ class ManualSystem:
             )
         return name
 
-    def put(self, catalog: str, product_id: str, data: bytes, **text: Any) -> Import:
+    def put(self, catalog: str, product_id: str, data: bytes | str, **text: Any) -> Import:
         """Accept one product."""
         record = accept_product(
             self.backend, catalog, product_id, [data], request_id="test", **text
@@ -104,11 +104,15 @@ class ManualSystem:
             except NotFound:
                 return None
 
-    def accept(self, catalog: str, data: bytes, mode: Mode = "upsert") -> Import:
+    def accept(
+        self, catalog: str, data: bytes, mode: Mode = "upsert", guard: float | None = None
+    ) -> Import:
         """Accept an archive."""
         parts = iter(lambda: source.read(1 << 20), b"")
         source = io.BytesIO(data)
-        record = accept_file(self.backend, catalog, parts, mode=mode, request_id="test")
+        record = accept_file(
+            self.backend, catalog, parts, mode=mode, request_id="test", guard=guard
+        )
         self.backend.flush()
         return record
 

@@ -21,7 +21,6 @@ from system import System, eventually
 from visearch.backend import LoneBackend
 from visearch.index.generation import open_generation
 from visearch.records import Catalog
-from visearch.settings import Settings
 from visearch.store import catalogs
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
@@ -45,7 +44,7 @@ class Attacked:
         settings = {"compact_min": "1", "compact_ratio": "0.000001", "brute_force_limit": "256"}
         settings["silence_limit_s"] = "3600"  # the clock is stopped for a while
         self.system = System(home, **settings).start()
-        self.settings = Settings(home=home)
+        self.settings = self.system.settings
         self.database = Database(self.settings.database)
         self.blobs = Blobs(self.settings.blobs, home / "cache")
         self.models: dict[str, dict[str, Vector]] = {}

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from system import System, archive, eventually, picture
 
@@ -64,6 +65,20 @@ def test_workers_that_hang_are_restarted(system: System) -> None:
     for role in ROLES:
         assert f"{role} has given no sign of life for " in system.output()
     assert works(system, "workers")
+
+
+def test_a_worker_that_cannot_end_is_restarted(system: System) -> None:
+    """Its processes are stopped, and it waits for them."""
+    pid = system.pids()["plan"]
+    children = psutil.Process(pid).children()
+    assert children
+    for child in children:
+        child.suspend()
+    os.kill(pid, signal.SIGTERM)
+    system.wait_restarted("plan", pid)
+    assert "plan was told to end " in system.output()
+    eventually(lambda: not any(child.is_running() for child in children), what="their end")
+    assert works(system, "ends")
 
 
 @pytest.mark.parametrize("role", ["web", "redis"])

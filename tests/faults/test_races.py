@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -42,10 +43,10 @@ def test_a_second_planner_cannot_end_the_import_early(
     (message,) = manual.take(PLAN_IMPORT)
     append, again = planning._append, [message]
 
-    def interrupted(*arguments: object) -> bool:
+    def interrupted(*arguments: Any, **options: Any) -> bool:
         if len(again) and arguments[2] == 3:  # the second batch: the duplicate overtakes
             manual.run(again.pop())
-        return append(*arguments)
+        return append(*arguments, **options)
 
     monkeypatch.setattr(planning, "_append", interrupted)
     manual.run(message)

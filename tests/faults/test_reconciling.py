@@ -341,6 +341,11 @@ def test_a_long_plan_lets_others_in_between(
 ) -> None:
     monkeypatch.setattr(planning, "LEDGER_BATCH", 3)
     monkeypatch.setattr(planning, "TURN_S", 0.0)
+    alone = manual.accept("c", files(9))
+    manual.run(manual.take(PLAN_IMPORT)[0])
+    assert manual.read(alone).planned, "nobody waits"
+    manual.drain()
+    monkeypatch.setattr(manual.backend, "waits", lambda queue: True)
     record = manual.accept("c", files(9))
     turns = 0
     while plans := manual.take(PLAN_IMPORT):

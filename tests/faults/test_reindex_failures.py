@@ -88,6 +88,7 @@ def test_pictures_that_cannot_be_read_are_noted_and_the_others_go_on(manual: Man
     original(manual, 3).unlink()
     original(manual, 5).write_bytes(picture(6, side=64))  # a picture, but not the one that was sent
     lower = replace(manual.settings, max_image_side=100)
+    manual.database.close()
     manual.backend = LoneBackend(lower, manual.backend.send)
     reindex = begin(manual)
     turns(manual)

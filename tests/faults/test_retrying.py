@@ -75,7 +75,7 @@ def test_a_cancelled_import_goes_on_where_it_was(
     manual: ManualSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "LEDGER_BATCH", 3)
-    monkeypatch.setattr(planning, "TURN_S", 0.0)
+    monkeypatch.setattr(planning, "LONGEST_TURN_S", 0.0)
     record = manual.accept("c", files(9))
     manual.run(manual.take(PLAN_IMPORT)[0])  # a third of the list
     with manual.database.write() as connection:

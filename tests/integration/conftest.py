@@ -6,14 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 from promise import Promise
-from shop import SHOP, fill
+from shop import FETCHING, SHOP, fill
 from system import System
 
 
 @pytest.fixture(scope="package")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A running system that the tests of this folder share; each uses catalogs of its own."""
-    running = System(tmp_path_factory.mktemp("up") / "home", public_hosts="shop.example").start()
+    home = tmp_path_factory.mktemp("up") / "home"
+    running = System(home, public_hosts="shop.example", **FETCHING).start()
     promise = Promise(running.http.get("/openapi.json").json())
     running.http.event_hooks["response"].append(promise.check)
     yield running

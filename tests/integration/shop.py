@@ -11,6 +11,16 @@ import httpx
 from system import System, archive, eventually, picture
 
 SHOP = "shop"
+FETCHING = {
+    "fetch_allow": "127.0.0.2,127.0.0.4,127.0.0.5,127.0.0.6",
+    "fetch_ports": "all",
+    "fetch_timeout_s": "2",
+    "fetch_chunk_s": "4",
+    "fetch_retry_s": "0.4",
+    "fetch_tries": "3",
+    "search_fetches": "8",
+}
+"""Pictures may come from some addresses of this machine, and nobody is waited for long."""
 Product = dict[str, Any]
 
 PRODUCTS: list[Product] = [

@@ -52,6 +52,23 @@ def test_filters_are_measured_in_a_catalog_of_their_own(tmp_path: Path) -> None:
         assert all(0 < each["p99"] < 10_000 for each in result[kind].values())
 
 
+def test_a_large_import_is_measured_to_its_last_page(
+    system: System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    import large_import
+
+    large_import.write_encoder(tmp_path / "encoder.safetensors")
+    assert (tmp_path / "encoder.safetensors").stat().st_size > 0
+    large_import.write_archive(tmp_path / "large.zip", 40)
+    result = large_import.run_import(system, tmp_path / "large.zip", 40)
+    assert (result["status"], result["books_agree"]) == ("succeeded", True), result
+    assert result["peak_mib"].keys() >= {"web", "plan", "ingest", "embed", "search"}
+    monkeypatch.setattr(large_import, "PAGES", 2)
+    with system.open_http() as http:
+        assert all(each["p99"] > 0 for each in large_import.read_pages(http).values())
+
+
 def encode(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "bench/encode.py", "--json", *options],

@@ -9,11 +9,11 @@ import pytest
 from system import System, archive, picture
 
 
-def test_an_import_with_failures_lists_them_and_succeeds(system: System, tmp_path: Path) -> None:
+def test_an_import_with_failures_lists_them(system: System, tmp_path: Path) -> None:
     path = tmp_path / "a.zip"
     path.write_bytes(archive([("a.jpg", picture(1)), ("b.jpg", b"no picture")]))
     shown = system.cli("import", str(path), "--catalog", "cli-mixed")
-    assert shown.returncode == 0
+    assert shown.returncode == 3
     assert "partial: 1 searchable, 1 failed" in shown.stdout
     assert "b.jpg: unsupported_image: " in shown.stdout
     told = system.cli("import", str(path), "--catalog", "cli-mixed", "--json")
@@ -26,6 +26,52 @@ def test_an_unusable_file_ends_with_its_reason(system: System, tmp_path: Path) -
     done = system.cli("import", str(path), "--catalog", "cli-broken")
     assert done.returncode == 1
     assert "archive_corrupt" in done.stdout
+
+
+def test_a_folder_is_imported(system: System, tmp_path: Path) -> None:
+    (tmp_path / "mugs").mkdir()
+    (tmp_path / "mugs" / "blue.jpg").write_bytes(picture(1))
+    (tmp_path / ".DS_Store").write_bytes(b"x")
+    done = system.cli("import", str(tmp_path), "--catalog", "cli-folder", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["counts"]["searchable"] == 1
+    (product,) = system.api.pages("/v1/catalogs/cli-folder/products")
+    assert (product["id"], product["attributes"]) == ("mugs/blue", {"folder": "mugs"})
+
+
+def test_a_dry_run_says_what_would_be_and_a_mapping_corrects_it(
+    system: System, tmp_path: Path
+) -> None:
+    system.create_catalog("cli-dry")
+    path, mapping = tmp_path / "a.zip", tmp_path / "mapping.json"
+    rows = b"id,code,image\n1,A,a.jpg\n2,B,b.jpg\n"
+    path.write_bytes(archive([("list.csv", rows), ("a.jpg", picture(1))]))
+    mapping.write_text('{"code": "id", "id": "attribute"}')
+    ask = ("import", str(path), "--catalog", "cli-dry", "--mapping", str(mapping))
+    shown = system.cli(*ask, "--dry-run")
+    assert shown.returncode == 3, shown.stdout + shown.stderr
+    assert "plain" in shown.stdout and "1 failed" in shown.stdout
+    assert "line 3: b.jpg: picture_missing: " in shown.stdout
+    told = json.loads(system.cli(*ask, "--dry-run", "--json").stdout)
+    assert [each["id"] for each in told["products"]] == ["A", "B"]
+    assert system.http.get("/v1/catalogs/cli-dry").json()["products"] == 0
+    assert system.cli(*ask).returncode == 3
+    (product,) = system.api.pages("/v1/catalogs/cli-dry/products")
+    assert (product["id"], product["attributes"]) == ("A", {"id": "1"})
+
+
+def test_a_replace_that_removes_too_much_is_stopped(system: System, tmp_path: Path) -> None:
+    many, one = tmp_path / "many.zip", tmp_path / "one.zip"
+    many.write_bytes(archive((f"{i}.jpg", picture(i, side=96)) for i in range(12)))
+    one.write_bytes(archive([("0.jpg", picture(0, side=96))]))
+    ask = ("--catalog", "cli-guard", "--mode", "replace")
+    assert system.cli("import", str(many), *ask).returncode == 0
+    assert system.cli("import", str(one), *ask, "--guard", "0.2", "--dry-run").returncode == 1
+    done = system.cli("import", str(one), *ask, "--guard", "0.2")
+    assert (done.returncode, "replace_guarded" in done.stdout) == (1, True), done.stdout
+    assert system.http.get("/v1/catalogs/cli-guard").json()["products"] == 12
+    assert system.cli("import", str(one), *ask, "--guard", "1").returncode == 0
+    assert system.http.get("/v1/catalogs/cli-guard").json()["products"] == 1
 
 
 def test_search_as_json_has_the_contract_s_fields(system: System, tmp_path: Path) -> None:
@@ -46,7 +92,10 @@ def test_search_as_json_has_the_contract_s_fields(system: System, tmp_path: Path
         (["catalog", "rm", "nowhere", "--yes"], "There is no catalog 'nowhere'. GET /v1/catalogs"),
         (["catalog", "rollback-index", "nowhere"], "There is no catalog 'nowhere'"),
         (["catalog", "ls", "--server", "http://127.0.0.1:9"], "Is `visearch up` running?"),
-        (["import", "{file}", "--catalog", "cli-none"], "not an archive that visearch can read"),
+        (["import", "{file}", "--catalog", "cli-none"], "The file is a picture, which visearch"),
+        (["import", "nowhere", "--catalog", "cli-none"], "There is no file or folder nowhere"),
+        (["import", "{file}", "--catalog", "cli-none", "--mapping", "{{"], "not valid JSON"),
+        (["import", "{file}", "--catalog", "none", "--dry-run"], "There is no catalog 'none'"),
     ],
 )
 def test_errors_are_one_line(

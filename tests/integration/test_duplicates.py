@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import httpx
 from PIL import Image
+from shop import add, find
 from system import System, archive, eventually, picture
 
 CATALOG = "twins"
@@ -50,6 +52,34 @@ def test_twins_are_found_until_they_are_gone(system: System) -> None:
     system.finish(system.upload(CATALOG, archive([("third5.jpg", picture(5))])))
     trio = [frozenset(pair) for pair in (("p5", "again5"), ("p5", "third5"), ("again5", "third5"))]
     assert pairs(system) == set(trio)
+
+
+def merge(system: System, catalog: str, keep: str, drop: str) -> httpx.Response:
+    body = {"keep": keep, "drop": drop}
+    return system.http.post(f"/v1/catalogs/{catalog}/duplicates/merge", json=body)
+
+
+def test_two_products_become_one(system: System) -> None:
+    catalog = system.create_catalog("merged-twins")
+    add(system, catalog, "a", picture(1), title="A")
+    add(system, catalog, "b", picture(1), picture(30), title="B")
+    answer = merge(system, catalog, "a", "b")
+    assert answer.status_code == 200, answer.text
+    product = answer.json()
+    assert (product["id"], product["title"], len(product["images"])) == ("a", "A", 2)
+    for i in (1, 30):
+        hits = find(system, catalog, picture(i))["results"]
+        assert {hit["product_id"] for hit in hits} == {"a"}
+        assert hits[0]["score"] > 0.99
+    assert system.http.get(f"/v1/catalogs/{catalog}/products/b").status_code == 404
+    described = system.http.get(f"/v1/catalogs/{catalog}").json()
+    assert (described["products"], described["images"]) == (1, 2)
+
+    for keep, drop, status in (("a", "a", 422), ("a", "b", 404), ("b", "a", 404), ("", "a", 422)):
+        assert merge(system, catalog, keep, drop).status_code == status, (keep, drop)
+    assert merge(system, "nowhere", "a", "b").status_code == 404
+    add(system, catalog, "b", picture(2))  # a later write brings it back
+    assert find(system, catalog, picture(2), limit=1)["results"][0]["product_id"] == "b"
 
 
 def test_what_is_asked_is_checked(system: System) -> None:

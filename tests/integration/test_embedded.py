@@ -14,7 +14,14 @@ from PIL import Image
 from system import archive, borrow_graphs, lend_graphs, picture
 
 from visearch import Catalog
-from visearch.errors import Conflict, ImageError, InvalidRequest, NotFound, UnsupportedArchive
+from visearch.errors import (
+    Conflict,
+    ImageError,
+    InvalidRequest,
+    NotFound,
+    UnsupportedArchive,
+    VisearchError,
+)
 
 
 @pytest.fixture
@@ -76,9 +83,12 @@ def test_bad_input_is_refused_with_a_reason_and_spoils_nothing(home: Path, tmp_p
             shop.search(b"")
         with pytest.raises(ImageError, match="cannot read"):
             shop.search(tmp_path / "missing.jpg")
-        (tmp_path / "x.zip").write_bytes(b"no archive at all")
+        (tmp_path / "x.zip").write_bytes(bytes(1024))
         with pytest.raises(UnsupportedArchive):
-            shop.add_archive(tmp_path / "x.zip")
+            shop.import_file(tmp_path / "x.zip")
+        (tmp_path / "x.csv").write_text("id,image\n1,http://127.0.0.1/a.jpg\n2,a.jpg\n")
+        failed = shop.failures(shop.import_file(tmp_path / "x.csv").id)
+        assert [item.code for item in failed] == ["url_refused_address", "picture_not_a_url"]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +120,7 @@ def test_an_archive_with_a_broken_picture_is_partial(home: Path, tmp_path: Path)
     members = [(f"red/p{i}.png", picture(i, form="PNG")) for i in range(70)]
     (tmp_path / "a.zip").write_bytes(archive([*members, ("red/broken.jpg", b"\xff\xd8\xff")]))
     with Catalog(home) as shop:
-        done = shop.add_archive(tmp_path / "a.zip")
+        done = shop.import_file(tmp_path / "a.zip")
         assert (done.status, done.counts.items) == ("partial", 71)
         assert (done.counts.searchable, done.counts.failed) == (70, 1)
         (failure,) = shop.failures(done.id)
@@ -118,6 +128,27 @@ def test_an_archive_with_a_broken_picture_is_partial(home: Path, tmp_path: Path)
         assert failure.code == "image_corrupt"
         hit = shop.search(picture(69))[0]
         assert (hit.product_id, hit.attributes) == ("red/p69", {"folder": "red"})
+
+
+def test_a_folder_is_previewed_and_imported_by_a_mapping(home: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "files"
+    (folder / "pictures").mkdir(parents=True)
+    for n in range(2):
+        (folder / "pictures" / f"{n}.jpg").write_bytes(picture(n))
+    table = "Nr;Foto;Titel\n7;pictures/0.jpg;Lampe\n8;pictures/1.jpg;Vase\n9;x.jpg;Fehlt\n"
+    (folder / "liste.csv").write_text(table)
+    mapping = {"Nr": "id", "Foto": "picture", "Titel": "title"}
+    with Catalog(home, "by-folder") as shop:
+        preview = shop.preview_file(folder, mapping=mapping)
+        assert (preview.counts.add, preview.counts.failed) == (2, 1)
+        assert len(shop) == 0
+        done = shop.import_file(folder, mapping=mapping)
+        assert (done.status, done.counts.searchable, done.counts.failed) == ("partial", 2, 1)
+        assert shop.search(picture(1))[0].title == "Vase"
+        with pytest.raises(VisearchError, match="no file or folder"):
+            shop.import_file(tmp_path / "nowhere")
+        with pytest.raises(InvalidRequest):
+            shop.import_file(folder, mapping={"Nr": "colour?"})
 
 
 def test_a_killed_import_goes_on_when_the_folder_is_opened_again(tmp_path: Path) -> None:
@@ -133,7 +164,7 @@ def dying(self, task, payload):
         os._exit(9)
     run(self, task, payload)
 inline.InlineWorker._run = dying
-Catalog(sys.argv[1], "shop").add_archive(sys.argv[2])
+Catalog(sys.argv[1], "shop").import_file(sys.argv[2])
 """
     file = tmp_path / "files.zip"
     file.write_bytes(archive([(f"p{i}.jpg", picture(i)) for i in range(5)]))

@@ -25,9 +25,10 @@ CONTRACT = {
     ("get", f"{C}/products"): "200 403 404 422 503",
     ("put", f"{C}/products/{{product_id}}"): "202 403 404 413 415 422 503",
     ("get", f"{C}/products/{{product_id}}"): "200 403 404 422 503",
-    ("patch", f"{C}/products/{{product_id}}"): "200 403 404 413 422 503",
+    ("patch", f"{C}/products/{{product_id}}"): "200 403 404 413 415 422 503",
     ("delete", f"{C}/products/{{product_id}}"): "204 403 404 422 503",
     ("get", f"{C}/duplicates"): "200 403 404 422 503",
+    ("post", f"{C}/duplicates/merge"): "200 403 404 409 413 422 503",
     ("post", f"{C}/reindex"): "202 403 404 409 413 422 503",
     ("get", f"{C}/reindex/{{id}}"): "200 403 404 503",
     ("get", f"{C}/reindex/{{id}}/failures"): "200 403 404 422 503",
@@ -35,11 +36,28 @@ CONTRACT = {
     ("post", f"{C}/reindex/{{id}}/activate"): "202 403 404 409 503",
     ("post", f"{C}/rollback"): "202 403 404 409 503",
     ("post", f"{C}/index/rollback"): "200 403 404 409 503",
-    ("post", f"{C}/imports"): "202 403 404 413 415 422 503",
+    ("post", f"{C}/imports"): "200 202 403 404 409 410 413 415 422 503",
+    ("get", f"{C}/mapping"): "200 403 404 503",
+    ("put", f"{C}/mapping"): "200 403 404 413 422 503",
+    ("delete", f"{C}/mapping"): "204 403 404 503",
+    ("get", f"{C}/feeds"): "200 403 404 503",
+    ("get", f"{C}/feeds/{{name}}"): "200 403 404 503",
+    ("put", f"{C}/feeds/{{name}}"): "200 201 403 404 413 422 503",
+    ("delete", f"{C}/feeds/{{name}}"): "204 403 404 503",
+    ("post", f"{C}/feeds/{{name}}/run"): "202 403 404 409 422 503",
+    ("get", f"{C}/feeds/{{name}}/runs"): "200 403 404 422 503",
+    ("get", f"{C}/feeds/{{name}}/runs/{{run_id}}"): "200 403 404 503",
+    ("get", f"{C}/golden"): "200 403 404 422 503",
+    ("get", f"{C}/golden/{{name}}"): "200 403 404 503",
+    ("put", f"{C}/golden/{{name}}"): "200 201 403 404 413 415 422 503",
+    ("delete", f"{C}/golden/{{name}}"): "204 403 404 503",
+    ("get", f"{C}/golden/{{name}}/image"): "200 304 403 404 503",
+    ("post", f"{C}/golden/check"): "202 403 404 503",
+    ("get", f"{C}/quality"): "200 403 404 503",
     ("get", f"{C}/imports"): "200 403 404 422 503",
     ("get", f"{C}/imports/{{import_id}}"): "200 403 404 503",
     ("delete", f"{C}/imports/{{import_id}}"): "200 403 404 503",
-    ("get", f"{C}/imports/{{import_id}}/items"): "200 403 404 422 503",
+    ("get", f"{C}/imports/{{import_id}}/items"): "200 403 404 409 410 422 503",
     ("post", f"{C}/imports/{{import_id}}/retry"): "202 403 404 409 410 503",
     ("get", "/v1/dead"): "200 403 422 503",
     ("post", "/v1/dead/{id}/retry"): "202 403 404 409 410 422 503",
@@ -47,20 +65,47 @@ CONTRACT = {
     ("get", "/healthz"): "200",
     ("get", "/readyz"): "200 503",
 }
+UPLOADS = {
+    "application/zip", "application/x-tar", "application/gzip", "application/x-xz",
+    "application/zstd", "text/csv", "text/tab-separated-values", "application/json",
+    "application/x-ndjson", "application/xml", "text/xml", "multipart/form-data",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}  # fmt: skip
 FIELDS = {
     "Search": "id status created_at finished_at catalog cached results total facets timings_ms "
     "index encoder error",
     "Hit": "product_id image_id score title image_url url attributes rank",
     "Import": "id catalog status counts progress eta_s created_at finished_at error",
+    "Preview": "upload format encoding delimiter mapping products counts failures ignored",
+    "PreviewCounts": "rows products pictures add change remove unchanged failed",
+    "MappedColumn": "column field type example",
+    "PreviewFailure": "line code detail",
+    "Mapping": "columns",
+    "Feed": "name url schedule format mode guard paused next_run_at last_run",
+    "FeedRun": "id status import_id difference error created_at finished_at",
+    "FeedDifference": "added changed removed failed",
+    "GoldenQuery": "name products image_url rank checked_at generation encoder previous error",
+    "GoldenCheck": "rank checked_at generation encoder",
+    "GoldenCounts": "queries first in_ten not_found unchecked checked_at",
+    "Quality": "recall target_recall measured_at golden",
+    "NewGoldenQuery": "image products",
     "Counts": "items fetched decoded embedded searchable failed",
     "Dead": "kind id catalog pictures code detail created_at finished_at url retry",
-    "Item": "item product_id stage status code detail attempts",
+    "Item": "item product_id stage status code detail attempts image_url next_try_at",
     "Problem": "type title status detail instance code errors",
     "Timings": "queue decode encode search hydrate total",
     "IndexState": "generation fresh_to",
     "NewSearch": "image product catalog limit offset box filter min_score group facets",
-    "NewProduct": "title url attributes images",
+    "NewProduct": "title url description attributes images",
+    "Product": "id title url description attributes images updated_at",
 }
+PICTURES = [
+    ("post", "/v1/searches"),
+    ("put", f"{C}/products/{{product_id}}"),
+    ("put", f"{C}/golden/{{name}}"),
+]
+"""What takes a picture, as JSON or as a form."""
+JSON_POSTS = [("post", f"{C}/reindex"), ("post", f"{C}/duplicates/merge")]
 
 
 @pytest.fixture(scope="module")
@@ -130,11 +175,13 @@ def test_a_schema_has_the_fields_of_the_contract(document: dict[str, Any], name:
 def test_requests_say_what_they_take(document: dict[str, Any]) -> None:
     for (method, path), operation in _operations(document):
         media = set(operation.get("requestBody", {}).get("content", {}))
-        if path == "/v1/searches" or (method, path[-12:]) == ("put", "{product_id}"):
+        if (method, path) in PICTURES:
             assert media == {"application/json", "multipart/form-data"}
         elif (method, path) == ("post", f"{C}/imports"):
-            assert media == {"application/zip", "application/x-tar", "multipart/form-data"}
-        elif method in ("put", "patch") or (method, path) == ("post", f"{C}/reindex"):
+            assert media == UPLOADS
+        elif method == "patch":
+            assert media == {"application/json", "application/merge-patch+json"}
+        elif method == "put" or (method, path) in JSON_POSTS:
             assert media == {"application/json"}
         else:
             assert not media, (method, path)

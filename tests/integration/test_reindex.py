@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from shop import b64
 from system import System, archive, eventually, picture
 
 from visearch.encoders import registry
@@ -128,6 +129,9 @@ def test_an_upgrade_and_its_rollback(system: System, encoders: dict[str, str]) -
     files = [(f"p{i}.jpg", picture(i)) for i in range(N)]
     system.finish(system.upload("shop", archive(files)))
     _, before = first(system, "shop", 3)
+    golden = "/v1/catalogs/shop/golden/three"
+    said = {"image": b64(picture(3)), "products": ["p3"]}
+    assert system.http.put(golden, json=said).status_code == 201
 
     with Shoppers(system, "shop") as shoppers:
         reindex = begin(system, "shop", encoder=encoders["half"])
@@ -144,6 +148,14 @@ def test_an_upgrade_and_its_rollback(system: System, encoders: dict[str, str]) -
     assert comparison["queries"] >= 80 and comparison["overlap_at_10"] > 0.3
     own = comparison["own_first"]
     assert own["old"] > 0.5 and abs(own["new"] - own["old"]) < 0.2
+    assert comparison["golden"] == {"queries": 1, "old": 1.0, "new": 1.0}
+
+    def checked() -> dict[str, Any] | None:
+        now = dict(system.http.get(golden).json())
+        return now if now["encoder"] == done["fingerprint"] else None
+
+    place = eventually(checked, what="a check with the new encoder") or {}
+    assert (place["rank"], place["previous"]["encoder"]) == (1, before)
     for product, seed in (("p3", 3), ("late", 1000), ("later", 1001)):
         assert first(system, "shop", seed) == (product, done["fingerprint"])
     assert first(system, "shop", 80)[0] != "p80"

@@ -22,6 +22,12 @@ def _logs_are_not_rendered() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _no_loops_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some end with their process: those that listen to a Redis of a test which is over, say."""
+    monkeypatch.setattr(background, "_loops", set())
+
+
 @pytest.fixture
 def started() -> Iterator[Callable[[Loop], Loop]]:
     """Start loops that are stopped when the test ends."""

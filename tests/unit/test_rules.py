@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from visearch.rules import (
+    LONGEST_DESCRIPTION,
     LONGEST_ID,
     LONGEST_TITLE,
     LONGEST_URL,
@@ -69,6 +70,8 @@ def test_other_ids_are_refused() -> None:
         ({"title": "a\0b"}, "/title"),
         ({"url": "x" * (LONGEST_URL + 1)}, "/url"),
         ({"url": "\ud800"}, "/url"),
+        ({"description": "x" * (LONGEST_DESCRIPTION + 1)}, "/description"),
+        ({"description": "a\0b"}, "/description"),
         ({"attributes": {"a": float("nan")}}, "/attributes"),
         ({"attributes": {"a": 10**400}}, "/attributes"),
         ({"attributes": {"a": None}}, "/attributes"),

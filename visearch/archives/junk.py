@@ -21,6 +21,12 @@ _KINDS = {
 }
 _TEMPORARY = (".tmp", ".temp", ".crdownload", ".part", ".partial", ".swp", "~")
 
+_NO_PICTURES = (
+    "txt", "md", "pdf", "doc", "docx", "odt", "rtf", "htm", "html", "url", "lnk", "log",
+    "aae", "xmp", "mov", "mp4", "m4v", "avi", "mp3", "wav",
+)  # fmt: skip
+"""What people, cameras and phones put beside pictures."""
+
 JUNK = (*_KINDS, "temporary")
 """The kinds of junk."""
 
@@ -34,6 +40,11 @@ def junk_kind(path: str) -> str | None:
         return kind
     # Of a file only: a folder may well be called so.
     return _kind(name) or ("temporary" if name.endswith(_TEMPORARY) else None)
+
+
+def is_no_picture(path: str) -> bool:
+    """Tell whether a file's name says that it is something else: a note, a document, a film."""
+    return path.rpartition(".")[2].lower() in _NO_PICTURES
 
 
 @lru_cache(1024)  # many files are in one folder

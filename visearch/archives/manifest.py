@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from visearch.archives.member import PROBLEMS, Archive, Member
-from visearch.errors import ArchiveCorrupt, ArchiveError, ArchiveTooLarge, excess
+from visearch.errors import (
+    ArchiveCorrupt,
+    ArchiveError,
+    ArchiveTooLarge,
+    InvalidRequest,
+    excess,
+)
+from visearch.tables.foreign import DOCUMENTS
+from visearch.tables.mapping import Known
 from visearch.tables.opening import open_table
-from visearch.tables.products import Reading, read
+from visearch.tables.products import Look, look, read_through
 
 LARGEST = 512 * 1024 * 1024
 _TABLES = (
@@ -17,11 +26,22 @@ _TABLES = (
 _TEXT = "txt"
 """A table in a file of this ending is one if it lists products; else it is a note to somebody."""
 
+NOTHING = Known()
 _SHOWN = 5
 
 
-def find_manifest(archive: Archive, members: Iterable[Member]) -> Member | None:
-    """Return the only table of an archive, at whatever depth; None if there is none.
+class Found(NamedTuple):
+    """The table that lists an archive's products, if it has one.
+
+    ``is_document``: it is no archive of pictures, but the document of an office program.
+    """
+
+    manifest: Member | None
+    is_document: bool = False
+
+
+def find_manifest(archive: Archive, members: Iterable[Member], known: Known = NOTHING) -> Found:
+    """Find the only table of an archive, at whatever depth.
 
     A table is never taken for a file like others: a replace would delete what it lists.
 
@@ -31,27 +51,29 @@ def find_manifest(archive: Archive, members: Iterable[Member]) -> Member | None:
     tables: list[Member] = []
     texts: list[Member] = []
     for member in members:
+        if member.path in DOCUMENTS:
+            return Found(None, is_document=True)
         ending = member.path.rpartition(".")[2].casefold()
         if ending in _TABLES and len(tables) < _SHOWN:
             tables.append(member)
         elif ending == _TEXT and len(texts) < _SHOWN:
             texts.append(member)
-    found = tables or [each for each in texts if _lists_products(archive, each)]
+    found = tables or [each for each in texts if _lists_products(archive, each, known)]
     if len(found) > 1:
         names = ", ".join(sorted(each.path for each in found))
         raise ArchiveCorrupt(
             f"The archive holds several tables ({names}). Keep the one that lists the products."
         )
-    return found[0] if found else None
+    return Found(found[0] if found else None)
 
 
-def read_manifest(archive: Archive, manifest: Member) -> Reading:
-    """Look through the table: what its columns are, and what of it cannot be used.
+def look_at_manifest(archive: Archive, manifest: Member, known: Known = NOTHING) -> Look:
+    """Look at the table: what its columns are, as far as its beginning and ``known`` tell.
 
     Raises:
         ArchiveCorrupt: it cannot be read, or is no table.
         ArchiveTooLarge: it has more than ``LARGEST`` bytes.
-        MappingIncomplete: no column is known to hold the ids, or the pictures.
+        InvalidRequest: ``known`` names columns that it lacks.
     """
     if manifest.code is not None:
         raise ArchiveCorrupt(f"The manifest cannot be read. {PROBLEMS[manifest.code]}")
@@ -60,12 +82,13 @@ def read_manifest(archive: Archive, manifest: Member) -> Reading:
         raise ArchiveTooLarge(
             f"The manifest has {excess(size, LARGEST, 'bytes')}. Split the import."
         )
-    return read(open_table(lambda: archive.content(manifest), manifest.path))
+    table = open_table(lambda: archive.content(manifest), manifest.path)
+    return look(table, known.saved, known.choices)
 
 
-def _lists_products(archive: Archive, member: Member) -> bool:
+def _lists_products(archive: Archive, member: Member, known: Known) -> bool:
     try:
-        read_manifest(archive, member)
-    except ArchiveError:
+        read_through(look_at_manifest(archive, member, known))
+    except (ArchiveError, InvalidRequest):
         return False
     return True

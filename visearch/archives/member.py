@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple, Protocol
@@ -13,6 +14,8 @@ DEFLATED = 8
 CHUNK = 256 * 1024
 # Normalising a long run of combining marks takes quadratic time; ids end at 512 anyway.
 _NORMALISED_CHARS = 1024
+_ODD = re.compile(r"^[./]|\\|/[./]|/\Z|^\Z")
+"""What a name that has to be looked at part by part has in it."""
 
 PROBLEMS = {
     "member_encrypted": "The file is encrypted. Make the archive without a password.",
@@ -106,6 +109,8 @@ def normalise(name: str, *, backslashes: bool = True) -> str:
     Names are composed (NFC): archives made on macOS hold decomposed names, while people
     type composed ones into a manifest. ``backslashes`` separate like slashes, unless said so.
     """
+    if name.isascii() and not _ODD.search(name):
+        return name  # as most are
     parts: list[str] = []
     for part in (name.replace("\\", "/") if backslashes else name).split("/"):
         if part == "..":

@@ -60,9 +60,9 @@ class Names:
         hashes, top = _hashes_and_top(self._added(members))
         if next(self._list.raw_names(), None) is not None:
             self._list.page = codepages.choose(self._list.raw_names(), wanted)
-            hashes, top = _hashes_and_top(self._paths())
+            hashes, top = _hashes_and_top(self.paths())
         self._by_path = _Index(hashes)
-        own = "" if manifest is None else self._list.path_of(manifest)
+        self.own = own = "" if manifest is None else self._list.path_of(manifest)
         self._bases = list(dict.fromkeys((own[: own.rfind("/") + 1], "", top)))
 
     def _added(self, members: Iterable[Member]) -> Iterator[str]:
@@ -70,13 +70,14 @@ class Names:
             self._list.append(member)
             yield member.path
 
-    def _paths(self) -> Iterator[str]:
+    def paths(self) -> Iterator[str]:
+        """Yield the paths of all members."""
         return map(self._list.path, range(len(self._list)))
 
     @cached_property
     def _by_name(self) -> _Index:
         # Made when it is needed: in most archives, every path is found as it is.
-        return _Index(array("q", (hash(_letters(fold(path))) for path in self._paths())))
+        return _Index(array("q", (hash(_letters(fold(path))) for path in self.paths())))
 
     @property
     def page(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Tells from its first bytes which kind of archive a file is."""
+"""Tells from its first bytes whether an uploaded file is a zip, a tar or a table by itself."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ from typing import Literal
 
 from visearch.archives.tarheader import BLOCK, checksum_holds
 from visearch.errors import UnsupportedArchive
+from visearch.fetching.sniff import kind_of
+from visearch.tables.foreign import PAGE, what_is
+from visearch.tables.opening import is_text
 
-Media = Literal["zip", "tar"]
+Media = Literal["zip", "tar", "table"]
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_OTHERS = {
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-    b"7z\xbc\xaf\x27\x1c": "7z",
-    b"Rar!\x1a\x07": "rar",
-    b"\x28\xb5\x2f\xfd": "zstandard",
-    b"PK\x07\x08": "split zip",
-}
 
-_UPLOAD = "Upload a .zip, or a .tar (.tar.gz, .tar.xz and .tar.zst too)."
+_SEND = (
+    "Send a .zip, a .tar (.tar.gz, .tar.xz and .tar.zst too), or a table as CSV, TSV, XLSX, "
+    "JSON, NDJSON or XML."
+)
+
+_ADDRESS = " If it came from an address, that shows a page, perhaps to sign in, and not the file."
 
 
 def sniff(head: bytes) -> Media:
-    """Return the kind of archive that starts with ``head``, its first 512 bytes or more.
+    """Return what starts with ``head``, its first 512 bytes or more.
+
+    A workbook (.xlsx) is a zip, too; only its directory tells. A text is taken for a table: whether
+    it is one is seen when it is read.
 
     Raises:
-        UnsupportedArchive: the file is neither a zip nor an uncompressed tar.
+        UnsupportedArchive: the file is none of these.
     """
     if head.startswith(_ZIP):
         return "zip"
@@ -35,13 +37,13 @@ def sniff(head: bytes) -> Media:
     # Version 7 tars have no magic number; a valid checksum over a named header is as good.
     if block[257:262] == b"ustar" or (block[:1] > b"\x00" and checksum_holds(block)):
         return "tar"
-    raise UnsupportedArchive(_advice(head))
-
-
-def _advice(head: bytes) -> str:
-    for magic, name in _OTHERS.items():
-        if head.startswith(magic):
-            return f"This is a {name} file, which visearch cannot read. {_UPLOAD}"
     if not head:
-        return f"The file is empty. {_UPLOAD}"
-    return f"This is not an archive that visearch can read. {_UPLOAD}"
+        raise UnsupportedArchive(f"The file is empty. {_SEND}")
+    if what := "a picture" if kind_of(head).is_picture else what_is(head):
+        hint = _ADDRESS if what == PAGE else ""
+        raise UnsupportedArchive(f"The file is {what}, which visearch does not read. {_SEND}{hint}")
+    if is_text(head):
+        return "table"
+    raise UnsupportedArchive(
+        f"The file is neither an archive nor text, but binary data of an unknown kind. {_SEND}"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,11 +12,11 @@ from typing import Any, TypeVar
 import httpx
 
 from visearch.errors import VisearchError
+from visearch.importing.sources import ANY, Source, read
 from visearch.settings import Settings
 
 T = TypeVar("T")
 CONNECT_S, ANSWER_S, UPLOAD_S = 5.0, 60.0, 3600.0
-READ_BYTES = 1 << 20
 POLL_S = 0.2
 
 Record = dict[str, Any]
@@ -115,17 +116,45 @@ class Client:
         archive: Path | bytes,
         *,
         mode: str = "upsert",
-        media: str = "application/octet-stream",
+        media: str = ANY,
         sent: Callable[[int], object] = lambda _: None,
     ) -> Record:
-        """Upload an archive as an import; ``sent(bytes)`` is told of every piece of a file."""
-        size = len(archive) if isinstance(archive, bytes) else archive.stat().st_size
+        """Upload an archive as an import; ``sent(bytes)`` is told of every piece of it."""
+        if isinstance(archive, bytes):
+            source = Source("", media, len(archive), lambda: iter([archive]))
+        else:
+            source = Source(archive.name, media, archive.stat().st_size, lambda: read(archive))
+        return self.send(catalog, source, sent, mode=mode)
+
+    def send(
+        self, catalog: str, source: Source, sent: Callable[[int], object], **params: Any
+    ) -> Record:
+        """Post a file to a catalog's imports; returns the import, or with ``dry_run`` a preview."""
+
+        def pieces() -> Iterator[bytes]:
+            for data in source.pieces():
+                yield data
+                sent(len(data))
+
         record: Record = self.call(
             "POST",
             f"/v1/catalogs/{catalog}/imports",
-            params={"mode": mode},
-            content=archive if isinstance(archive, bytes) else _pieces(archive, sent),
-            headers={"Content-Type": media, "Content-Length": str(size)},
+            params=_given(params),
+            content=pieces(),
+            headers={"Content-Type": source.media, "Content-Length": str(source.size)},
+            timeout=httpx.Timeout(UPLOAD_S, connect=CONNECT_S),
+        )
+        return record
+
+    def send_no_more(
+        self, catalog: str, upload: str, mapping: Mapping[str, Any], **params: Any
+    ) -> Record:
+        """As ``send``, for a file that was sent with a dry run before: ``upload`` names it."""
+        record: Record = self.call(
+            "POST",
+            f"/v1/catalogs/{catalog}/imports",
+            params=_given({"upload": upload, **params}),
+            files={"mapping": (None, json.dumps(mapping))},
             timeout=httpx.Timeout(UPLOAD_S, connect=CONNECT_S),
         )
         return record
@@ -184,11 +213,8 @@ def _path(record: Mapping[str, Any]) -> str:
     return f"/v1/catalogs/{record['catalog']}/imports/{record['id']}"
 
 
-def _pieces(path: Path, sent: Callable[[int], object]) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            yield data
-            sent(len(data))
+def _given(params: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _refusal(response: httpx.Response) -> VisearchError:

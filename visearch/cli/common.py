@@ -18,6 +18,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 console = Console(stderr=True)
 
+SOME_FAILED = 3
+"""The exit status where some items are searchable and others are not."""
+
+server = click.option("--server", metavar="URL", help="The server [default: HOST and PORT].")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, nothing else.")
 
 
@@ -47,13 +51,15 @@ def needs_extras(extras: str) -> Iterator[None]:
 
 
 def progress(hidden: bool) -> Progress:
-    """Make progress bars on stderr, or bars nobody sees."""
+    """Make progress bars on stderr; nobody sees them if they are hidden, or go into a file."""
     columns = (
         TextColumn("{task.description:>10}"),
         BarColumn(),
         TextColumn("{task.percentage:.0f}%"),
     )
-    return Progress(*columns, TimeRemainingColumn(), console=console, disable=hidden)
+    return Progress(
+        *columns, TimeRemainingColumn(), console=console, disable=hidden or not console.is_terminal
+    )
 
 
 def print_json(value: Any) -> None:

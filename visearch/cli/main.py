@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -11,18 +10,23 @@ from rich.console import Console
 from rich.table import Table
 
 from visearch import __version__
-from visearch.archives import sniff
 from visearch.cli.backup import backup, restore
-from visearch.cli.client import Client, Record
-from visearch.cli.common import as_json, needs_extras, one_line_errors, print_json, progress
+from visearch.cli.client import Client
+from visearch.cli.common import (
+    as_json,
+    needs_extras,
+    one_line_errors,
+    print_json,
+    progress,
+    server,
+)
 from visearch.cli.evaluate import evaluate
+from visearch.cli.feeds import feed
+from visearch.cli.importing import import_source
 from visearch.cli.quantize import quantize
 from visearch.cli.weights import weights
 from visearch.errors import VisearchError
-from visearch.importing import accept
 from visearch.settings import Settings
-
-server = click.option("--server", metavar="URL", help="The server [default: HOST and PORT].")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -64,51 +68,6 @@ def doctor(as_json: bool) -> None:
     for check in checks if not as_json else ():
         click.echo(f"{'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
     if not all(check.ok for check in checks):
-        sys.exit(1)
-
-
-@main.command("import")
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--catalog", required=True, help="Catalog to fill; made if it does not exist.")
-@click.option("--mode", type=click.Choice(["upsert", "replace"]), default="upsert")
-@server
-@as_json
-@one_line_errors
-def import_file(file: Path, catalog: str, mode: str, server: str | None, as_json: bool) -> None:
-    """Import a zip or tar of pictures and follow it to its end.
-
-    Exits with 0 if anything is searchable, else with 1. A stop of the server does not lose
-    the import: it goes on with the next start.
-    """
-    with file.open("rb") as source:
-        sniff(source.read(accept.SNIFF_BYTES))  # before anything is made or sent
-    client = Client.of(Settings.from_env(), server)
-    client.ensure_catalog(catalog)
-    with progress(as_json) as bars:
-        upload = bars.add_task("uploading", total=file.stat().st_size)
-        record = client.upload(catalog, file, mode=mode, sent=lambda n: bars.advance(upload, n))
-        work = bars.add_task("searchable", total=None)
-        for now in client.follow_import(record):
-            counts = now["counts"]
-            done = counts["searchable"] + counts["failed"]
-            bars.update(work, total=counts["items"], completed=done)
-    _report_import(client, now, as_json)
-
-
-def _report_import(client: Client, record: Record, as_json: bool) -> None:
-    failures = list(islice(client.items(record, status="failed", limit=20), 20))
-    if as_json:
-        print_json({**record, "failures": failures})
-    else:
-        counts = record["counts"]
-        click.echo(
-            f"{record['status']}: {counts['searchable']} searchable, {counts['failed']} failed"
-        )
-        if record["error"]:
-            click.echo(f"  {record['error']['code']}: {record['error']['detail']}")
-        for item in failures:
-            click.echo(f"  {item['path']}: {item['code']}: {item['detail']}")
-    if record["status"] not in ("succeeded", "partial"):
         sys.exit(1)
 
 
@@ -252,5 +211,7 @@ def train(
 main.add_command(backup)
 main.add_command(restore)
 main.add_command(evaluate)
+main.add_command(feed)
+main.add_command(import_source)
 main.add_command(quantize)
 main.add_command(weights)

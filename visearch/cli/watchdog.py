@@ -33,6 +33,10 @@ FEWEST_MISSED = 3
 WEB_FACTOR = 3
 """A web server whose threads all wait for searches answers late, and a restart would not help."""
 
+LEAVE_FACTOR = 4
+"""A worker that was told to end finishes what it holds first: in so many times the limit, or others
+do it again."""
+
 
 @dataclass
 class Silence:
@@ -65,6 +69,24 @@ class Silence:
         return silent_s if silent_s > limit_s and self._missed >= FEWEST_MISSED else None
 
 
+@dataclass
+class Farewell:
+    """For how long one process has been about to end; its successor starts anew."""
+
+    limit_s: float
+    _pid: int | None = None
+    _since: float | None = None
+
+    def look(self, pid: int | None, is_leaving: bool, at: float) -> float | None:
+        """Note a look at the time ``at``; returns the length of a farewell that is too long."""
+        if pid != self._pid or not is_leaving:
+            self._pid, self._since = pid, None
+        if pid is None or not is_leaving:
+            return None
+        self._since = at if self._since is None else self._since
+        return at - self._since if at - self._since > self.limit_s else None
+
+
 class Watchdog:
     """Looks at the children again and again, each kind in a thread of its own."""
 
@@ -80,7 +102,9 @@ class Watchdog:
         self._every_s, self._patience_s = limit_s / LOOKS, limit_s / FEWEST_MISSED
         self._address = f"http://{settings.address}/healthz"
         self._redis = connect(settings.redis)
-        self._workers = [(child, Silence(limit_s)) for child in workers]
+        self._workers = [
+            (child, Silence(limit_s), Farewell(LEAVE_FACTOR * limit_s)) for child in workers
+        ]
         self._loops = [
             *self._loops_of(redis, limit_s, lambda: lives(self._redis)),
             *self._loops_of(web, WEB_FACTOR * limit_s, self._web_answers),
@@ -107,15 +131,17 @@ class Watchdog:
             yield self._loop(child.name, partial(_look, child, Silence(limit_s), lives))
 
     def _look_at_workers(self) -> None:
-        pids = [child.pid for child, _ in self._workers]
+        pids = [child.pid for child, *_ in self._workers]
         try:
-            names = [*presence.alive(self._redis)]
+            alive = presence.alive(self._redis)
         except DependencyUnavailable:
-            names = None
-        for pid, (child, silence) in zip(pids, self._workers, strict=True):
+            alive = None
+        for pid, (child, silence, farewell) in zip(pids, self._workers, strict=True):
             mine = f"@{socket.gethostname()}.{pid}."
-            sign = None if names is None else any(mine in name for name in names)
-            _note(child, silence, pid, sign)
+            said = [each for name, each in (alive or {}).items() if mine in name]
+            _note(child, silence, pid, None if alive is None else bool(said))
+            if alive is not None:
+                _note_farewell(child, farewell, pid, any(each.get("leaving") for each in said))
 
     def _web_answers(self) -> bool:
         try:
@@ -133,3 +159,9 @@ def _note(child: Child, silence: Silence, pid: int | None, sign: bool | None) ->
     silent_s = silence.look(pid, sign, time.monotonic())
     if silent_s is not None and pid is not None:
         child.give_up(pid, f"has given no sign of life for {silent_s:.0f} s")
+
+
+def _note_farewell(child: Child, farewell: Farewell, pid: int | None, is_leaving: bool) -> None:
+    leaving_s = farewell.look(pid, is_leaving, time.monotonic())
+    if leaving_s is not None and pid is not None:
+        child.give_up(pid, f"was told to end {leaving_s:.0f} s ago, and has not")

@@ -22,7 +22,7 @@ from visearch.fetching.waits import asked_s
 _GONE = (404, 410)
 _CLOSED = (401, 402, 403, 407, 451)
 _PASSING = (408, 421, 425)
-_LATER = "It is tried again later."
+_LATER = "Try again later."
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,512}")
 
 
@@ -79,7 +79,7 @@ def network_errors(host: str) -> Iterator[None]:
     except httpcore2.ProxyError as error:
         raise UrlUnreachable(
             f"The proxy of this installation does not connect to {host}. Ask its operator whether "
-            "it may; it is tried again later.",
+            "it may; try again later.",
             passes=True,
         ) from error
     except httpcore2.ConnectError as error:

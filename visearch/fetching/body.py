@@ -110,7 +110,7 @@ class _Gunzip:
             rest = list(self._unpack(b""))
             if not rest:
                 raise UrlUnreachable(
-                    f"{self._host} broke off before the end of the file. It is tried again later.",
+                    f"{self._host} broke off before the end of the file. Try again later.",
                     passes=True,
                 )
             yield from rest

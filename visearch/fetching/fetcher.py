@@ -60,6 +60,7 @@ class Fetcher:
     ) -> None:
         self._limits = limits or Limits.of(settings)
         self._file_s = settings.fetch_file_timeout_s
+        self._first_wait_s = settings.fetch_retry_s
         self._client = Client(settings, self._limits, lookup)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._loop = asyncio.new_event_loop()
@@ -83,6 +84,22 @@ class Fetcher:
         """Fetch one picture; ``within_s`` bounds the wait for a turn as well."""
         (outcome,) = self.fetch_many([wanted], within_s=within_s)
         return outcome
+
+    def begin(self, wanted: Wanted, *, within_s: float) -> Future[Outcome]:
+        """Begin to fetch one picture; the future has the outcome, and cancelling it ends the fetch.
+
+        What is called when it is done runs in the thread of the loop, and must not wait there.
+        """
+        terms, until = Terms(self._limits, picture=True), self._loop.time() + within_s
+
+        async def whole() -> Outcome:
+            ended = await self._picture(wanted, terms, asyncio.Semaphore(1), until, set())
+            if isinstance(ended, Failed):
+                return ended
+            with ended.file:
+                return _outcome(ended)
+
+        return self._start(whole())
 
     def fetch_many(
         self, wanted: Iterable[Wanted], *, within_s: float | None = None
@@ -202,12 +219,13 @@ class Fetcher:
                 return await self._client.get(wanted, sink, terms, free, progress)
         except TimeoutError:
             error = UrlTimeout(
-                "There was not enough time left to fetch this URL. It is tried again later.",
+                "There was not enough time left to fetch this URL. Try again later.",
                 passes=True,
             )
         except FetchError as refused:
             error = refused
-        return Failed(wanted, error, retry_after_s(error, wanted.attempt), progress.tried)
+        wait_s = retry_after_s(error, wanted.attempt, self._first_wait_s)
+        return Failed(wanted, error, wait_s, progress.tried)
 
     def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         return asyncio.run_coroutine_threadsafe(work, self._loop)

@@ -98,7 +98,7 @@ class Hosts:
             if left_s > self._patience_s and host.why is not None:
                 what = "has not answered lately" if host.dead else "has asked to be left alone"
                 raise type(host.why)(
-                    f"{host.name} {what}. It is tried again later.", passes=True, asked_s=left_s
+                    f"{host.name} {what}. Try again later.", passes=True, asked_s=left_s
                 )
             await asyncio.sleep(left_s)
 

@@ -53,8 +53,7 @@ class Lookups:
     def _start(self, host: str) -> asyncio.Future[list[Address]]:
         if len(self._running) >= AT_ONCE:
             raise FetchError(
-                f"Too many other names were being looked up to look up {host}. "
-                "It is tried again later.",
+                f"Too many other names were being looked up to look up {host}. Try again later.",
                 passes=True,
             )
         loop = asyncio.get_running_loop()
@@ -86,7 +85,7 @@ class Lookups:
 def _unknown(host: str, error: Exception) -> UrlUnreachable:
     if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
         return UrlUnreachable(
-            f"The name {host} cannot be looked up at the moment. It is tried again later.",
+            f"The name {host} cannot be looked up at the moment. Try again later.",
             passes=True,
         )
     return UrlUnreachable(f"There is no host {host}. Correct the URL.")

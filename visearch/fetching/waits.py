@@ -9,10 +9,9 @@ from email.utils import parsedate_to_datetime
 
 from visearch.errors import FetchError
 
-FIRST_S = 10.0
 FACTOR = 4.0
 LONGEST_S = 3600.0
-"""Waits grow from ``FIRST_S`` by ``FACTOR`` to ``LONGEST_S``, each by chance a fifth more or less:
+"""Waits grow from a first one by ``FACTOR`` to ``LONGEST_S``, each by chance a fifth more or less:
 what failed together is not tried again together."""
 
 LONGEST_ASKED_S = 6 * 3600.0
@@ -34,9 +33,12 @@ def asked_s(header: str | None, now: datetime | None = None) -> float | None:
     return min(max(wait_s, 0.0), LONGEST_ASKED_S)
 
 
-def retry_after_s(error: FetchError, attempt: int) -> float | None:
-    """Return how long to wait after attempt number ``attempt`` (from 0); None: do not try again."""
+def retry_after_s(error: FetchError, attempt: int, first_s: float) -> float | None:
+    """Return how long to wait after attempt number ``attempt`` (from 0); None: do not try again.
+
+    ``first_s`` is the wait after the first one.
+    """
     if not error.passes:
         return None
-    grown = min(FIRST_S * FACTOR ** min(attempt, 10), LONGEST_S) * random.uniform(0.8, 1.2)
+    grown = min(first_s * FACTOR ** min(attempt, 10), LONGEST_S) * random.uniform(0.8, 1.2)
     return max(grown, error.asked_s or 0.0)

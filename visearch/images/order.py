@@ -12,7 +12,7 @@ import numpy.typing as npt
 from visearch.images.decode import Limits, decode
 from visearch.images.denoise import denoised
 from visearch.images.edit import edit
-from visearch.images.preprocess import Box, Preprocess, crop_box
+from visearch.images.preprocess import Box, Preprocess, crop_box, thumbnail
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -58,6 +58,17 @@ class Order:
         return cls(**{**data, "box": box, "preprocess": Preprocess.from_dict(data["preprocess"])})
 
 
+@dataclass(frozen=True)
+class Copy:
+    """How one picture becomes a small upright JPEG without metadata, no side above ``side`` px."""
+
+    side: int
+
+    def fulfil(self, data: bytes, limits: Limits) -> bytes:
+        """Return the copy of the picture in ``data``; raises ImageError if it cannot be used."""
+        return thumbnail(decode(data, limits, at_least=self.side), self.side)
+
+
 class Decoders(Protocol):
     """Decodes strangers' pictures for the threads of one process."""
 
@@ -73,6 +84,9 @@ class Decoders(Protocol):
             TimeoutError: the picture's turn did not come, or did not end, within ``within_s``.
         """
 
+    def copy(self, data: bytes, order: Copy, within_s: float) -> bytes:
+        """Return a small JPEG of the picture in ``data``; raises as ``pixels`` does."""
+
 
 class DecodersHere:
     """Decodes in the caller's own thread and process, with no limit but those on the picture."""
@@ -84,5 +98,9 @@ class DecodersHere:
         """Do nothing: there is nothing to wait for."""
 
     def pixels(self, data: bytes, order: Order, within_s: float) -> Pixels:
+        """See :class:`Decoders`; takes as long as it takes."""
+        return order.fulfil(data, self._limits)
+
+    def copy(self, data: bytes, order: Copy, within_s: float) -> bytes:
         """See :class:`Decoders`; takes as long as it takes."""
         return order.fulfil(data, self._limits)

@@ -3,6 +3,7 @@
 accept     the request's part: store the file, write the import's row
 plan       list the file's items into the ledger, cut them into chunks
 decode     one chunk: bytes to checked pictures, thumbnails and encoder pixels
+remote     pictures of a chunk that are named by URL
 embed      one chunk: pixels to embeddings, products and images
 retrying   what failed is tried again
 thumbnails one that was lost is made again

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
+from visearch import archives
 from visearch.archives import compression_of, open_compressed, sniff
 from visearch.backend import Backend
 from visearch.errors import ArchiveTooLarge, DependencyUnavailable, InvalidRequest
 from visearch.ids import new_id
 from visearch.importing.admission import check_disk, check_room
-from visearch.records import Attributes, Import, PlannedItem
+from visearch.records import Attributes, Catalog, Import, PlannedItem
 from visearch.rules import product_problem
-from visearch.store import catalogs, chunks, imports, ledger
+from visearch.store import catalogs, chunks, imports, ledger, mappings
+from visearch.store.database import Connection
 from visearch.store.imports import PRODUCTS
+from visearch.tables.mapping import Choice, Known
 
 SNIFF_BYTES = 4096
 LOOK_BYTES = 64 << 20
 """So often an upload looks whether the disk still has room."""
 MAX_PRODUCT_IMAGES = 10
 Mode = Literal["upsert", "replace"]
+_TABLE = re.compile(
+    r"(\.(?:csv|tsv|tab|txt|xlsx|xlsm|json|ndjson|jsonl|xml|rss|atom))(?:\.(?:gz|xz|zst|zstd))?$"
+)
+
+
+class Stored(NamedTuple):
+    """An uploaded file: its blob, and what kind of file it is."""
+
+    source: str
+    media: archives.Media
 
 
 def accept_file(
@@ -30,24 +44,60 @@ def accept_file(
     mode: Mode,
     request_id: str,
     import_id: str | None = None,
+    name: str = "",
+    guard: float | None = None,
+    choices: Callable[[], dict[str, Choice]] = dict,
 ) -> Import:
-    """Stream an archive into the blob store and accept it as an import.
+    """Stream an archive or a table into the blob store and accept it as an import.
 
-    It gets the id ``import_id`` if one is given.
+    It gets the id ``import_id`` if one is given. What the file is called, ``name``, only matters
+    where a table's content does not tell its kind. ``choices``, asked once the file is stored, says
+    what its sender says of its columns, and ``guard`` what share of the catalog a replace may
+    remove.
 
     Raises:
         NotFound: no such catalog.
-        UnsupportedArchive: neither zip nor tar, which may be compressed.
+        UnsupportedArchive: neither zip nor tar nor a table, which may be compressed.
         ArchiveCorrupt: it is compressed, and cannot be decompressed.
         ArchiveTooLarge: more bytes than ``max_upload_bytes``.
+        InvalidRequest: the choices cannot be used.
         Overloaded: there is no room for more work.
+    """
+    import_id = import_id or new_id()
+    stored = store_file(backend, catalog, parts, import_id, name)
+    try:
+        said = choices()
+        with backend.database.write() as connection:
+            return accept_stored(
+                connection,
+                catalogs.get(connection, catalog),
+                stored,
+                mode=mode,
+                request_id=request_id,
+                import_id=import_id,
+                guard=guard,
+                choices=said,
+            )
+    except DependencyUnavailable:
+        raise  # it may have been committed all the same; if not, the file is purged
+    except BaseException:
+        backend.blobs.delete(stored.source)
+        raise
+
+
+def store_file(
+    backend: Backend, catalog: str, parts: Iterable[bytes], owner: str, name: str
+) -> Stored:
+    """Stream a file for a catalog into the blob store; ``owner`` is the id of what it is for.
+
+    Raises:
+        As ``accept_file``.
     """
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
     check_room(backend)
-    import_id = import_id or new_id()
     # A request that is sent again may have the same id; each try has a file of its own.
-    source = f"uploads/{import_id}-{new_id()}"
+    source = f"uploads/{owner}-{new_id()}{_ending(name)}"
     head, parts = _head(parts)
     if compression := compression_of(head):
         limit = backend.settings.max_upload_bytes
@@ -55,23 +105,46 @@ def accept_file(
     media = sniff(head)
     try:
         backend.blobs.put(source, _bounded(backend, parts))
-        with backend.database.write() as connection:
-            record = imports.create(
-                connection,
-                catalogs.get(connection, catalog),
-                import_id=import_id,
-                mode=mode,
-                media=media,
-                source=source,
-                request_id=request_id,
-            )
-            imports.send_plan(connection, record)
     except DependencyUnavailable:
-        raise  # it may have been committed all the same; if not, the file is purged
+        raise  # it may be there all the same; then it is purged
     except BaseException:
         backend.blobs.delete(source)
         raise
+    return Stored(source, media)
+
+
+def accept_stored(
+    connection: Connection,
+    catalog: Catalog,
+    stored: Stored,
+    *,
+    mode: Mode,
+    request_id: str,
+    import_id: str,
+    guard: float | None,
+    choices: dict[str, Choice],
+) -> Import:
+    """Accept a file that is stored as an import, with what is known of its columns now."""
+    record = imports.create(
+        connection,
+        catalog,
+        import_id=import_id,
+        mode=mode,
+        media=stored.media,
+        source=stored.source,
+        request_id=request_id,
+        guard=guard,
+    )
+    known = Known(choices=choices, saved=mappings.of_catalog(connection, catalog.pk))
+    mappings.remember(connection, record.pk, known)
+    imports.send_plan(connection, record)
     return record
+
+
+def _ending(name: str) -> str:
+    """Return the ending of a table's name; planning gets it with the name of the stored file."""
+    found = _TABLE.search(name.lower())
+    return found[1] if found else ""
 
 
 def _head(parts: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -107,14 +180,15 @@ def accept_product(
     backend: Backend,
     catalog: str,
     product_id: str,
-    pictures: Sequence[bytes],
+    pictures: Sequence[bytes | str],
     *,
     title: str | None = None,
     url: str | None = None,
+    description: str | None = None,
     attributes: Attributes | None = None,
     request_id: str,
 ) -> Import:
-    """Accept one product with its pictures as an import of one item per picture.
+    """Accept one product with its pictures, or their URLs, as an import of one item per picture.
 
     Raises:
         NotFound: no such catalog.
@@ -125,12 +199,11 @@ def accept_product(
     if not 1 <= len(pictures) <= MAX_PRODUCT_IMAGES:
         detail = f"A product needs 1 to {MAX_PRODUCT_IMAGES} pictures, not {len(pictures)}."
         raise InvalidRequest(detail, (("/images", detail),))
-    if problem := product_problem(product_id, title, url, attributes or {}):
+    if problem := product_problem(product_id, title, url, attributes or {}, description):
         raise InvalidRequest(problem[1], (problem,))
     with backend.database.read() as connection:
         catalogs.get(connection, catalog)
     check_room(backend)
-    digests = [backend.blobs.put_digest("pictures", data) for data in pictures]
     planned = [
         PlannedItem(
             path=f"{product_id}#{position}",
@@ -138,11 +211,12 @@ def accept_product(
             position=position,
             title=title,
             url=url,
+            description=description,
             attributes=attributes or {},
-            locator={"blob": digest},
-            size=len(pictures[position]),
+            locator=_locator(backend, picture),
+            size=0 if isinstance(picture, str) else len(picture),
         )
-        for position, digest in enumerate(digests)
+        for position, picture in enumerate(pictures)
     ]
     with backend.database.write() as connection:
         record = imports.create(
@@ -158,3 +232,9 @@ def accept_product(
         imports.start(connection, record.pk, len(planned))
         chunks.send(connection, record.pk, [0])
     return record
+
+
+def _locator(backend: Backend, picture: bytes | str) -> dict[str, str]:
+    if isinstance(picture, str):
+        return {"url": picture}
+    return {"blob": backend.blobs.put_digest("pictures", picture)}

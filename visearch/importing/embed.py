@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,11 +17,12 @@ from visearch.errors import BlobDamaged, NotFound
 from visearch.importing import progress
 from visearch.importing.describe import describe, replace_older
 from visearch.index.scoring import are_unit
-from visearch.records import ACTIVE
+from visearch.records import ACTIVE, Catalog
 from visearch.store import catalogs, images, imports, ledger, segments
 from visearch.store.claims import Claim
 from visearch.store.database import Connection
-from visearch.store.images import NewImage
+from visearch.store.images import Again, NewImage
+from visearch.store.ledger import PendingItem
 
 log = structlog.get_logger(__name__)
 
@@ -43,8 +45,9 @@ NO_EMBEDDING = {
 def embed_chunk(backend: Backend, open_encoder: OpenEncoder, claim: Claim) -> None:
     """Embed a decoded chunk and make its pictures searchable in one transaction.
 
-    If the catalog has another encoder by now, the chunk is decoded again for that one; so it is
-    where the decoded pictures were lost.
+    Those whose embedding is known (``reuse.py``) are not encoded again. If the catalog has another
+    encoder by now, the chunk is decoded again for that one; so it is where the decoded pictures, or
+    an embedding that was known, were lost.
 
     Raises:
         EncoderMismatch: the encoder at hand is not the one the catalog was made with.
@@ -54,28 +57,55 @@ def embed_chunk(backend: Backend, open_encoder: OpenEncoder, claim: Claim) -> No
     if claim.fingerprint not in (None, catalog.fingerprint):
         _start_over(backend, claim)
         return
-    encoder = open_encoder(catalog.encoder)
-    require_same_encoder(catalog, encoder.fingerprint)
-    shape = (len(claim.items), encoder.size, encoder.size, 3)
-    pixels = _pixels(backend, claim, shape)
-    if pixels is None:
+    new = [item for item in claim.items if item.stage == "embed"]
+    vectors = _encode(backend, open_encoder, catalog, claim, new)
+    if vectors is None:
         if claim.restarted >= MOST_RESTARTS:
             raise BlobDamaged("What was stored of this picture is damaged. Send it again.")
         _start_over(backend, claim)
         return
-    vectors = encoder.embed_pixels(pixels)
-    usable = are_unit(vectors)
-    segment = segments.put(backend.blobs, vectors)
     with backend.database.write() as connection:
-        vectors_at = _Vectors(encoder.fingerprint, segment, usable)
-        ended = _commit(backend, connection, claim, vectors_at)
-    if ended == "other encoder":
+        ended = _commit(backend, connection, claim, vectors)
+    if ended == "out of date":
         _start_over(backend, claim)
     elif ended == "done":
-        backend.blobs.delete(f"pixels/{claim.pixels}")
+        _delete_pixels(backend, claim)
         backend.flush()
         backend.announce(claim.record.catalog_pk)
     # A claim that was lost leaves the pixels to the one that has the chunk now.
+
+
+class _Vectors(NamedTuple):
+    """What an encoder made of a chunk: for each picture that it can use, by item, segment and row.
+
+    ``encoded`` is how many pictures it was given.
+    """
+
+    fingerprint: str
+    at: dict[int, tuple[str, int]]
+    encoded: int
+
+
+def _encode(
+    backend: Backend,
+    open_encoder: OpenEncoder,
+    catalog: Catalog,
+    claim: Claim,
+    new: Sequence[PendingItem],
+) -> _Vectors | None:
+    """Embed the pictures of a chunk that are not known; None if their pixels are damaged."""
+    if not new:
+        return _Vectors(catalog.fingerprint, {}, 0)
+    encoder = open_encoder(catalog.encoder)
+    require_same_encoder(catalog, encoder.fingerprint)
+    pixels = _pixels(backend, claim, (len(new), encoder.size, encoder.size, 3))
+    if pixels is None:
+        return None
+    vectors = encoder.embed_pixels(pixels)
+    segment = segments.put(backend.blobs, vectors)
+    usable = are_unit(vectors)
+    at = {item.item: (segment, row) for row, item in enumerate(new) if usable[row]}
+    return _Vectors(encoder.fingerprint, at, len(new))
 
 
 def _pixels(backend: Backend, claim: Claim, shape: tuple[int, ...]) -> npt.NDArray[np.uint8] | None:
@@ -97,63 +127,84 @@ def _start_over(backend: Backend, claim: Claim) -> None:
         if not claim.start_over(connection):
             return
         again = -len(claim.items)
-        imports.count(connection, claim.record.pk, fetched=again, decoded=again)
+        known = -sum(item.stage == "index" for item in claim.items)
+        imports.count(connection, claim.record.pk, fetched=again, decoded=again, embedded=known)
+        stages = [{"item": item.item, "stage": "fetch"} for item in claim.items]
+        ledger.update_items(connection, claim.record.pk, stages)
         progress.advance(connection, claim.record.pk, backend.settings)
-    backend.blobs.delete(f"pixels/{claim.pixels}")
+    _delete_pixels(backend, claim)
     backend.flush()
 
 
-class _Vectors(NamedTuple):
-    """Where a chunk's vectors are stored, which encoder made them, and which can be used."""
-
-    fingerprint: str
-    segment: str
-    usable: npt.NDArray[np.bool_]
+def _delete_pixels(backend: Backend, claim: Claim) -> None:
+    if claim.pixels is not None:
+        backend.blobs.delete(f"pixels/{claim.pixels}")
 
 
 def _commit(
     backend: Backend, connection: Connection, claim: Claim, vectors: _Vectors
-) -> Literal["done", "lost", "other encoder"]:
-    """Make the chunk searchable; if the claim or the encoder is out of date, write nothing."""
+) -> Literal["done", "lost", "out of date"]:
+    """Make the chunk searchable; if its claim or what it was made of is out of date, do nothing."""
     record = claim.record
     # First of all: it numbers the commit and serialises writers of one catalog.
     revision = catalogs.next_revision(connection, record.catalog_pk)
     if catalogs.get(connection, record.catalog).fingerprint != vectors.fingerprint:
-        return "other encoder"
+        return "out of date"
+    at = vectors.at | _known(connection, claim, vectors.fingerprint)
+    if any(item.stage == "index" and item.item not in at for item in claim.items):
+        return "out of date"
     active = imports.lock(connection, record.pk).status in ACTIVE
     if not claim.done(connection):
         return "lost"
     if not active:
         return "done"
-    good = [(row, item) for row, item in enumerate(claim.items) if vectors.usable[row]]
-    existing = describe(connection, record, [item for _, item in good])
-    fresh = [(row, item) for row, item in good if item.product_id in existing]
-    replace_older(connection, record, [existing[item.product_id] for _, item in fresh], revision)
-    images.insert(
-        connection,
-        record.catalog_pk,
-        revision,
-        [
-            NewImage(existing[item.product_id].pk, item.position, item.sha256, item.thumbnail, row)
-            for row, item in fresh
-        ],
-        fingerprint=vectors.fingerprint,
-        segment=vectors.segment,
-    )
+    good = [item for item in claim.items if item.item in at]
+    existing = describe(connection, record, good)
+    fresh = [item for item in good if item.product_id in existing]
+    pks = {item.item: existing[item.product_id].pk for item in fresh}
+    again = {
+        item.item: Again(pks[item.item], item.sha256, item.position)
+        for item in fresh
+        if item.stage == "index"
+    }
+    stay = replace_older(connection, record, list(existing.values()), revision, again.values())
+    new = [
+        NewImage(pks[item.item], item.position, item.sha256, item.thumbnail, *at[item.item])
+        for item in fresh
+        if again.get(item.item) not in stay
+    ]
+    images.insert(connection, record.catalog_pk, revision, new, fingerprint=vectors.fingerprint)
     fates = dict.fromkeys((item.item for item in claim.items), NO_EMBEDDING)
-    fates |= dict.fromkeys((item.item for _, item in good), SUPERSEDED)
-    fates |= dict.fromkeys((item.item for _, item in fresh), SEARCHABLE)
-    _settle(connection, claim, fates)
+    fates |= dict.fromkeys((item.item for item in good), SUPERSEDED)
+    fates |= dict.fromkeys((item.item for item in fresh), SEARCHABLE)
+    _settle(connection, claim, fates, vectors.encoded)
     progress.advance(connection, record.pk, backend.settings)
     return "done"
 
 
-def _settle(connection: Connection, claim: Claim, fates: dict[int, dict[str, str]]) -> None:
-    """Write each item's fate into the ledger, and the counters with it."""
-    common = {"stage": "index", "attempts": claim.tries}
+def _known(connection: Connection, claim: Claim, fingerprint: str) -> dict[int, tuple[str, int]]:
+    """Return where the embeddings of the chunk's known pictures are stored, by item."""
+    digests = {item.item: item.sha256 for item in claim.items if item.stage == "index"}
+    wanted = {digest for digest in digests.values() if digest}
+    found = images.known(connection, claim.record.catalog_pk, fingerprint, wanted)
+    return {
+        item: (found[digest].segment, found[digest].row)
+        for item, digest in digests.items()
+        if digest in found
+    }
+
+
+def _settle(
+    connection: Connection, claim: Claim, fates: dict[int, dict[str, str]], encoded: int
+) -> None:
+    """Write each item's fate into the ledger, and the counters with it.
+
+    Those of known pictures count as embedded since they were fetched.
+    """
+    common = {"stage": "index", "attempts": claim.attempts}
     updates = [{"item": item, **common, **fate} for item, fate in fates.items()]
     ledger.update_items(connection, claim.record.pk, updates)
     found = sum(fate is SEARCHABLE for fate in fates.values())
     lost = len(fates) - found
-    counts = {"embedded": len(fates), "searchable": found, "failed": lost}
+    counts = {"embedded": encoded, "searchable": found, "failed": lost}
     imports.count(connection, claim.record.pk, **counts)

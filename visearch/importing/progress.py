@@ -23,7 +23,8 @@ def advance(connection: Connection, import_pk: int, settings: Settings) -> None:
         return
     counts = record.counts
     if not record.planned or counts.searchable + counts.failed < (counts.items or 0):
-        chunks.top_up(connection, import_pk, settings.import_window)
+        if may_begin(record):
+            chunks.top_up(connection, import_pk, settings.import_window)
         return
     status = "succeeded" if not counts.failed else "partial" if counts.searchable else "failed"
     code = detail = ""
@@ -31,6 +32,18 @@ def advance(connection: Connection, import_pk: int, settings: Settings) -> None:
         code, detail = ReplaceIncomplete.code, kept
     imports.end(connection, import_pk, status, code=code, detail=detail)
     chunks.close_all(connection, import_pk)
+
+
+def go_on(backend: Backend, record: Import) -> None:
+    """Send what of an import has become due."""
+    with backend.database.write() as connection:
+        take_locks(connection, record)
+        advance(connection, record.pk, backend.settings)
+
+
+def may_begin(record: Import) -> bool:
+    """Tell whether chunks may be sent: of a replace, none before its guard has seen all items."""
+    return record.planned or record.mode != "replace"
 
 
 def take_locks(connection: Connection, record: Import) -> Import:
@@ -65,7 +78,12 @@ def _replace(connection: Connection, record: Import) -> str | None:
 def fail_import(backend: Backend, record: Import, code: str, detail: str) -> None:
     """End an import whose file cannot be read; items already searchable stay so."""
     with backend.database.write() as connection:
-        _end_early(connection, record, "failed", code=code, detail=detail)
+        fail(connection, record, code, detail)
+
+
+def fail(connection: Connection, record: Import, code: str, detail: str) -> None:
+    """End an import for a reason that is not that of a single picture."""
+    _end_early(connection, record, "failed", code=code, detail=detail)
 
 
 def cancel(connection: Connection, record: Import) -> None:

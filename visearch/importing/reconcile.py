@@ -103,6 +103,7 @@ class Reconciler:
             "send again": lambda: self._resend_lost(backend, queue_depth),
             "plan again": lambda: self._plan_again(backend, alive, queue_depth),
             "end waiting": lambda: _end_waiting(backend),
+            "send what was put off": lambda: _send_due(backend),
             "look for unknown": lambda: self._tell_unknown(backend),
             "send what came up": backend.flush,
         }
@@ -255,6 +256,13 @@ def _give_plan_back(backend: Backend, record: Import, *, died: bool) -> None:
         return
     with backend.database.write() as connection:
         imports.plan_again(connection, record, tries=record.tries + died)
+
+
+def _send_due(backend: Backend) -> None:
+    """Send the chunks that were put off until now."""
+    with backend.database.read() as connection:
+        due = [imports.by_pk(connection, import_pk) for import_pk in chunks.due(connection)]
+    _each(due, lambda record: progress.go_on(backend, record))
 
 
 def _end_waiting(backend: Backend) -> None:

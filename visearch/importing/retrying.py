@@ -7,7 +7,7 @@ from visearch.errors import Conflict, Gone
 from visearch.importing import progress
 from visearch.importing.admission import check_room
 from visearch.records import ACTIVE, Import
-from visearch.store import catalogs, chunks, imports, ledger
+from visearch.store import catalogs, chunks, feeds, imports, ledger
 from visearch.store.database import Connection
 from visearch.store.imports import PRODUCTS
 
@@ -40,6 +40,7 @@ def retry(backend: Backend, record: Import) -> Import:
             )
         if not imports.revive(connection, now):
             raise Gone(NOT_KEPT)
+        feeds.unsettle(connection, now.catalog_pk)
         revived = imports.by_pk(connection, now.pk)
         if not now.planned:
             imports.send_plan(connection, revived)

@@ -86,6 +86,11 @@ class _Turn:
             self.lease.keep(connection)
             yield connection
 
+    def keep(self) -> None:
+        """Begin the time of the lease anew; raises LeaseLost."""
+        with self.writing():
+            pass
+
     def change(self, **values: Any) -> None:
         """Change columns of the reindex."""
         with self.writing() as connection:
@@ -142,7 +147,8 @@ def _go_on(turn: _Turn) -> None:
         indexed = not is_due(turn.backend, connection, prospect)
     turn = replace(turn, reindex=reindex)
     if reindex.comparison is None and reindex.status == RUNNING:
-        turn.change(comparison=compare(turn.backend, turn.catalog, prospect, turn.open_encoder))
+        found = compare(turn.backend, turn.catalog, prospect, turn.open_encoder, turn.keep)
+        turn.change(comparison=found)
         return  # the next turn embeds what was added meanwhile
     if reindex.status == RUNNING and indexed:
         turn.change(status=READY)

@@ -29,8 +29,12 @@ def picture_pixels(backend: Backend, encoder: str, sha256: str, edits: int | Non
         ImageError: the picture is lost, damaged, or cannot be decoded (any more).
         DependencyUnavailable: the blob store does not answer, or no decoder is free.
     """
+    return pixels_of(backend, encoder, _original(backend, sha256), edits)
+
+
+def pixels_of(backend: Backend, encoder: str, data: bytes, edits: int | None = None) -> Pixels:
+    """Return the picture in ``data`` as ``picture_pixels`` does a stored one."""
     order = Order(preprocess=resolve(encoder).preprocess, edits=edits)
-    data = _original(backend, sha256)
     try:
         try:
             return backend.decoders.pixels(data, order, WAIT_S)

@@ -34,6 +34,9 @@ FAILED_S = 2.0
 PATIENCE_S = 0.25
 """So long a refresh waits for new generations to open; what takes longer comes with a later one."""
 
+TURN_S = 0.1
+"""So long a search that is behind waits for its turn to catch up, before it does without."""
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -84,40 +87,75 @@ class Indexes:
         self._opener = ThreadPoolExecutor(1, thread_name_prefix="generations")
         self._opening: dict[str, Future[Generation]] = {}
         self._refused: set[str] = set()
-        self._failed: dict[str, float] = {}
+        self._failed: dict[int, float] = {}
         self._patient_until = 0.0
         self._refreshing = threading.Lock()
 
     def get(self, name: str, within_s: float | None = None) -> Snapshot:
-        """Return the snapshot of a catalog; loads it if it is new here.
+        """Return the snapshot of a catalog, with every change committed before this call.
+
+        It is loaded if it is new here. An older one is returned where others refresh for longer
+        than ``TURN_S``, where catching up has failed just now, and where it means to load the
+        index of another encoder, which is left to ``refresh``.
 
         Raises:
             NotFound: no such catalog.
             DependencyUnavailable: the catalog's index cannot be loaded now.
             SearchExpired: the others were still being loaded after ``within_s``.
+            TooSlow: the database had no answer after ``within_s``.
         """
-        if (snapshot := self._snapshots.get(name)) is not None:
+        at = now()
+        with self._database.read(within_s) as connection:
+            catalog = catalogs.get(connection, name)
+        snapshot = self._of(catalog)
+        if snapshot is None:
+            return self._load(catalog, within_s)
+        if _is_current(snapshot, catalog):
             return snapshot
-        if not self._has_failed(name):
-            self._load(name, within_s)
-        if (snapshot := self._snapshots.get(name)) is not None:
-            return snapshot
-        with self._database.read() as connection:
-            catalogs.get(connection, name)
-        raise DependencyUnavailable(f"the index of {name!r} cannot be loaded; see the logs")
+        self._catch_up(catalog, at, TURN_S if within_s is None else min(TURN_S, within_s))
+        return self._of(catalog) or snapshot
 
-    def _load(self, name: str, within_s: float | None) -> None:
-        """Refresh for one catalog, unless whoever did before has loaded or failed it."""
-        if not self._refreshing.acquire(timeout=-1 if within_s is None else within_s):
-            raise SearchExpired("other indexes were being loaded until the deadline")
+    def _of(self, catalog: Catalog) -> Snapshot | None:
+        """Return the snapshot of this very catalog, not of a deleted one of the same name."""
+        snapshot = self._snapshots.get(catalog.name)
+        return snapshot if snapshot is not None and snapshot.catalog.pk == catalog.pk else None
+
+    def _load(self, catalog: Catalog, within_s: float | None) -> Snapshot:
+        """Refresh for a catalog that is new here, unless whoever did before has loaded it."""
+        if not self._has_failed(catalog):
+            if not self._refreshing.acquire(timeout=-1 if within_s is None else within_s):
+                raise SearchExpired("other indexes were being loaded until the deadline")
+            try:
+                if self._of(catalog) is None and not self._has_failed(catalog):
+                    self._refresh()
+            finally:
+                self._refreshing.release()
+        if (snapshot := self._of(catalog)) is not None:
+            return snapshot
+        with self._database.read(within_s) as connection:
+            catalogs.get(connection, catalog.name)  # it may have been deleted meanwhile
+        raise DependencyUnavailable(f"the index of {catalog.name!r} cannot be loaded; see the logs")
+
+    def _catch_up(self, catalog: Catalog, at: datetime, within_s: float) -> None:
+        """Apply to one snapshot what was committed by ``at``, unless whoever did before has.
+
+        Nothing is opened or loaded: that takes long, and is left to ``refresh``.
+        """
+        if self._has_failed(catalog) or not self._refreshing.acquire(timeout=within_s):
+            return
         try:
-            if name not in self._snapshots and not self._has_failed(name):
-                self._refresh()
+            snapshot = self._of(catalog)
+            if snapshot is not None and not _is_current(snapshot, catalog):
+                self._patient_until = 0.0
+                self._snapshots = {**self._snapshots, catalog.name: self._step(catalog, at)}
+        except Exception:  # the search goes on with what there is, and says how old it is
+            log.exception("index_refresh_failed", catalog=catalog.name)
+            self._failed[catalog.pk] = time.monotonic() + FAILED_S
         finally:
             self._refreshing.release()
 
-    def _has_failed(self, name: str) -> bool:
-        return time.monotonic() < self._failed.get(name, 0.0)
+    def _has_failed(self, catalog: Catalog) -> bool:
+        return time.monotonic() < self._failed.get(catalog.pk, 0.0)
 
     def all(self) -> list[Snapshot]:
         """Return every snapshot held."""
@@ -143,7 +181,7 @@ class Indexes:
                 fresh[catalog.name] = self._step(catalog, at)
             except Exception:  # whatever is wrong with one catalog, the others go on
                 log.exception("index_refresh_failed", catalog=catalog.name)
-                failed[catalog.name] = time.monotonic() + FAILED_S
+                failed[catalog.pk] = time.monotonic() + FAILED_S
                 if (old := self._snapshots.get(catalog.name)) is not None:
                     fresh[catalog.name] = old
         self._snapshots, self._failed = fresh, failed
@@ -172,7 +210,7 @@ class Indexes:
         if base is not None:
             index = LiveIndex.on(base)
         if index.revision < catalog.revision:
-            return _catch_up(self._database, self._blobs, catalog, shard, index)
+            return _replay(self._database, self._blobs, catalog, shard, index)
         return index
 
     def _next_base(self, catalog: Catalog, shard: int, index: LiveIndex) -> Generation | None:
@@ -200,6 +238,12 @@ class Indexes:
         return base
 
 
+def _is_current(snapshot: Snapshot, catalog: Catalog) -> bool:
+    """Whether it has every change of ``catalog``; one of another encoder is left to the loop."""
+    held = snapshot.catalog
+    return held.revision >= catalog.revision or held.fingerprint != catalog.fingerprint
+
+
 def load_index(database: Database, blobs: Blobs, catalog: Catalog, shard: int) -> LiveIndex:
     """Open a shard of the catalog's generation and replay what came after it.
 
@@ -208,13 +252,13 @@ def load_index(database: Database, blobs: Blobs, catalog: Catalog, shard: int) -
     """
     empty = LiveIndex.empty(catalog.dimension, catalog.metric)
     if catalog.generation is None:
-        return _catch_up(database, blobs, catalog, shard, empty)
+        return _replay(database, blobs, catalog, shard, empty)
     try:
         index = LiveIndex.on(_open(blobs, catalog, shard))
     except (GenerationCorrupt, NotFound) as error:
         _refuse(database, catalog, shard, error)
         index = empty
-    return _catch_up(database, blobs, catalog, shard, index)
+    return _replay(database, blobs, catalog, shard, index)
 
 
 def _refuse(
@@ -251,7 +295,7 @@ def _open(blobs: Blobs, catalog: Catalog, shard: int) -> Generation:
     return open_generation(blobs.local_folder(prefix), fingerprint=catalog.fingerprint)
 
 
-def _catch_up(
+def _replay(
     database: Database, blobs: Blobs, catalog: Catalog, shard: int, index: LiveIndex
 ) -> LiveIndex:
     with database.read() as connection:

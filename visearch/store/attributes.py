@@ -76,6 +76,25 @@ def _alike(one: object, other: object) -> bool:
     return one == other and isinstance(one, bool) == isinstance(other, bool)
 
 
+def rewrite(
+    connection: sa.Connection, catalog_pk: int, name: str, values: Mapping[int, str]
+) -> None:
+    """Give products their one value in the column ``name``, by the product's key."""
+    by_block: dict[int, list[_Entry]] = defaultdict(list)
+    for pk, value in values.items():
+        block, place = divmod(pk, BLOCK)
+        by_block[block].append((place, value))
+    for block, entries in by_block.items():
+        changes: _Changes = {name: ([place for place, _ in entries], entries)}
+        _rewrite(connection, catalog_pk, block, changes)
+
+
+def blocks(connection: sa.Connection, catalog_pk: int, name: str) -> Iterator[tuple[int, Column]]:
+    """Yield each block's number and its column ``name``, in order of the blocks."""
+    for block, packed in _blocks(connection, catalog_pk, {name}):
+        yield block, Column.unpack(packed[name])
+
+
 def add_pictures(
     connection: sa.Connection, catalog_pk: int, pictures: Iterable[tuple[int, int]]
 ) -> None:

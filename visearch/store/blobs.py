@@ -2,7 +2,7 @@
 
     pictures/<sha256>      originals, as uploaded
     thumbnails/<sha256>    small JPEGs made by us
-    uploads/<import id>-…  import files, until a week after the import's end
+    uploads/<id>-…         import files, until a week after the import's end; previewed files
     pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
     generations/<id>/…     index generations, a folder for each shard if there are several
@@ -77,21 +77,24 @@ class Blobs:
         """
         digest = hashlib.sha256(data).hexdigest()
         name = f"{folder}/{digest}"
-        if not self._holds(name, data):
+        if not self._is_fresh(name) or not self.holds(name, data):
             self.put(name, data, sync=sync)
         elif sync:
             self.sync([name])  # another writer may not have come so far
         return digest
 
-    def _holds(self, name: str, data: bytes) -> bool:
+    def holds(self, name: str, data: bytes) -> bool:
+        """Tell whether a blob is there and holds these bytes."""
         try:
-            if self.size(name) != len(data):
-                return False
-            if self._files.modified(name) < time.time() - FRESH_S:
-                return False
             # A remote store keeps checksums of its own.
-            return self._root is None or self.get(name) == data
+            return self.size(name) == len(data) and (self._root is None or self.get(name) == data)
         except (NotFound, BlobDamaged):
+            return False
+
+    def _is_fresh(self, name: str) -> bool:
+        try:
+            return self._files.modified(name) >= time.time() - FRESH_S
+        except NotFound:
             return False
 
     def sync(self, names: Iterable[str]) -> None:

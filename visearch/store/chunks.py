@@ -2,6 +2,8 @@
 
     waiting → sent → running → (stage embed) sent → running → done
 
+A chunk whose pictures could not be fetched waits until its time, ``not_before``. It is set and read
+by the clocks of different machines: where they differ, it is sent as much too early or too late.
 ``visearch.store.claims`` says how a running chunk goes on. At most ``window`` chunks of an import
 are past ``waiting``, so a small import never queues behind the whole of a large one.
 """
@@ -38,10 +40,27 @@ def _at(import_pk: int, number: int) -> sa.ColumnElement[bool]:
     return sa.and_(chunks.c.import_pk == import_pk, chunks.c.chunk == number)
 
 
+class Delay(NamedTuple):
+    """Until when a chunk is put off, and since when.
+
+    ``fetches`` counts the tries to fetch its pictures.
+    """
+
+    not_before: float
+    fetches: int
+    late_since: float
+
+
 def add(
-    connection: sa.Connection, import_pk: int, numbers: Sequence[int], *, tries: int = 1
+    connection: sa.Connection,
+    import_pk: int,
+    numbers: Sequence[int],
+    *,
+    tries: int = 1,
+    delay: Delay | None = None,
 ) -> None:
     """Create waiting chunks, whose next try is number ``tries`` of their stage."""
+    late = delay._asdict() if delay else {}
     rows = [
         {
             "import_pk": import_pk,
@@ -51,6 +70,7 @@ def add(
             "attempt": 1,
             "tries": tries,
             "changed_at": time.time(),
+            **late,
         }
         for number in numbers
     ]
@@ -64,7 +84,7 @@ def send(connection: sa.Connection, import_pk: int, numbers: Sequence[int]) -> N
         row = connection.execute(
             sa.update(chunks)
             .where(_at(import_pk, number))
-            .values(state="sent", worker=None, changed_at=time.time())
+            .values(state="sent", worker=None, not_before=0, changed_at=time.time())
             .returning(chunks.c.stage, chunks.c.attempt)
         ).one()
         where = sa.select(imports.c.id, imports.c.request_id).where(imports.c.pk == import_pk)
@@ -101,7 +121,7 @@ def sent(connection: sa.Connection) -> list[SentChunk]:
 
 
 def top_up(connection: sa.Connection, import_pk: int, window: int) -> None:
-    """Send waiting chunks until ``window`` of the import are in flight."""
+    """Send waiting chunks, those that are not put off, until ``window`` are in flight."""
     in_flight = connection.execute(
         sa.select(sa.func.count()).where(
             chunks.c.import_pk == import_pk, chunks.c.state.in_(_IN_FLIGHT)
@@ -109,11 +129,29 @@ def top_up(connection: sa.Connection, import_pk: int, window: int) -> None:
     ).scalar_one()
     waiting = connection.execute(
         sa.select(chunks.c.chunk)
-        .where(chunks.c.import_pk == import_pk, chunks.c.state == "waiting")
+        .where(
+            chunks.c.import_pk == import_pk,
+            chunks.c.state == "waiting",
+            chunks.c.not_before <= time.time(),
+        )
         .order_by(chunks.c.chunk)
         .limit(max(0, window - in_flight))
     ).scalars()
     send(connection, import_pk, waiting.all())
+
+
+def due(connection: sa.Connection) -> list[int]:
+    """Return the keys of the imports whose chunks were put off until now."""
+    put_off = (chunks.c.state == "waiting", chunks.c.not_before > 0)
+    query = sa.select(chunks.c.import_pk).where(*put_off, chunks.c.not_before <= time.time())
+    return list(connection.execute(query.distinct().order_by(chunks.c.import_pk)).scalars())
+
+
+def next_due_s(connection: sa.Connection) -> float | None:
+    """Return after how many seconds the next chunk that was put off is due; None without one."""
+    put_off = (chunks.c.state == "waiting", chunks.c.not_before > 0)
+    first = connection.execute(sa.select(sa.func.min(chunks.c.not_before)).where(*put_off)).scalar()
+    return None if first is None else max(0.0, first - time.time())
 
 
 def close(connection: sa.Connection, import_pk: int, number: int) -> None:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from visearch.contract import ChunkPayload, chunk_name
 from visearch.records import ACTIVE, Import
 from visearch.store import chunks, imports, ledger
-from visearch.store.chunks import DECODE, EMBED
+from visearch.store.chunks import DECODE, EMBED, Delay
 from visearch.store.ledger import PendingItem
 from visearch.store.schema import chunks as rows
 
@@ -27,10 +27,11 @@ class Claim:
 
     ``tries`` counts the claims of this stage, from 1; ``attempt`` those of the chunk's life, and is
     a fence, which says nothing of what went wrong. ``returned`` counts how often a worker let go of
-    the chunk untried, ``restarted`` how often it was sent back to be decoded again.
+    the chunk untried, ``restarted`` how often it was sent back to be decoded again. ``fetches``
+    counts the tries to fetch its pictures before this one, since ``late_since``.
     ``items`` are the chunk's pictures that have no fate yet, in file order: nobody else settles
-    them while the claim holds. ``pixels`` names the decoded pictures, made for the encoder
-    ``fingerprint``, where the stage is ``embed``.
+    them while the claim holds. ``pixels`` names the pictures that were decoded for the encoder
+    ``fingerprint``, where the stage is ``embed``; None if all of them are known already.
 
     Every method that ends the claim returns False, and has written nothing, if it was lost.
     """
@@ -42,6 +43,8 @@ class Claim:
     tries: int
     returned: int
     restarted: int
+    fetches: int
+    late_since: float | None
     worker: str | None
     pixels: str | None
     fingerprint: str | None
@@ -52,8 +55,13 @@ class Claim:
         """A name for what this claim makes; no other claim has it."""
         return chunk_name(self.record.id, self.number, self.attempt)
 
-    def hand_on(self, connection: sa.Connection, *, pixels: str, fingerprint: str) -> bool:
-        """Send the decoded chunk to an embed worker."""
+    @property
+    def attempts(self) -> int:
+        """How often its pictures have been tried, this time included."""
+        return self.fetches + self.tries
+
+    def hand_on(self, connection: sa.Connection, *, pixels: str | None, fingerprint: str) -> bool:
+        """Send the decoded chunk to an embed worker; without pixels, its pictures are all known."""
         made = {"pixels": pixels, "fingerprint": fingerprint, "returned": 0}
         if not self._end(connection, state="waiting", stage=EMBED, **self._next(tries=1), **made):
             return False
@@ -63,6 +71,12 @@ class Claim:
     def done(self, connection: sa.Connection) -> bool:
         """Close the chunk: each of its pictures has its fate."""
         return self._end(connection, state="done", pixels=None)
+
+    def put_off(self, connection: sa.Connection, delay: Delay) -> bool:
+        """Let the chunk wait until its time: none of its pictures could be fetched."""
+        return self._end(
+            connection, state="waiting", **delay._asdict(), **self._next(tries=self.tries)
+        )
 
     def start_over(self, connection: sa.Connection) -> bool:
         """Let the chunk wait to be decoded again: its pixels are lost, or for another encoder."""
@@ -92,7 +106,7 @@ class Claim:
         """
         if not self._end(connection, state="waiting", **self._next(tries=self.tries + 1)):
             return False
-        tried = [{"item": each.item, "attempts": self.tries} for each in self.items]
+        tried = [{"item": each.item, "attempts": self.attempts} for each in self.items]
         ledger.update_items(connection, self.record.pk, tried)
         if self.tries >= max_attempts:
             self._give_up(connection, code, detail)
@@ -114,7 +128,8 @@ class Claim:
         moves = [{"item": each.item, "chunk": first + i} for i, each in enumerate(self.items)]
         ledger.update_items(connection, self.record.pk, moves)
         numbers = [first + i for i in range(len(self.items))]
-        chunks.add(connection, self.record.pk, numbers, tries=self.tries + 1)
+        delay = Delay(0, self.fetches, self.late_since) if self.late_since else None
+        chunks.add(connection, self.record.pk, numbers, tries=self.tries + 1, delay=delay)
 
     def _next(self, *, tries: int) -> dict[str, int]:
         return {"attempt": self.attempt + 1, "tries": tries}
@@ -190,6 +205,8 @@ def _claim(connection: sa.Connection, record: Import, row: sa.Row[Any]) -> Claim
         tries=row.tries,
         returned=row.returned,
         restarted=row.restarted,
+        fetches=row.fetches,
+        late_since=row.late_since,
         worker=row.worker,
         pixels=row.pixels,
         fingerprint=row.fingerprint,

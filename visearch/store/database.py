@@ -313,3 +313,12 @@ def insert_new(
     if rows:
         insert = _INSERT[connection.dialect.name](table).on_conflict_do_nothing()
         connection.execute(insert, rows)
+
+
+def replace(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows, each in place of the one that has its key; all name the same columns."""
+    if rows:
+        insert = _INSERT[connection.dialect.name](table)
+        key = [column.name for column in table.primary_key]
+        changes = {name: insert.excluded[name] for name in rows[0] if name not in key}
+        connection.execute(insert.on_conflict_do_update(index_elements=key, set_=changes), rows)

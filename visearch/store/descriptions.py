@@ -12,19 +12,21 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from visearch.records import Attributes
+from visearch.store import versions
 from visearch.store.schema import products
 
 
 class Described(NamedTuple):
     """A product's row, a tombstone's too; versions are acceptance numbers of writes.
 
-    ``field_versions`` has those of the fields that were changed alone.
+    ``field_versions`` has those of what was changed alone (``versions``).
     """
 
     pk: int
     external_id: str
     title: str | None
     url: str | None
+    description: str | None
     attributes: Attributes
     field_versions: dict[str, int]
     meta_version: int
@@ -49,7 +51,7 @@ def insert(
     text: Mapping[str, Any],
     version: int,
 ) -> int:
-    """Add a product with the ``title``, ``url`` and ``attributes`` of a write; returns its key."""
+    """Add a product with what a write says of it, field by field; returns its key."""
     result = connection.execute(
         sa.insert(products).values(
             catalog_pk=catalog_pk,
@@ -75,6 +77,7 @@ def rewrite(
         .where(products.c.pk == old.pk)
         .values(
             **changes,
+            field_versions=versions.later(old.field_versions, version),
             meta_version=max(old.meta_version, version),
             images_version=version,
             deleted=False,

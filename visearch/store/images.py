@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -17,12 +18,21 @@ _NAMED = 1000
 
 
 class NewImage(NamedTuple):
-    """A picture to be added; its embedding is row ``row`` of the chunk's segment."""
+    """A picture to be added; its embedding is row ``row`` of the segment ``segment``."""
 
     product_pk: int
     position: int
     sha256: str | None
     thumbnail: str | None
+    segment: str
+    row: int
+
+
+class Known(NamedTuple):
+    """What was made of a picture: its thumbnail, and its embedding."""
+
+    thumbnail: str
+    segment: str
     row: int
 
 
@@ -92,7 +102,6 @@ def insert(
     new: Sequence[NewImage],
     *,
     fingerprint: str,
-    segment: str,
 ) -> None:
     """Add pictures at a revision, with embeddings of the encoder ``fingerprint``."""
     if not new:
@@ -113,24 +122,83 @@ def insert(
     keys = connection.execute(known, rows).scalars().all()
     pictures = ((each.product_pk, key) for key, each in zip(keys, new, strict=True))
     attributes.add_pictures(connection, catalog_pk, pictures)
-    common = {"fingerprint": fingerprint, "segment": segment}
-    connection.execute(
-        sa.insert(embeddings),
-        [{"image_pk": key, "row": at.row, **common} for key, at in zip(keys, new, strict=True)],
+    made = [
+        {"image_pk": key, "fingerprint": fingerprint, "segment": each.segment, "row": each.row}
+        for key, each in zip(keys, new, strict=True)
+    ]
+    connection.execute(sa.insert(embeddings), made)
+
+
+def known(
+    connection: sa.Connection, catalog_pk: int, fingerprint: str, digests: Collection[str]
+) -> dict[str, Known]:
+    """Return what an encoder has made of pictures with these bytes, live or removed."""
+    mine = (
+        images.c.catalog_pk == catalog_pk,
+        embeddings.c.fingerprint == fingerprint,
+        embeddings.c.segment.is_not(None),
     )
+    newest = (
+        sa.select(sa.func.max(images.c.pk))
+        .join(embeddings, embeddings.c.image_pk == images.c.pk)
+        .where(images.c.sha256.in_(digests), *mine)
+        .group_by(images.c.sha256)
+    )
+    query = (
+        sa.select(images.c.sha256, images.c.thumbnail, embeddings.c.segment, embeddings.c.row)
+        .join(embeddings, embeddings.c.image_pk == images.c.pk)
+        .where(images.c.pk.in_(newest), embeddings.c.fingerprint == fingerprint)
+    )
+    return {row.sha256: Known(*row[1:]) for row in connection.execute(query)}
 
 
-def remove_of(
-    connection: sa.Connection, catalog_pk: int, product_pks: Sequence[int], revision: int
-) -> None:
-    """Remove all live pictures of these products of one catalog at a revision."""
-    if product_pks:
-        attributes.drop_pictures(connection, catalog_pk, product_pks)
-        connection.execute(
-            sa.update(images)
-            .where(images.c.product_pk.in_(product_pks), images.c.removed.is_(None))
-            .values(removed=revision)
-        )
+class Again(NamedTuple):
+    """A picture that a product may have already, and its place among those it is to have."""
+
+    product_pk: int
+    sha256: str | None
+    position: int
+
+
+def replace_of(
+    connection: sa.Connection,
+    catalog_pk: int,
+    product_pks: Collection[int],
+    revision: int,
+    again: Collection[Again],
+) -> set[Again]:
+    """Remove the live pictures of these products at a revision, but not those that come again.
+
+    Returns which of those stay, at their new places. What stays is nothing new to an index.
+    """
+    query = sa.select(images.c.pk, images.c.product_pk, images.c.sha256, images.c.position).where(
+        images.c.product_pk.in_(product_pks), images.c.removed.is_(None)
+    )
+    rows = connection.execute(query).all()
+    left: dict[tuple[int, str | None], list[int]] = defaultdict(list)
+    for row in rows:
+        left[row.product_pk, row.sha256].append(row.pk)
+    stay: dict[int, Again] = {}
+    for each in again:
+        if same := left[each.product_pk, each.sha256]:
+            stay[same.pop()] = each
+    gone = [row for row in rows if row.pk not in stay]
+    _remove(connection, [row.pk for row in gone], revision)
+    for row in rows:
+        if row.pk in stay and row.position != stay[row.pk].position:
+            moved = sa.update(images).where(images.c.pk == row.pk)
+            connection.execute(moved.values(position=stay[row.pk].position))
+    changed = {row.product_pk for row in gone}
+    attributes.drop_pictures(connection, catalog_pk, changed)
+    staying = [(each.product_pk, pk) for pk, each in stay.items() if each.product_pk in changed]
+    attributes.add_pictures(connection, catalog_pk, staying)
+    return set(stay.values())
+
+
+def _remove(connection: sa.Connection, pks: Sequence[int], revision: int) -> None:
+    for start in range(0, len(pks), _NAMED):
+        some = images.c.pk.in_(pks[start : start + _NAMED])
+        connection.execute(sa.update(images).where(some).values(removed=revision))
 
 
 def forget_removed(connection: sa.Connection, catalog: Catalog, revision: int, limit: int) -> int:
@@ -157,6 +225,29 @@ def named(connection: sa.Connection, folder: str, digests: Sequence[str]) -> set
     column = {"pictures": images.c.sha256, "thumbnails": images.c.thumbnail}[folder]
     query = sa.select(column).where(column.in_(digests)).distinct()
     return set(connection.execute(query).scalars())
+
+
+def digests_of(connection: sa.Connection, product_pks: Sequence[int]) -> dict[int, list[str]]:
+    """Return the digests of the live pictures of these products, in their order."""
+    query = (
+        sa.select(images.c.product_pk, images.c.sha256)
+        .where(images.c.product_pk.in_(product_pks), images.c.removed.is_(None))
+        .order_by(images.c.position, images.c.pk)
+    )
+    found: dict[int, list[str]] = {}
+    for product_pk, digest in connection.execute(query):
+        found.setdefault(product_pk, []).append(digest)
+    return found
+
+
+def live_of(connection: sa.Connection, product_pks: Sequence[int]) -> list[int]:
+    """Return the keys of the live pictures of these products."""
+    out: list[int] = []
+    for start in range(0, len(product_pks), _NAMED):
+        named = images.c.product_pk.in_(product_pks[start : start + _NAMED])
+        query = sa.select(images.c.pk).where(named, images.c.removed.is_(None))
+        out.extend(connection.execute(query).scalars())
+    return out
 
 
 def pictured(connection: sa.Connection, keys: Sequence[int]) -> list[Pictured]:

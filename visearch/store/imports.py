@@ -57,6 +57,7 @@ def _record(row: sa.Row[Any]) -> Import:
         waiting_since=datetime.fromtimestamp(waiting, UTC) if waiting else None,
         created_at=datetime.fromtimestamp(row.created_at, UTC),
         finished_at=datetime.fromtimestamp(finished, UTC) if finished else None,
+        guard=row.guard,
     )
 
 
@@ -69,6 +70,7 @@ def create(
     media: str,
     source: str,
     request_id: str,
+    guard: float | None = None,
 ) -> Import:
     """Accept an import: it is ``received``, and has its number in the order of writes."""
     accepted = catalog_rows.next_accepted(connection, catalog.pk)
@@ -85,6 +87,7 @@ def create(
             status="received",
             planned=False,
             attempt=1,
+            guard=guard,
             request_id=request_id,
             created_at=at,
             changed_at=at,
@@ -134,6 +137,16 @@ def any_active(connection: sa.Connection, catalog_pk: int) -> bool:
     """Tell whether an import is changing the catalog."""
     query = sa.select(imports.c.pk).where(
         imports.c.catalog_pk == catalog_pk, imports.c.status.in_(ACTIVE)
+    )
+    return connection.execute(query.limit(1)).first() is not None
+
+
+def any_earlier(connection: sa.Connection, record: Import) -> bool:
+    """Tell whether an import that was accepted earlier is still changing the catalog."""
+    query = sa.select(imports.c.pk).where(
+        imports.c.catalog_pk == record.catalog_pk,
+        imports.c.status.in_(ACTIVE),
+        imports.c.accepted < record.accepted,
     )
     return connection.execute(query.limit(1)).first() is not None
 

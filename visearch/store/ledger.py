@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from visearch.records import TERMINAL_IMPORT, Attributes, Import, ImportItem, PlannedItem
 from visearch.store.database import insert_new
-from visearch.store.schema import import_items, import_rows, products
+from visearch.store.schema import chunks, import_items, import_rows, products
+
+_SAID = ("title", "url", "description", "attributes")
+"""What a row of the file may say of its product."""
+
+
+REACHED = ("fetched", "decoded", "embedded", "searchable")
+"""The counters of an import that a searchable item is in."""
 
 
 class PendingItem(NamedTuple):
     """A ledger row without a fate: one picture of a product, and where its bytes are.
 
-    ``sha256`` and ``thumbnail`` name its blobs once it is decoded.
+    ``sha256`` and ``thumbnail`` name its blobs once it is decoded. At the stage ``index`` its
+    embedding is known already.
     """
 
     item: int
@@ -23,10 +32,12 @@ class PendingItem(NamedTuple):
     position: int
     title: str | None
     url: str | None
+    description: str | None
     attributes: Attributes
     locator: dict[str, Any]
     sha256: str | None
     thumbnail: str | None
+    stage: str
 
 
 def planned_items(connection: sa.Connection, import_pk: int) -> int:
@@ -43,9 +54,9 @@ def add_items(
 ) -> None:
     """Append ``(chunk, item)`` pairs to the ledger, numbered from ``first``."""
     said = {
-        item.row: {"title": item.title, "url": item.url, "attributes": item.attributes}
+        item.row: {name: getattr(item, name) for name in _SAID}
         for _, item in planned
-        if not item.code and (item.title or item.url or item.attributes)
+        if not (item.code or item.done) and any(getattr(item, name) for name in _SAID)
     }
     texts = [{"import_pk": import_pk, "row": row, **text} for row, text in said.items()]
     insert_new(connection, import_rows, texts)  # its first pictures may be in an earlier batch
@@ -59,8 +70,8 @@ def add_items(
             "position": item.position,
             "row": item.row,
             "locator": item.locator,
-            "stage": "fetch",
-            "status": "failed" if item.code else "pending",
+            "stage": "index" if item.done else "fetch",
+            "status": "failed" if item.code else "searchable" if item.done else "pending",
             "code": item.code,
             "detail": item.detail,
             "attempts": 1 if item.code else 0,
@@ -68,6 +79,32 @@ def add_items(
         for i, (chunk, item) in enumerate(planned)
     ]
     connection.execute(sa.insert(import_items), rows)
+
+
+class Listed(NamedTuple):
+    """The product of an item, and whether it was listed as one that needs no work."""
+
+    product_id: str
+    is_done: bool
+
+
+_DONE = sa.and_(import_items.c.status == "searchable", import_items.c.attempts == 0)
+
+
+def product_of(connection: sa.Connection, import_pk: int, item: int) -> Listed | None:
+    """Return the product of an item; None if there is no such item."""
+    query = sa.select(import_items.c.product_id, _DONE.label("is_done")).where(
+        import_items.c.import_pk == import_pk, import_items.c.item == item
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Listed(row.product_id, bool(row.is_done))
+
+
+def forget_done(connection: sa.Connection, import_pk: int, limit: int) -> int:
+    """Forget up to ``limit`` items of an import that needed no work; returns how many were."""
+    key = (import_items.c.import_pk, import_items.c.item)
+    some = sa.select(*key).where(import_items.c.import_pk == import_pk, _DONE).limit(limit)
+    return connection.execute(sa.delete(import_items).where(sa.tuple_(*key).in_(some))).rowcount
 
 
 def pending(connection: sa.Connection, import_pk: int, number: int) -> list[PendingItem]:
@@ -79,10 +116,12 @@ def pending(connection: sa.Connection, import_pk: int, number: int) -> list[Pend
             import_items.c.position,
             import_rows.c.title,
             import_rows.c.url,
+            import_rows.c.description,
             import_rows.c.attributes,
             import_items.c.locator,
             import_items.c.sha256,
             import_items.c.thumbnail,
+            import_items.c.stage,
         )
         .select_from(import_items)
         .outerjoin(
@@ -99,7 +138,7 @@ def pending(connection: sa.Connection, import_pk: int, number: int) -> list[Pend
         )
         .order_by(import_items.c.item)
     )
-    found = (PendingItem(*row) for row in connection.execute(query))
+    found = (PendingItem._make(row) for row in connection.execute(query))
     return [item if item.attributes else item._replace(attributes={}) for item in found]
 
 
@@ -140,8 +179,16 @@ def items(
     over = record.status in TERMINAL_IMPORT
     if status == "pending" and over:
         return []
-    query = sa.select(import_items).where(
-        import_items.c.import_pk == record.pk, import_items.c.item > after
+    mine = sa.and_(
+        chunks.c.import_pk == import_items.c.import_pk,
+        chunks.c.chunk == import_items.c.chunk,
+        chunks.c.state == "waiting",
+        chunks.c.not_before > 0,
+    )
+    query = (
+        sa.select(import_items, chunks.c.not_before)
+        .select_from(import_items.outerjoin(chunks, mine))
+        .where(import_items.c.import_pk == record.pk, import_items.c.item > after)
     )
     if stage:
         query = query.where(import_items.c.stage == stage)
@@ -168,7 +215,10 @@ def _kinds(status: str | None, record: Import) -> list[tuple[sa.ColumnElement[bo
 
 def _item(row: sa.Row[Any], ended: Import | None) -> ImportItem:
     unsettled = ended is not None and row.status == "pending"
-    code, detail = _reason(ended) if ended is not None and unsettled else (row.code, row.detail)
+    code, detail = (
+        reason_of_end(ended) if ended is not None and unsettled else (row.code, row.detail)
+    )
+    again = row.not_before if row.status == "pending" and ended is None else None
     return ImportItem(
         item=row.item,
         path=row.path,
@@ -178,13 +228,24 @@ def _item(row: sa.Row[Any], ended: Import | None) -> ImportItem:
         code=code,
         detail=detail,
         attempts=row.attempts,
+        thumbnail=row.thumbnail,
+        next_try_at=datetime.fromtimestamp(again, UTC) if again else None,
     )
 
 
-def _reason(ended: Import) -> tuple[str, str]:
+def reason_of_end(ended: Import) -> tuple[str, str]:
+    """Return the code and the detail of what had no fate when its import ended."""
     if ended.error_code is None:
         return "cancelled", "The import was cancelled before this picture was searchable."
     return ended.error_code, ended.error_detail or ""
+
+
+def has_pending(connection: sa.Connection, import_pk: int) -> bool:
+    """Tell whether a picture of the import may still become searchable, or has."""
+    query = sa.select(import_items.c.item).where(
+        import_items.c.import_pk == import_pk, import_items.c.status != "failed"
+    )
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def count_nameless(connection: sa.Connection, import_pk: int) -> int:
@@ -200,18 +261,28 @@ def unnamed_products(connection: sa.Connection, record: Import) -> list[str]:
 
     Without those written after the import was accepted: they are newer than the file.
     """
+    absent = sa.select(products.c.external_id).where(*_unnamed(record))
+    return list(connection.execute(absent).scalars())
+
+
+def count_unnamed(connection: sa.Connection, record: Import) -> int:
+    """Count the products that ``unnamed_products`` returns."""
+    query = sa.select(sa.func.count()).select_from(products).where(*_unnamed(record))
+    return connection.execute(query).scalar_one()
+
+
+def _unnamed(record: Import) -> tuple[sa.ColumnElement[bool], ...]:
     # Not NOT IN: PostgreSQL would look through all the names for each product of a large catalog.
     named = sa.exists().where(
         import_items.c.import_pk == record.pk, import_items.c.product_id == products.c.external_id
     )
-    absent = sa.select(products.c.external_id).where(
+    return (
         products.c.catalog_pk == record.catalog_pk,
         products.c.deleted.is_(sa.false()),
         products.c.meta_version < record.accepted,
         products.c.images_version < record.accepted,
         ~named,
     )
-    return list(connection.execute(absent).scalars())
 
 
 class Retried(NamedTuple):

@@ -29,9 +29,9 @@ def digests(connection: sa.Connection) -> Iterator[str]:
     stored = sa.select(images.c.sha256).join(catalogs, mine).where(*live)
     thumbnails = sa.select(images.c.thumbnail).join(catalogs, mine).where(*live)
     coming = (
-        sa.select(import_items.c.locator["blob"].as_string())
+        sa.select(blob := import_items.c.locator["blob"].as_string())
         .join(imports, imports.c.pk == import_items.c.import_pk)
-        .where(imports.c.status.in_(ACTIVE), imports.c.media == PRODUCTS)
+        .where(imports.c.status.in_(ACTIVE), imports.c.media == PRODUCTS, blob.is_not(None))
     )
     for folder, query in (
         ("segments", segments.distinct()),

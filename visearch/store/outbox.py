@@ -71,5 +71,6 @@ def flush(database: Database, send: Send) -> int:
         if sent:
             with database.write() as connection:
                 those = sa.tuple_(outbox.c.pk, outbox.c.created_at).in_(sent)
-                connection.execute(sa.delete(outbox).where(those))
+                found = outbox.c.pk.in_([pk for pk, _ in sent])  # SQLite has no index for pairs
+                connection.execute(sa.delete(outbox).where(found, those))
     return len(sent)

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import reduce
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from visearch.contract import thumbnail_path
-from visearch.errors import NotFound
+from visearch.errors import InvalidRequest, NotFound
 from visearch.records import ACTIVE, Catalog, Image, Neighbour, Product
+from visearch.rules import attributes_problem
 from visearch.searches import Hit
-from visearch.store import attributes, descriptions
+from visearch.store import attributes, descriptions, looking, versions
 from visearch.store import catalogs as catalog_rows
 from visearch.store.paging import first_by_id
 from visearch.store.schema import images, import_items, imports, products
 
 MAX_NAMED = 10_000
 """Values in one statement; SQLite takes 32,766."""
+
+_FEW = 1000
+"""Values in a statement that is run for many."""
 
 _LIVE_IMAGE = images.c.removed.is_(None)
 _LIVE = products.c.deleted.is_(sa.false())
@@ -44,23 +50,31 @@ def page(
     after: str,
     limit: int,
     where: Mapping[str, Any] | None = None,
+    wanted: str = "",
 ) -> list[Product]:
     """Return up to ``limit`` products by id, starting after ``after``.
 
+    Only those that pass the filter ``where``, and whose id or title has all words ``wanted``.
+
     Raises:
-        InvalidRequest: the filter ``where`` is malformed.
+        InvalidRequest: the filter is malformed.
     """
+    picked = []
     if where:
-        keys = attributes.passing_keys(connection, catalog.pk, where)
+        picked.append(attributes.passing_keys(connection, catalog.pk, where))
+    if wanted:
+        picked.append(looking.keys(connection, catalog.pk, wanted))
+    if picked:
+        keys = reduce(np.intersect1d, picked)
         first = first_by_id(connection, catalog.pk, keys, after, limit)
         return _read(connection, products.c.pk.in_(first))
-    picked = (
+    some = (
         sa.select(products.c.pk)
         .where(products.c.catalog_pk == catalog.pk, _LIVE, products.c.external_id > after)
         .order_by(products.c.external_id)
         .limit(limit)
     )
-    return _read(connection, products.c.pk.in_(picked))
+    return _read(connection, products.c.pk.in_(some))
 
 
 def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> list[Product]:
@@ -74,6 +88,7 @@ def _read(connection: sa.Connection, *conditions: sa.ColumnElement[bool]) -> lis
             id=row.external_id,
             title=row.title,
             url=row.url,
+            description=row.description,
             attributes=row.attributes,
             images=tuple(pictures.get(row.pk, ())),
             updated_at=datetime.fromtimestamp(row.updated_at, UTC),
@@ -97,28 +112,40 @@ def describe(
     external_id: str,
     changes: Mapping[str, Any],
 ) -> Product:
-    """Change title, url or attributes in place; raises NotFound.
+    """Change fields in place; those of ``attributes`` are merged (``versions.merged``).
 
-    Each changed field is numbered by itself: a write that was accepted earlier and is not
-    finished yet still brings the other fields.
+    Each changed field, and each attribute, is numbered by itself: a write that was accepted earlier
+    and is not finished yet still brings the others.
+
+    Raises:
+        NotFound: there is no such product.
+        InvalidRequest: it would have more attributes than a product can have.
     """
     catalog_rows.next_revision(connection, catalog.pk)
     version = catalog_rows.next_accepted(connection, catalog.pk)
     old = descriptions.known(connection, catalog.pk, [external_id]).get(external_id)
     if old is None or old.deleted:
         raise _unknown(catalog, external_id)
+    fields = dict(changes)
+    if "attributes" in changes:
+        fields["attributes"] = versions.merged(old.attributes, changes["attributes"])
+        if problem := attributes_problem(fields["attributes"]):
+            detail = f"With these changes, {problem}."
+            raise InvalidRequest(detail, (("/attributes", detail),))
+        attributes.write(connection, catalog.pk, [(old.pk, old.attributes, fields["attributes"])])
+    if "title" in changes:
+        texts = {old.pk: looking.text_of(external_id, changes["title"])}
+        looking.write(connection, catalog.pk, texts)
     connection.execute(
         sa.update(products)
         .where(products.c.pk == old.pk)
         .values(
-            **changes,
-            field_versions={**old.field_versions, **dict.fromkeys(changes, version)},
+            **fields,
+            field_versions=versions.noted(old.field_versions, changes, version),
             meta_version=version,
             updated_at=time.time(),
         )
     )
-    new = changes.get("attributes", old.attributes)
-    attributes.write(connection, catalog.pk, [(old.pk, old.attributes, new)])
     return get(connection, catalog, external_id)
 
 
@@ -299,6 +326,23 @@ def count(connection: sa.Connection, catalog_pk: int) -> tuple[int, int]:
         .where(images.c.catalog_pk == catalog_pk, _LIVE_IMAGE)
     ).scalar_one()
     return n_products, n_images
+
+
+def live_among(connection: sa.Connection, catalog_pk: int, ids: Collection[str]) -> set[str]:
+    """Return which of these ids are those of live products."""
+    found: set[str] = set()
+    named = sorted(ids)
+    query = sa.select(products.c.external_id).where(products.c.catalog_pk == catalog_pk, _LIVE)
+    for start in range(0, len(named), _FEW):
+        some = products.c.external_id.in_(named[start : start + _FEW])
+        found.update(connection.execute(query.where(some)).scalars())
+    return found
+
+
+def live_ids(connection: sa.Connection, catalog_pk: int) -> Iterator[str]:
+    """Yield the id of each live product, a few thousand at a time."""
+    query = sa.select(products.c.external_id).where(products.c.catalog_pk == catalog_pk, _LIVE)
+    yield from connection.execute(query.execution_options(yield_per=5_000)).scalars()
 
 
 def has_thumbnail(connection: sa.Connection, digest: str) -> bool:

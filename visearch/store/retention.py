@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from visearch.records import TERMINAL_IMPORT
 from visearch.store.imports import PRODUCTS, Kind
 from visearch.store.schema import imports
+from visearch.store.schema_imports import uploads as kept_files
 
 
 class Upload(NamedTuple):
@@ -58,6 +59,7 @@ def make_all_final(connection: sa.Connection) -> None:
     """Let nobody retry what has ended, as in a copy that lacks what was uploaded."""
     ended = imports.c.status.in_(TERMINAL_IMPORT)
     connection.execute(sa.update(imports).where(ended).values(source="", final=True))
+    connection.execute(sa.update(kept_files).values(source=""))
 
 
 def of_catalogs(connection: sa.Connection, catalog_pks: Sequence[int], limit: int) -> list[int]:

@@ -14,12 +14,15 @@
     catalogs 1─n reindexes                      on the way to another encoder, or back
     images n─n images by duplicates             pictures that look the same
 
+Those of ``schema_imports``, ``schema_feeds`` and ``schema_golden`` come on top.
+
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
 changes search results increments it first and so holds the row's lock until its commit:
 revisions become visible in order, and "all changes above revision r" misses none.
 
 Row locks are taken in one order, or two transactions of PostgreSQL could wait for each other:
-catalog, reindex, import, chunks, ledger. ``importing.progress.take_locks`` takes the first ones.
+catalog, reindex, import, chunks, ledger, URLs, runs of feeds, feeds, golden queries.
+``importing.progress.take_locks`` takes the first.
 """
 
 from __future__ import annotations
@@ -88,9 +91,11 @@ products = sa.Table(
     sa.Column("external_id", sa.Text, nullable=False),
     sa.Column("title", sa.Text),
     sa.Column("url", sa.Text),
+    # Text to read and to search in, not to filter by.
+    sa.Column("description", sa.Text),
     sa.Column("attributes", sa.JSON, nullable=False),
-    # Acceptance numbers of the last write to the description and to the pictures, and of
-    # the last change to each single field of the description that was changed alone.
+    # Acceptance numbers of the last write to what is said of the product and to its pictures, and
+    # of the last change to what was changed alone (``versions``).
     sa.Column("meta_version", BigInt, nullable=False),
     sa.Column("field_versions", sa.JSON, nullable=False),
     sa.Column("images_version", BigInt, nullable=False),
@@ -100,7 +105,7 @@ products = sa.Table(
 )
 
 # What a block of products says in one attribute (``attributes``): a copy of the products' own
-# ``attributes``, laid out for filters and facets.
+# ``attributes``, laid out for filters and facets; and of what they are looked for by (``looking``).
 attribute_columns = sa.Table(
     "attribute_columns",
     metadata,
@@ -127,7 +132,8 @@ images = sa.Table(
 sa.Index("ix_images_added", images.c.catalog_pk, images.c.added)
 sa.Index("ix_images_removed", images.c.catalog_pk, images.c.removed)
 sa.Index("ix_images_product", images.c.product_pk)
-sa.Index("ix_images_sha256", images.c.sha256)
+# With the catalog, or SQLite takes an index of the catalog alone, and looks at all its pictures.
+sa.Index("ix_images_sha256", images.c.sha256, images.c.catalog_pk)
 sa.Index("ix_images_thumbnail", images.c.thumbnail)
 
 # A picture's vector from the encoder ``fingerprint``: row ``row`` of the segment blob named
@@ -234,6 +240,8 @@ imports = sa.Table(
     sa.Column("error_detail", sa.Text),
     # It cannot be tried again: what it was made of, or its ledger, is going or gone.
     sa.Column("final", sa.Boolean, nullable=False, server_default=sa.false()),
+    # The share of the catalog that a replace may remove; null: the server's setting.
+    sa.Column("guard", sa.Float),
     sa.Column("request_id", sa.Text, nullable=False),
     sa.Column("created_at", Time, nullable=False),
     sa.Column("changed_at", Time, nullable=False),
@@ -248,6 +256,14 @@ sa.Index(
     imports.c.id,
     sqlite_where=sa.text("media != 'blobs'"),
     postgresql_where=sa.text("media != 'blobs'"),
+)
+
+# Which of them are made of an uploaded file.
+sa.Index(
+    "ix_imports_source",
+    imports.c.source,
+    sqlite_where=sa.text("source != ''"),
+    postgresql_where=sa.text("source != ''"),
 )
 
 import_items = sa.Table(
@@ -271,13 +287,14 @@ import_items = sa.Table(
     sa.Column("row", sa.Integer, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("import_pk", "item"),
 )
-sa.Index("ix_import_items_chunk", import_items.c.import_pk, import_items.c.chunk)
-sa.Index("ix_import_items_product", import_items.c.import_pk, import_items.c.product_id)
-# The few that failed, among a million.
+# With the item, or SQLite takes the primary key, for its order, and looks at the whole import.
+_c = import_items.c
+sa.Index("ix_import_items_chunk", _c.import_pk, _c.chunk, _c.item)
+sa.Index("ix_import_items_product", _c.import_pk, _c.product_id)
 sa.Index(
-    "ix_import_items_failed",
-    import_items.c.import_pk,
-    import_items.c.item,
+    "ix_import_items_failed",  # few among a million
+    _c.import_pk,
+    _c.item,
     sqlite_where=sa.text("status = 'failed'"),
     postgresql_where=sa.text("status = 'failed'"),
 )
@@ -291,6 +308,7 @@ import_rows = sa.Table(
     sa.Column("row", sa.Integer, nullable=False),
     sa.Column("title", sa.Text),
     sa.Column("url", sa.Text),
+    sa.Column("description", sa.Text),
     sa.Column("attributes", sa.JSON, nullable=False),
     sa.PrimaryKeyConstraint("import_pk", "row"),
 )
@@ -314,11 +332,23 @@ chunks = sa.Table(
     sa.Column("pixels", sa.String(64)),
     # The encoder for which the pixels were made.
     sa.Column("fingerprint", sa.Text),
+    # Where its pictures could not be fetched: it is not sent before this time (0: at any time),
+    # how many tries to fetch them count, and since when it is put off.
+    sa.Column("not_before", Time, nullable=False, server_default="0"),
+    sa.Column("fetches", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("late_since", Time),
     sa.Column("changed_at", Time, nullable=False),
     sa.PrimaryKeyConstraint("import_pk", "chunk"),
 )
 sa.Index("ix_chunks_state", chunks.c.state, chunks.c.changed_at)
 sa.Index("ix_chunks_import_state", chunks.c.import_pk, chunks.c.state, chunks.c.chunk)
+# The few that are put off.
+sa.Index(
+    "ix_chunks_not_before",
+    chunks.c.not_before,
+    sqlite_where=sa.text("not_before > 0"),
+    postgresql_where=sa.text("not_before > 0"),
+)
 
 # What was made for an idempotency key: ``name`` is a digest of the key and of where it was sent,
 # ``fingerprint`` one of the request, ``resource`` the id of what it makes.

@@ -30,6 +30,7 @@ _BEGINNINGS = (
     (b"\xff\xd8\xff", "a picture (JPEG)", SEND),
     (b"\x89PNG\r\n", "a picture (PNG)", SEND),
     (b"GIF8", "a picture (GIF)", SEND),
+    (b"PK\x07\x08", "a part of a split zip", "Join its parts and send the whole."),
 )
 _MEMBERS = (
     ("xl/workbook.bin", "a binary Excel file (.xlsb)", _SAVE),
@@ -39,10 +40,22 @@ _MEMBERS = (
     ("Index.zip", "a file of Apple Numbers", "Export it as Excel or CSV."),
     ("META-INF/manifest.xml", "an OpenDocument file (.ods)", _SAVE),
 )
+DOCUMENTS = frozenset(
+    {"[Content_Types].xml", "xl/workbook.xml", *(member for member, _, _ in _MEMBERS)}
+)
+"""What only the documents of programs have inside, such as workbooks (.xlsx)."""
+
+PAGE = "a web page (HTML)"
 _HTML = re.compile(
     r"\s*(?:<!--.{0,1000}?-->\s*)?<(?:!doctype\s+html|html|head|body|table|meta|style)\b",
     re.IGNORECASE | re.DOTALL,
 )
+
+
+def what_is(head: bytes) -> str | None:
+    """Say what a file is that begins so, if it is of a known format that is not read."""
+    what = next((what for beginning, what, _ in _BEGINNINGS if head.startswith(beginning)), None)
+    return what or (PAGE if _HTML.match(head.decode("latin-1")) else None)
 
 
 def refuse_bytes(head: bytes) -> None:
@@ -74,7 +87,7 @@ def refuse_page(text: str) -> None:
         TableUnreadable: it does.
     """
     if _HTML.match(text):
-        raise _refused("a web page (HTML)", _SAVE)
+        raise _refused(PAGE, _SAVE)
 
 
 def _refused(what: str, advice: str) -> TableUnreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping as Dict
 from collections.abc import Sequence
 from typing import Any, NamedTuple, cast
@@ -16,6 +17,9 @@ ONCE: tuple[Field, ...] = ("id", "title", "url", "price", "group", "position")
 """A product has one of each, so one column holds it."""
 VALUED: tuple[Field, ...] = ("attribute", "price")
 """What has a type; all else is text."""
+
+MOST_SAVED, LONGEST_SAVED = 1000, 200
+"""Columns that a catalog remembers without having been told, and characters of their headings."""
 
 _SHOWN_HEADINGS = 300
 _NEEDED: tuple[tuple[Field, str, str], ...] = (
@@ -66,10 +70,13 @@ class Mapping(NamedTuple):
     def save(self, before: SavedMapping | None = None) -> SavedMapping:
         """Return what the catalog keeps: what the merchant stated, and the types of attributes.
 
-        What ``before`` knew of columns that this table lacks is kept.
+        What ``before`` knew of columns that this table lacks is kept; of more than ``MOST_SAVED``
+        columns, only what the merchant stated.
         """
         columns = dict(before.columns) if before is not None else {}
         for each in self.columns:
+            if not each.stated and (len(each.column) > LONGEST_SAVED or len(columns) > MOST_SAVED):
+                continue
             columns[each.column] = SavedColumn(
                 field=each.field if "field" in each.stated else None,
                 type=each.type if each.field in VALUED and each.example is not None else None,
@@ -81,7 +88,7 @@ class Mapping(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """What a merchant says of a column."""
+    """What a merchant says of a column; None of what is left as it is."""
 
     field: Field | None
     type: Type | None
@@ -106,6 +113,13 @@ class SavedMapping(BaseModel):
 
     columns: dict[str, SavedColumn] = {}
 
+    def without_stated(self) -> SavedMapping:
+        """Return what is left without the merchant's word: the types that were found."""
+        found = {n: each for n, each in self.columns.items() if each.type and not each.type_stated}
+        return SavedMapping(
+            columns={n: each.model_copy(update={"field": None}) for n, each in found.items()}
+        )
+
     def stated(self, choices: Dict[str, Choice]) -> SavedMapping:
         """Return what a catalog knows once the merchant has said this of columns, without a file.
 
@@ -125,6 +139,20 @@ class SavedMapping(BaseModel):
         folded = {column.casefold(): column for column in reversed(self.columns)}
         names = {h: h if h in self.columns else folded.get(h.casefold()) for h in headings}
         return {h: self.columns[name] for h, name in names.items() if name is not None}
+
+
+class Known(BaseModel):
+    """What is known of a table's columns before it is read: the merchant's word, the catalog's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    choices: dict[str, Choice] = {}
+    saved: SavedMapping = SavedMapping()
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether the table alone decides."""
+        return not self.choices and not self.saved.columns
 
 
 def choices_of(raw: Any) -> dict[str, Choice]:
@@ -174,9 +202,10 @@ def assign(
 ) -> Mapping:
     """Decide what each column is: the merchant's word first, then the catalog's, then the guess.
 
+    Nothing is asked of the result (``require``).
+
     Raises:
         InvalidRequest: a choice names a column that the table lacks, or two columns one field.
-        MappingIncomplete: no column is the id, or none is a picture.
     """
     found = _matched(headings, choices or {})
     stated = {
@@ -207,9 +236,7 @@ def assign(
                 stated=tuple(names),
             )
         )
-    mapping = Mapping(format_name, tuple(columns))
-    _require(mapping, headings)
-    return mapping
+    return Mapping(format_name, tuple(columns))
 
 
 def _matched(headings: Sequence[str], choices: Dict[str, Choice]) -> dict[str, Choice]:
@@ -246,12 +273,17 @@ def _taken(stated: Dict[str, Choice], chosen: Dict[str, Choice]) -> dict[Field, 
     return taken
 
 
-def _require(mapping: Mapping, headings: Sequence[str]) -> None:
+def require(mapping: Mapping) -> None:
+    """Raise MappingIncomplete if no column is the id, or none is a picture."""
+    headings = [each.column for each in mapping.columns]
     for field, what, word in _NEEDED:
         if mapping.first(field) is None:
+            example = json.dumps({headings[0][:80] if headings else "": field}, ensure_ascii=False)
             raise MappingIncomplete(
                 f"No column of the table is known to hold {what}. Its columns are: "
-                f"{_shown(headings)}. Name one of them {word}, or say in the mapping which it is."
+                f"{_shown(headings)}. Name one of them {word}, or say which it is in the mapping, "
+                f"as {example}: in the form field 'mapping' of the import, or for good by PUT "
+                "/v1/catalogs/{catalog}/mapping."
             )
 
 

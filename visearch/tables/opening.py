@@ -51,12 +51,22 @@ def open_table(source: Source, name: str) -> Table:
         return NdjsonTable(source) if _is_a_line_each(text, ending) else JsonTable(source)
     if _XML.match(text):
         return XmlTable(source)
-    if len(_CONTROLS.findall(text)) > _MOST_CONTROLS * len(text):
+    if _is_binary(text):
         raise TableUnreadable(f"The file is not text, and of no kind that visearch reads. {SEND}")
     table = DelimitedTable(source)
     if ending in _OTHER_NAMES and len(table.headings) < 2:
         raise TableUnreadable(f"The file is called .{ending} but does not begin like one. {SEND}")
     return table
+
+
+def is_text(head: bytes) -> bool:
+    """Tell whether a file that begins so may be a table in a text."""
+    text = beginning(head)
+    return bool(_JSON.match(text) or _XML.match(text)) or not _is_binary(text)
+
+
+def _is_binary(text: str) -> bool:
+    return len(_CONTROLS.findall(text)) > _MOST_CONTROLS * len(text)
 
 
 def _is_a_line_each(text: str, ending: str) -> bool:

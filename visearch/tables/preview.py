@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from itertools import islice
 from typing import Literal, NamedTuple, get_args
@@ -12,18 +12,19 @@ from pydantic import BaseModel
 from visearch.tables.formats.form import Odd
 from visearch.tables.headings import Field
 from visearch.tables.mapping import Column
-from visearch.tables.products import Reading, products
+from visearch.tables.products import Look, Reading, products
 from visearch.tables.row import Row
 from visearch.tables.survey import Digest, digest_of
 from visearch.tables.values import Type
+
+PICTURES = "pictures"
+"""The format of an archive without a table."""
 
 FIRST_PRODUCTS = 20
 MOST_FAILURES = 1000
 """Failures that a preview lists; ``counts.failed`` counts them all."""
 
 _BATCH = 500
-INVALID = "invalid_manifest_row"
-"""The code of a row whose problem has none of its own."""
 
 
 class MappedColumn(BaseModel):
@@ -50,7 +51,7 @@ class PreviewProduct(BaseModel):
     title: str | None
     url: str | None
     description: str | None
-    attributes: dict[str, str | float | bool | list[str]]
+    attributes: dict[str, str | int | float | bool | list[str]]
     pictures: list[PreviewPicture]
 
 
@@ -68,16 +69,40 @@ class PreviewCounts(BaseModel):
 
 
 class PreviewFailure(BaseModel):
-    """A row, or a picture of one, that would fail."""
+    """A row, or the ``picture`` of one, that would fail."""
 
     line: int
+    picture: str | None = None
     code: str
     detail: str
 
 
-class Preview(BaseModel):
-    """The whole answer. ``ignored`` names files of an archive that are no part of the catalog."""
+class PreviewProblem(BaseModel):
+    """Why the import would fail as a whole, or would not do all that it is to do."""
 
+    code: str
+    detail: str
+
+
+class PreviewGuard(BaseModel):
+    """Whether a replace would be stopped: ``remove`` of ``products`` are more than it may remove.
+
+    ``guard`` is the share that it may.
+    """
+
+    guard: float
+    products: int
+    remove: int
+    stops: bool
+
+
+class Preview(BaseModel):
+    """The whole answer. ``ignored`` names files of an archive that are no part of the catalog.
+
+    ``upload`` names the file, which is kept for a while: an import of it needs no other.
+    """
+
+    upload: str = ""
     format: str
     encoding: str | None
     delimiter: str | None
@@ -87,6 +112,8 @@ class Preview(BaseModel):
     failures: list[PreviewFailure]
     ignored: list[str] = []
     notes: list[str] = []
+    guard: PreviewGuard | None = None
+    problem: PreviewProblem | None = None
 
 
 Change = Literal["add", "change", "unchanged"]
@@ -94,19 +121,22 @@ CHANGES: tuple[Change, ...] = get_args(Change)
 
 
 class Fate(NamedTuple):
-    """What would become of a product.
+    """What would become of a product; of one without a picture that can be used, nothing.
 
-    ``missing`` holds, for pictures that cannot be used, a code and a sentence.
+    ``missing`` holds, for pictures that cannot be used, a code and a sentence. ``unseen`` are those
+    that nobody has looked for: they are named by URL.
     """
 
-    change: Change
+    change: Change | None
     missing: Dict[str, tuple[str, str]]
+    unseen: Collection[str] = ()
 
 
 Judge = Callable[[Sequence[Row]], Sequence[Fate]]
-"""Says, for rows without a problem, what would become of each: it knows the archive and the store.
+"""Says what would become of each row: it knows the archive and the store.
 
-A product whose records are far apart may come in several rows, and is judged in each.
+A product whose records are far apart may come in several rows, and is judged in each. Of a row with
+a problem nothing is asked, but the judge may want to know it.
 """
 
 
@@ -120,40 +150,62 @@ def preview(reading: Reading, judge: Judge | None = None) -> Preview:
     ``ignored`` and ``counts.remove`` are for the caller to fill in.
     """
     form = reading.form()
-    description = reading.table.description
-    counter = _Counter(reading, judged=judge is not None)
-    rows = products(reading, form)
-    while batch := list(islice(rows, _BATCH)):
-        good = [row for row in batch if row.problem is None]
-        fates = iter(judge(good)) if judge is not None else None
-        for row in batch:
-            if row.problem is not None:
-                counter.refuse(row)
-            else:
-                counter.take(row, None if fates is None else next(fates))
-    return Preview(
-        format=reading.format.name,
-        encoding=description.encoding,
-        delimiter=description.delimiter,
-        mapping=[_mapped(column) for column in reading.mapping.columns],
-        products=counter.products,
-        counts=counter.counts(),
-        failures=counter.failures,
-        notes=[*description.notes, *_notes(reading, form.odd)],
-    )
+    counter = _Counter(reading.survey.rows, reading.survey.scattered, judged=judge is not None)
+    counter.read(products(reading, form), judge)
+    return counter.preview(reading, list(_notes(reading, form.odd)))
+
+
+def preview_pictures(rows: Iterable[Row], judge: Judge) -> Preview:
+    """Tell what becomes of pictures that no table describes, each in a row of its own."""
+    counter = _Counter(0, None, judged=True)
+    counter.read(iter(rows), judge)
+    return counter.preview(None, [])
+
+
+def preview_incomplete(look: Look) -> Preview:
+    """Tell what is known of a table whose columns do not suffice, for its sender to say more."""
+    return _Counter(0, None, judged=False).preview(look, [])
 
 
 class _Counter:
-    """Adds up what the rows say."""
+    """Adds up what the rows say.
 
-    def __init__(self, reading: Reading, *, judged: bool) -> None:
+    ``several`` are the ids that may come in several rows; None: each of them may.
+    """
+
+    def __init__(self, rows: int, several: Collection[Digest] | None, *, judged: bool) -> None:
         self.products: list[PreviewProduct] = []
         self.failures: list[PreviewFailure] = []
-        self._rows = reading.survey.rows
+        self._rows = rows
         self._products = self._pictures = self._failed = 0
         self._changes: dict[str, int] | None = dict.fromkeys(CHANGES, 0) if judged else None
-        self._scattered = reading.survey.scattered
+        self._several = several
         self._seen: set[Digest] = set()
+        self._changed: set[Digest] = set()
+
+    def read(self, rows: Iterator[Row], judge: Judge | None) -> None:
+        """Count all rows."""
+        while batch := list(islice(rows, _BATCH)):
+            fates = [None] * len(batch) if judge is None else judge(batch)
+            for row, fate in zip(batch, fates, strict=True):
+                if row.problem is not None:
+                    self.refuse(row)
+                else:
+                    self.take(row, fate)
+
+    def preview(self, table: Reading | Look | None, notes: list[str]) -> Preview:
+        """Return what was counted, of a table or of pictures."""
+        description = None if table is None else table.table.description
+        return Preview(
+            format=PICTURES if table is None else table.format.name,
+            encoding=description and description.encoding,
+            delimiter=description and description.delimiter,
+            mapping=[] if table is None else [_mapped(column) for column in table.mapping.columns],
+            products=self.products,
+            counts=self.counts(),
+            failures=self.failures,
+            notes=[*(description.notes if description else ()), *notes],
+        )
 
     def counts(self) -> PreviewCounts:
         return PreviewCounts(
@@ -165,32 +217,36 @@ class _Counter:
         )
 
     def refuse(self, row: Row) -> None:
-        self._fail(row.line, row.code or INVALID, _sentence(row.problem or ""))
+        self._fail(row.line, row.item_code, sentence(row.problem or ""))
 
     def take(self, row: Row, fate: Fate | None) -> None:
         self._pictures += len(row.images)
-        if self._is_new(row):
+        change = None if fate is None else fate.change
+        if change and self._changes is not None and self._is_new(row, self._changed):
+            self._changes[change] += 1
+        if self._is_new(row, self._seen):
             self._products += 1
-            if fate is not None and self._changes is not None:
-                self._changes[fate.change] += 1
             if len(self.products) < FIRST_PRODUCTS:
                 self.products.append(_shown(row, fate))
         for place, name in enumerate(row.images):
             if fate is not None and name in fate.missing:
-                self._fail(row.line_of(place), *fate.missing[name])
+                self._fail(row.line_of(place), *fate.missing[name], picture=_printable(name))
 
-    def _is_new(self, row: Row) -> bool:
-        if not self._scattered or (digest := digest_of(row.id)) not in self._scattered:
+    def _is_new(self, row: Row, seen: set[Digest]) -> bool:
+        if self._several is not None and not self._several:
             return True
-        if digest in self._seen:
-            return False
-        self._seen.add(digest)
-        return True
+        digest = digest_of(row.id)
+        if self._several is not None and digest not in self._several:
+            return True
+        is_new = digest not in seen
+        seen.add(digest)
+        return is_new
 
-    def _fail(self, line: int, code: str, detail: str) -> None:
+    def _fail(self, line: int, code: str, detail: str, picture: str | None = None) -> None:
         self._failed += 1
         if len(self.failures) < MOST_FAILURES:
-            self.failures.append(PreviewFailure(line=line, code=code, detail=detail))
+            failure = PreviewFailure(line=line, picture=picture, code=code, detail=detail)
+            self.failures.append(failure)
 
 
 def _mapped(column: Column) -> MappedColumn:
@@ -204,18 +260,25 @@ def _mapped(column: Column) -> MappedColumn:
 
 
 def _shown(row: Row, fate: Fate | None) -> PreviewProduct:
-    missing = {} if fate is None else fate.missing
     return PreviewProduct(
-        id=row.id,
+        id=_printable(row.id),
         title=row.title,
         url=row.url,
         description=row.description,
         attributes=row.attributes,
         pictures=[
-            PreviewPicture(name=name, found=None if fate is None else name not in missing)
+            PreviewPicture(
+                name=_printable(name),
+                found=None if fate is None or name in fate.unseen else name not in fate.missing,
+            )
             for name in row.images
         ],
     )
+
+
+def _printable(text: str) -> str:
+    """Return a name of an archive in a form that JSON can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _notes(reading: Reading, odd: Dict[str, Odd]) -> Iterator[str]:
@@ -235,5 +298,6 @@ def _notes(reading: Reading, odd: Dict[str, Odd]) -> Iterator[str]:
         )
 
 
-def _sentence(problem: str) -> str:
+def sentence(problem: str) -> str:
+    """Return a clause as a sentence."""
     return f"{problem[:1].upper()}{problem[1:]}."

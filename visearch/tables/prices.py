@@ -69,13 +69,13 @@ def price_of(text: str, decimal: str | None = None) -> Price | None:
     ``decimal`` is the decimal sign of the column: it decides of ``1.299`` and ``1,299``, which are
     taken for a thousand and more otherwise.
     """
+    if _PLAIN.fullmatch(text):
+        return Price(float(text), None, ".")
     return None if len(text) > _LONGEST else _price(text, decimal)
 
 
 @lru_cache(maxsize=8192)  # a shop's prices are few, and each is read twice
 def _price(text: str, decimal: str | None) -> Price | None:
-    if _PLAIN.fullmatch(text):
-        return Price(float(text), None, ".")
     # Full-width digits become digits, and any kind of space a plain one.
     found = _PRICE.fullmatch(" ".join(unicodedata.normalize("NFKC", text).split()))
     if found is None:

@@ -8,18 +8,22 @@ from itertools import islice
 from typing import NamedTuple
 
 from visearch.records import Attributes
-from visearch.rules import attributes_problem, id_problem, is_storable, text_problem
+from visearch.rules import (
+    MOST_IMAGES,
+    attributes_problem,
+    id_problem,
+    is_storable,
+    text_problem,
+)
+from visearch.tables.fates import without_fates
 from visearch.tables.formats import recognise
 from visearch.tables.formats.form import Form, Format, Piece
-from visearch.tables.mapping import Choice, Mapping, SavedMapping, assign, settle
+from visearch.tables.mapping import Choice, Mapping, SavedMapping, assign, require, settle
 from visearch.tables.row import Row
 from visearch.tables.survey import Digest, Survey, digest_of, survey
-from visearch.tables.table import Table
+from visearch.tables.table import Record, Table
 from visearch.tables.texts import are_modest, cut, first_text, fit
-from visearch.tables.values import is_damaged
-
-MOST_IMAGES = 1000
-"""Pictures of one product in a table."""
+from visearch.tables.values import LONGEST_EXAMPLE, is_damaged, text_of
 
 MOST_OPEN = 20_000
 """Records of unfinished products that are held at a time.
@@ -37,6 +41,15 @@ _TWO_PRODUCTS = (
     "several rows have the id {id} but other titles and other pictures; "
     "give each product an id of its own"
 )
+
+
+class Look(NamedTuple):
+    """What a table's headings and its first records say of its columns, which may not suffice."""
+
+    table: Table
+    format: Format
+    mapping: Mapping
+    saved: SavedMapping | None
 
 
 class Reading(NamedTuple):
@@ -61,7 +74,7 @@ def read(
     saved: SavedMapping | None = None,
     choices: dict[str, Choice] | None = None,
 ) -> Reading:
-    """Look through a table: recognise its format, settle what its columns are.
+    """Look at a table, and then through it.
 
     Args:
         table: it is read from start to end, for some formats twice.
@@ -73,11 +86,44 @@ def read(
         MappingIncomplete: no column is the id, or none is a picture.
         ArchiveCorrupt: the table cannot be read to its end.
     """
+    return read_through(look(table, saved, choices))
+
+
+def look(
+    table: Table, saved: SavedMapping | None = None, choices: Dict[str, Choice] | None = None
+) -> Look:
+    """Look at the beginning of a table: recognise its format, say what its columns are.
+
+    Their examples are of the first records.
+
+    Raises:
+        InvalidRequest: ``choices`` do not fit the table.
+    """
+    table = without_fates(table)
     format_ = recognise(table.headings)
     if format_.adapt is not None:
         table = format_.adapt(table)
-    guesses = format_.guess(table.headings, list(islice(table.records(), _SAMPLE)))
+    sample = list(islice(table.records(), _SAMPLE))
+    guesses = format_.guess(table.headings, sample)
     mapping = assign(format_.name, table.headings, guesses, saved, choices)
+    columns = (each._replace(example=_example(each.column, sample)) for each in mapping.columns)
+    return Look(table, format_, mapping._replace(columns=tuple(columns)), saved)
+
+
+def _example(column: str, sample: list[Record]) -> str | None:
+    texts = (text_of(record.cells.get(column)) for record in sample)
+    return next((text[:LONGEST_EXAMPLE] for text in texts if text), None)
+
+
+def read_through(look: Look) -> Reading:
+    """Look through a table: settle the types of its columns, learn what its products need.
+
+    Raises:
+        MappingIncomplete: no column is the id, or none is a picture.
+        ArchiveCorrupt: the table cannot be read to its end.
+    """
+    table, format_, mapping, saved = look
+    require(mapping)
     form = format_.form(mapping, table.description.kind)
     form.prepare(table)
     found = survey(table, mapping, form)
@@ -95,28 +141,39 @@ def products(reading: Reading, form: Form | None = None) -> Iterator[Row]:
         form: what reads the records, for callers that look at it afterwards.
     """
     form = reading.form() if form is None else form
-    found = reading.survey
+    ambiguous, scattered = reading.survey.ambiguous, reading.survey.scattered
     group: _Group | None = None  # its records follow one another
-    apart = _Apart(found.scattered)
+    single: Piece | None = None  # so far the only record of its product, as most are
+    apart = _Apart(scattered)
     for record in reading.table.records():
         piece = form.piece(record)
         if piece.problem:
             yield _refused(piece, piece.problem)
             continue
+        if single is not None:
+            if single.id == piece.id:
+                group = _Group(single.id)
+                group.pieces.append(single)
+            else:
+                yield _join([single])
+            single = None
         if group is not None and group.id != piece.id:
             yield from group.close()
             group = None
         digest = digest_of(piece.id)
-        if digest in found.ambiguous:
+        if digest in ambiguous:
             why = _CUT_ID if is_damaged(piece.id) else _TWO_PRODUCTS
             yield _refused(piece, why.format(id=repr(piece.id[:80])), "id_ambiguous")
-        elif digest in found.scattered:
+        elif digest in scattered:
             yield from apart.add(digest, piece)
+        elif group is None:
+            single = piece
         else:
-            group = group or _Group(piece.id)
             group.pieces.append(piece)
             if len(group.pieces) >= MOST_OPEN:
                 yield from group.flush()
+    if single is not None:
+        yield _join([single])
     if group is not None:
         yield from group.close()
     yield from apart.close()
@@ -178,16 +235,14 @@ class _Apart:
 def _join(pieces: list[Piece]) -> Row:
     """Make one row: pictures by their places, the first that says something decides."""
     first = pieces[0]
-    placed = [(picture, piece.line) for piece in pieces for picture in piece.pictures]
-    if len(placed) > 1:
-        placed.sort(key=lambda pair: pair[0].place)
-    lines: dict[str, int] = {}
-    for picture, line in placed:
-        lines.setdefault(picture.name, line)
+    lines = _lines(pieces)  # by picture
     attributes = _merged(pieces)
-    title = first.title or first_text(piece.title for piece in pieces)
-    url = first.url or first_text(piece.url for piece in pieces)
-    description = cut(first.description or first_text(piece.description for piece in pieces))
+    title, url, description = first.title, first.url, first.description
+    if len(pieces) > 1:
+        title = title or first_text(piece.title for piece in pieces)
+        url = url or first_text(piece.url for piece in pieces)
+        description = description or first_text(piece.description for piece in pieces)
+    description = cut(description)
     problem, code = id_problem(first.id), None
     if problem is not None:
         code = "invalid_product_id"
@@ -199,16 +254,22 @@ def _join(pieces: list[Piece]) -> Row:
         problem = problem or "the description holds a NUL or half of a surrogate pair"
     if problem:
         return Row(first.line, first.id, (), None, None, {}, problem, code)
+    numbers = tuple(lines.values())
     return Row(
-        first.line,
-        first.id,
-        tuple(lines),
-        title,
-        url,
-        attributes,
-        description=description,
-        lines=tuple(lines.values()),
+        first.line, first.id, tuple(lines), title, url, attributes, None, None, description, numbers
     )
+
+
+def _lines(pieces: list[Piece]) -> dict[str, int]:
+    """Return the pictures by their places, each once, with the line that names it first."""
+    if len(pieces) == 1 and len(pieces[0].pictures) == 1:
+        return {pieces[0].pictures[0].name: pieces[0].line}
+    placed = [(picture, piece.line) for piece in pieces for picture in piece.pictures]
+    placed.sort(key=lambda pair: pair[0].place)
+    lines: dict[str, int] = {}
+    for picture, line in placed:
+        lines.setdefault(picture.name, line)
+    return lines
 
 
 def _picture_problem(count: int) -> str | None:
@@ -221,6 +282,8 @@ def _picture_problem(count: int) -> str | None:
 
 def _merged(pieces: list[Piece]) -> Attributes:
     merged: Attributes = dict(pieces[0].attributes)
+    if len(pieces) == 1 and not pieces[0].variant:
+        return merged
     several: dict[str, dict[str, None]] = {}
     for piece in pieces:
         for name, value in piece.attributes.items() if piece is not pieces[0] else ():

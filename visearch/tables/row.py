@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from visearch.records import Attributes
+from visearch.rules import id_problem
+
+INVALID = "invalid_manifest_row"
+"""The code of a row whose problem has none of its own."""
 
 
 class Row(NamedTuple):
@@ -27,6 +31,13 @@ class Row(NamedTuple):
     code: str | None = None
     description: str | None = None
     lines: tuple[int, ...] = ()
+
+    @property
+    def item_code(self) -> str:
+        """The item code of a row that has a problem."""
+        if self.id and id_problem(self.id):
+            return "invalid_product_id"
+        return self.code or INVALID
 
     def line_of(self, picture: int) -> int:
         """Return the line that names the picture of this number."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from visearch.tables.formats.form import Form
 from visearch.tables.mapping import VALUED, Mapping
 from visearch.tables.table import Table
-from visearch.tables.values import Evidence, is_damaged
+from visearch.tables.values import REMEMBERED, Evidence, is_damaged
 
 Digest = int
 _TURN = 100
@@ -44,7 +44,8 @@ def digest_of(text: str) -> Digest:
 def survey(table: Table, mapping: Mapping, form: Form) -> Survey:
     """Read a table once; 24 bytes of each record are kept until its end."""
     kind = table.description.kind
-    evidence = {each.column: Evidence(kind) for each in mapping.columns}
+    remembered = REMEMBERED // max(1, len(mapping.columns))
+    evidence = {each.column: Evidence(kind, remembered) for each in mapping.columns}
     prices = {
         each.column
         for each in mapping.columns
@@ -60,8 +61,9 @@ def survey(table: Table, mapping: Mapping, form: Form) -> Survey:
         product_id, alone, problem = form.identity(record)
         if problem:
             continue
+        cells = record.cells
         for column, found, price in looked_at:
-            found.add(record.cells.get(column), price=price)
+            found.add(cells.get(column), price=price)
         title = (form.title(record) or "") if alone else ""
         pictures = form.pictures(record) if alone else []
         identities.add(product_id, " ".join(title.casefold().split()), "|".join(pictures))
@@ -78,12 +80,11 @@ class _Identities:
         self.damaged: set[Digest] = set()
 
     def add(self, product_id: str, title: str, pictures: str) -> None:
-        digest = digest_of(product_id)
-        self._ids.append(digest)
+        self._ids.append(digest_of(product_id))
         self._titles.append(digest_of(title) if title else _NONE)
         self._pictures.append(digest_of(pictures) if pictures else _NONE)
         if is_damaged(product_id):
-            self.damaged.add(digest)
+            self.damaged.add(digest_of(product_id))
 
     def ambiguous(self) -> frozenset[Digest]:
         """Return the ids that stand for several products.

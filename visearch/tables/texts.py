@@ -73,8 +73,10 @@ def fit(attributes: Attributes, description: str | None) -> tuple[Attributes, st
 
 
 def cut(text: str | None) -> str | None:
-    """Return as much of a description as is stored; None of an empty one."""
-    return text[:LONGEST_DESCRIPTION] if text else None
+    """Return as much of a description as is stored, with a sign that it goes on; None if empty."""
+    if not text:
+        return None
+    return text if len(text) <= LONGEST_DESCRIPTION else f"{text[: LONGEST_DESCRIPTION - 1]}…"
 
 
 def first_text(texts: Iterable[str | None]) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 from visearch.rules import number_of
@@ -20,11 +21,19 @@ TYPES: tuple[Type, ...] = get_args(Type)
 Value = str | float | bool | list[str]
 
 LONGEST_EXAMPLE = 80
+_SHORT = 48
+"""Characters of a text that is remembered."""
+
+REMEMBERED = 50_000
+"""Values that all columns of a table remember together; each takes some 200 bytes."""
+
 _MOST_CURRENCIES = 32
 
 _LONG_CODE = 12
 """Digits of a whole number from which it is taken for a code: the shortest EAN but one."""
 _DIGITS = re.compile(r"-?[0-9]{12,}")
+_LONGEST_NUMBER = 24
+"""Characters of fifteen digits and six decimals, with a sign and a point; no number is longer."""
 _NO_ZERO_LAST = re.compile(r"-?[0-9]+(?:\.[0-9]*[1-9])?")
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -42,10 +51,10 @@ _SEPARATORS = ("|", ";", ",")
 
 def text_of(cell: Cell) -> str:
     """Return a cell as text without the spaces around it; empty if there is nothing in it."""
-    if cell is None:
-        return ""
     if isinstance(cell, str):
         return cell.strip()
+    if cell is None:
+        return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, list):
@@ -57,6 +66,13 @@ def text_of(cell: Cell) -> str:
 
 def exact_number(text: str) -> int | float | None:
     """Return the number that a text is, if the number would be written as the text is."""
+    if text.isdigit() and text.isascii() and len(text) < _LONG_CODE and text[0] != "0":
+        return int(text)  # as most are; the rest is slower to read
+    return _exact(text) if len(text) <= _LONGEST_NUMBER else None
+
+
+@lru_cache(maxsize=8192)  # sizes are few, and each is looked at and then read
+def _exact(text: str) -> int | float | None:
     if text == "-0" or _DIGITS.fullmatch(text) or not _NO_ZERO_LAST.fullmatch(text):
         return None
     if len(text) > 15 and sum(letter.isdigit() for letter in text) > 15:
@@ -66,7 +82,7 @@ def exact_number(text: str) -> int | float | None:
 
 def is_date(text: str) -> bool:
     """Tell whether a text is an ISO date, or a date and a time."""
-    if not _DATE.fullmatch(text):
+    if text[4:5] != "-" or not _DATE.fullmatch(text):
         return False
     try:
         date.fromisoformat(text) if len(text) == 10 else datetime.fromisoformat(text)
@@ -77,6 +93,8 @@ def is_date(text: str) -> bool:
 
 def is_damaged(code: str) -> bool:
     """Tell whether a spreadsheet has cut digits off a long code: others may look the same now."""
+    if not "1" <= code[:1] <= "9":
+        return False
     found = _SCIENTIFIC.fullmatch(code)
     if found is not None:
         return int(found[1]) >= _LONG_CODE - 1
@@ -94,15 +112,15 @@ class Evidence:
     """What the values of one column have in common so far; its size does not grow with them.
 
     ``kind`` is that of the file: in JSON and XLSX a text was meant to be one, though it may look
-    like a number.
+    like a number. So many texts are ``remembered``: one that comes again is known at once.
     """
 
     __slots__ = (
-        "_all", "_currencies", "_decimals", "_keeps_types", "_money", "_prices", "_typed",
-        "_values", "example", "is_open",
+        "_all", "_currencies", "_decimals", "_keeps_types", "_money", "_prices", "_room", "_seen",
+        "_typed", "_values", "example", "is_open",
     )  # fmt: skip
 
-    def __init__(self, kind: Kind) -> None:
+    def __init__(self, kind: Kind, remembered: int = 0) -> None:
         self.example: str | None = None
         self._typed = kind in ("json", "ndjson", "xlsx")
         self._keeps_types = kind in ("json", "ndjson")
@@ -112,36 +130,58 @@ class Evidence:
         self._money = True  # every value so far states its currency
         self._currencies: set[str] = set()
         self._decimals: set[str] = set()
+        self._seen: dict[str, bool] = {}  # short texts, and whether each was counted as a price
+        self._room = remembered
 
     def add(self, cell: Cell, *, price: bool = False) -> None:
         """Look at one value; ``price`` says that the column's heading promises prices."""
-        if (not self.is_open and not price) or is_empty(cell):
+        if not self.is_open and not price:
             return
-        text = text_of(cell)
+        if isinstance(cell, str):
+            if (counted := self._seen.get(cell)) is not None:
+                self._values += 1  # it says nothing new
+                self._prices += counted
+                return
+            text = cell.strip()
+            if not text:
+                return
+        else:
+            if is_empty(cell):
+                return
+            text = text_of(cell)
         if self.example is None:
             self.example = text[:LONGEST_EXAMPLE]
         self._values += 1
         if self._all:
-            self._all &= self._types(cell, text)
+            self._narrow(cell, text)
+        before = self._prices
         if price or self._money:
             self._look_for_a_price(cell, text)
         self.is_open = bool(self._all) or self._money
+        if self._room and isinstance(cell, str) and len(cell) <= _SHORT:
+            self._seen[cell] = self._prices > before
+            self._room -= 1
 
-    def _types(self, cell: Cell, text: str) -> set[Type]:
+    def _narrow(self, cell: Cell, text: str) -> None:
+        """Leave of the possible types those that this value is of."""
+        left = self._all
+        if not isinstance(cell, str):
+            left &= self._types(cell)
+            return
+        left.discard("list")
+        if "number" in left and (self._typed or exact_number(text) is None):
+            left.discard("number")
+        if "boolean" in left and (self._typed or text.lower() not in ("true", "false")):
+            left.discard("boolean")
+        if "date" in left and not is_date(text):
+            left.discard("date")
+
+    def _types(self, cell: Cell) -> set[Type]:
         if isinstance(cell, bool):
             return {"boolean"}
         if isinstance(cell, int | float):
             return set() if self._is_long_code(cell) else {"number"}
-        if isinstance(cell, list):
-            return {"list"}
-        found: set[Type] = set()
-        if not self._typed and "number" in self._all and exact_number(text) is not None:
-            found.add("number")
-        if not self._typed and "boolean" in self._all and text.lower() in ("true", "false"):
-            found.add("boolean")
-        if "date" in self._all and is_date(text):
-            found.add("date")
-        return found
+        return {"list"} if isinstance(cell, list) else set()
 
     def _is_long_code(self, cell: float) -> bool:
         # JSON says that it is a number; a spreadsheet makes numbers of codes.
@@ -206,16 +246,26 @@ class Reader:
     """
 
     def __init__(
-        self, kind: Kind, of: Type, *, stated: bool = False, decimal: str | None = None
+        self,
+        kind: Kind,
+        of: Type,
+        *,
+        stated: bool = False,
+        decimal: str | None = None,
+        remembered: int = 0,
     ) -> None:
         self._keeps_types = kind in ("json", "ndjson")
         self._of = of
         self._stated = stated
         self._decimal = decimal
+        self._taken: dict[str, Taken] = {}
+        self._room = 0 if of == "list" else remembered
         self.is_text = of == "text"
 
     def read(self, cell: Cell) -> Taken | None:
         """Return what is kept of a cell; None of an empty one."""
+        if isinstance(cell, str):
+            return self._taken.get(cell) or self._read_text(cell)
         if is_empty(cell):
             return None
         if isinstance(cell, list):
@@ -225,7 +275,17 @@ class Reader:
             return self._typed(cell, fits=self._of == "boolean")
         if isinstance(cell, int | float):
             return self._typed(cell, fits=self._of in ("number", "price"))
-        return self._text(text_of(cell))
+        return None
+
+    def _read_text(self, cell: str) -> Taken | None:
+        text = cell.strip()
+        if not text:
+            return None
+        taken = self._text(text)
+        if self._room and len(cell) <= _SHORT:
+            self._taken[cell] = taken
+            self._room -= 1
+        return taken
 
     def _typed(self, cell: float | bool, *, fits: bool) -> Taken:
         # JSON says what is a number; a spreadsheet makes numbers of sizes and codes.
@@ -234,25 +294,30 @@ class Reader:
         return Taken(text_of(cell), odd=self._of != "text")
 
     def _text(self, text: str) -> Taken:
+        if self._of == "number":
+            exact = exact_number(text)
+            return Taken(exact) if exact is not None else self._amount(text)
+        if self._of == "price":
+            return self._amount(text)
         if self._of == "text":
             return Taken(text)
         if self._of == "list":
             return Taken(self._parts(text))
         if self._of == "date":
             return Taken(text, odd=not is_date(text))
-        if self._of == "boolean":
-            word = text.lower()
-            if word in ("true", "false") or (self._stated and word in _TRUE | _FALSE):
-                return Taken(word in _TRUE)
-            return Taken(text, odd=True)
-        exact = None if self._of == "price" else exact_number(text)
-        if exact is not None:
-            return Taken(exact)
-        decimal = self._decimal or (None if self._of == "price" else ".")
-        price = price_of(text, decimal) if self._of == "price" or self._stated else None
+        word = text.lower()
+        if word in ("true", "false") or (self._stated and word in _TRUE | _FALSE):
+            return Taken(word in _TRUE)
+        return Taken(text, odd=True)
+
+    def _amount(self, text: str) -> Taken:
+        """Return a price, or a number as people write it where the merchant has named the type."""
+        is_price = self._of == "price"
+        decimal = self._decimal or (None if is_price else ".")
+        price = price_of(text, decimal) if is_price or self._stated else None
         if price is None:
             return Taken(text, odd=True)
-        return Taken(price.amount, price.currency if self._of == "price" else None)
+        return Taken(price.amount, price.currency if is_price else None)
 
     def _parts(self, text: str) -> Value:
         if not self._stated:

@@ -17,6 +17,9 @@ from visearch.store import (
     attributes,
     catalogs,
     embeddings,
+    feed_rows,
+    feeds,
+    fetched,
     generations,
     idempotency,
     images,
@@ -24,6 +27,7 @@ from visearch.store import (
     products,
     reindexes,
     retention,
+    uploads,
 )
 from visearch.store.database import Connection
 from visearch.store.imports import Kind
@@ -57,6 +61,7 @@ def purge(backend: Backend) -> None:
     steps["idempotency keys"] = partial(_purge_keys, backend)
     steps["orphans"] = partial(_purge_orphans, backend)
     steps["uploads"] = partial(_purge_uploads, backend)
+    steps["previewed"] = partial(_purge_previewed, backend)
     steps["scratch"] = partial(_purge_scratch, backend)
     steps["imports"] = partial(_purge_imports, backend)
     steps["catalogs"] = partial(_purge_catalogs, backend)
@@ -126,8 +131,25 @@ def _purge_uploads(backend: Backend) -> None:
     for upload in ended:
         with backend.database.write() as connection:
             given_up = retention.forget_upload(connection, upload.import_pk, before)
+            given_up = given_up and not uploads.named(connection, [upload.source])
         if given_up:
             backend.blobs.delete(upload.source)
+
+
+def _purge_previewed(backend: Backend) -> None:
+    """Delete the files that were previewed some time ago and are no import's; the row first."""
+    kept_s = backend.settings.preview_kept_h * 3600
+    while True:
+        with backend.database.write() as connection:
+            given_up = uploads.give_up(connection, time.time() - kept_s, NAMES)
+            still = uploads.named(connection, given_up)
+        if not given_up:
+            break
+        for source in given_up:
+            if source not in still:
+                backend.blobs.delete(source)
+    with backend.database.write() as connection:
+        uploads.forget(connection, time.time() - max(UPLOADS_KEPT_S, kept_s))
 
 
 def _purge_scratch(backend: Backend) -> None:
@@ -140,7 +162,11 @@ def _purge_scratch(backend: Backend) -> None:
             backend.blobs.delete(name)
     for name, source in _with(backend, retention.sources, "uploads"):
         # Of a request that was sent twice, one file is the import's; the other is nobody's.
-        if name != source and (source is not None or _age_s(_import_of(name)) > UPLOADING_S):
+        if name == source or (source is None and _age_s(_import_of(name)) <= UPLOADING_S):
+            continue
+        with backend.database.read() as connection:
+            is_named = bool(uploads.named(connection, [name]))
+        if not is_named:  # it may be a file that was previewed, and now is another import's
             backend.blobs.delete(name)
 
 
@@ -203,6 +229,8 @@ def _purge_catalogs(backend: Backend) -> None:
     _bit_by_bit(backend, lambda c: images.forget_of(c, deleted, ROWS))
     _bit_by_bit(backend, lambda c: attributes.forget_of(c, deleted, COLUMNS))
     _bit_by_bit(backend, lambda c: products.forget_of(c, deleted, ROWS))
+    _bit_by_bit(backend, lambda c: fetched.forget_of(c, deleted, ROWS))
+    _bit_by_bit(backend, lambda c: feed_rows.forget_of(c, feeds.keys_of(c, deleted), ROWS))
     with backend.database.write() as connection:
         catalogs.forget(connection, deleted)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from visearch import records
 from visearch.errors import Conflict, NotFound
+from visearch.fields import CATALOG_NAME
 from visearch.importing.progress import remove_catalog
 from visearch.store import catalogs, generations, products
 from visearch.store.database import Connection
@@ -24,6 +25,18 @@ class CatalogPath(BaseModel):
     """Names a catalog."""
 
     catalog: Name
+
+
+class NamedPath(CatalogPath):
+    """Names something that a catalog has: a feed, a golden query."""
+
+    name: Name
+
+
+class NewNamedPath(CatalogPath):
+    """Names such a thing as a catalog is named."""
+
+    name: str = Field(pattern=f"^{CATALOG_NAME}$")
 
 
 class NewCatalogPath(BaseModel):

@@ -5,23 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from flask import Response, g, make_response, request
 from flask_openapi.types import ResponseDict
 from pydantic import BaseModel, Field
-from werkzeug.exceptions import BadRequest
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 from werkzeug.http import parse_list_header
 
-from visearch.errors import ImageTooLarge, InvalidRequest
+from visearch.errors import ImageCorrupt, ImageTooLarge, InvalidRequest, Overloaded
 from web.api import schemas
-from web.api.forms import file_part
+from web.api.base64_text import bytes_of
 from web.services import services
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
-STREAM_BYTES = 1 << 20
 MAX_WAIT_S = 10.0
 _NUMBER = re.compile(r"-1|[0-9]{1,9}")
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
@@ -103,7 +104,7 @@ def preferred_wait() -> float:
     return 0.0
 
 
-def inline_picture(image: schemas.InlineImage, pointer: str) -> bytes:
+def inline_picture(text: str, pointer: str) -> bytes:
     """Decode a base64 picture.
 
     Raises:
@@ -111,19 +112,26 @@ def inline_picture(image: schemas.InlineImage, pointer: str) -> bytes:
         ImageTooLarge: above the byte limit.
     """
     try:
-        data = base64.b64decode(image.base64.partition("base64,")[2] or image.base64, validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = bytes_of(text)
+    except ValueError as error:
         detail = "the picture is not valid base64"
         raise InvalidRequest(detail, ((pointer, detail),)) from error
     return check_picture_size(data)
 
 
-def json_body(model: type[M]) -> M:
-    """Read the JSON body; what is not JSON is as invalid as JSON of another form."""
+def json_body(model: type[M], otherwise: str = "") -> M:
+    """Read the JSON body, whatever its media type is said to be; ``otherwise``: what else may be.
+
+    Raises:
+        UnsupportedMediaType: it is not JSON, and is not said to be.
+        InvalidRequest: it is said to be JSON, or nothing is said, and it is not.
+    """
     try:
         return model.model_validate(request.get_json())
     except BadRequest as error:
-        detail = "the body is not valid JSON"
+        detail = f"The body is not valid JSON. Send JSON{otherwise}."
+        if request.mimetype and "json" not in request.mimetype:
+            raise UnsupportedMediaType(detail) from error
         raise InvalidRequest(detail, (("", detail),)) from error
 
 
@@ -137,20 +145,25 @@ def check_picture_size(data: bytes) -> bytes:
     return data
 
 
-def upload_stream() -> Iterator[bytes]:
-    """Yield the uploaded file in pieces: the raw body, or the part ``file`` of a form.
+def not_empty(data: bytes) -> bytes:
+    """Return the bytes of a picture; raises ImageCorrupt if there are none."""
+    if not data:
+        raise ImageCorrupt("The picture is empty. Choose a file with a picture in it.")
+    return data
 
-    Raises:
-        InvalidRequest: a form without ``file``.
+
+@contextmanager
+def slot(slots: threading.Semaphore, busy: str) -> Iterator[None]:
+    """Hold a slot of those that requests share; raises Overloaded, with ``busy``, if none is free.
+
+    The threads that are left serve requests that wait for nothing.
     """
-    if request.mimetype == "multipart/form-data":
-        return file_part("file", request.stream.read)
-    return _pieces(request.stream.read)
-
-
-def _pieces(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    while data := read(STREAM_BYTES):
-        yield data
+    if not slots.acquire(blocking=False):
+        raise Overloaded(busy)
+    try:
+        yield
+    finally:
+        slots.release()
 
 
 def any_of(*models: type[BaseModel]) -> dict[str, Any]:

@@ -1,18 +1,20 @@
-"""Near-duplicates: pictures of different products that look the same."""
+"""Near-duplicates: pictures of different products that look the same; such products merged."""
 
 from __future__ import annotations
 
 import math
+from urllib.parse import quote
 
 from flask import Response
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
 from visearch.searches import Hit
-from visearch.store import catalogs, duplicates
+from visearch.store import catalogs, duplicates, merging
 from web.api import schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import Page, bad_cursor, decode_cursor, paged, problems, reply
+from web.api.products import product_model
 from web.services import services
 
 api = APIBlueprint("duplicates", __name__, url_prefix="/v1/catalogs/<string:catalog>/duplicates")
@@ -42,6 +44,24 @@ def list_duplicates(path: CatalogPath, query: DuplicateQuery) -> Response:
         for pair in page
     ]
     return reply(schemas.DuplicateList(items=items, next_cursor=cursor, complete=complete))
+
+
+@api.post(
+    "/merge",
+    summary="Merge two products",
+    responses={200: schemas.Product, **problems(404, 409, 413, 422)},
+)
+def merge_products(path: CatalogPath, body: schemas.Merge) -> Response:
+    """Give the pictures of ``drop`` to ``keep``, delete ``drop``, and return ``keep``.
+
+    What ``keep`` says stays as it is. A later upload that names ``drop`` adds it anew.
+    """
+    with services().database.write() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        product = merging.merge(connection, catalog, body.keep, body.drop)
+    services().announce(catalog.pk)
+    location = quote(f"/v1/catalogs/{catalog.name}/products/{product.id}")
+    return reply(product_model(product), Location=location)
 
 
 def _checked(after: str) -> str:

@@ -1,26 +1,25 @@
-"""Imports: upload an archive, watch its progress, read every item's fate."""
+"""Imports: upload an archive or a table, watch its progress, read every item's fate."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Literal
 
-from flask import Response, request, stream_with_context
+from flask import Response, request
 from flask_openapi.blueprint import APIBlueprint
 from pydantic import Field
 
 from visearch import records
-from visearch.errors import Overloaded
 from visearch.importing.accept import accept_file
 from visearch.importing.progress import cancel
 from visearch.importing.retrying import retry
+from visearch.importing.uploads import accept_upload
 from visearch.records import Import, ImportItem, now
 from visearch.store import catalogs, imports, ledger
-from web.api import schemas
+from web.api import ledger_files, schemas
 from web.api.catalogs import CatalogPath
 from web.api.common import (
     Page,
@@ -30,28 +29,37 @@ from web.api.common import (
     problems,
     reply,
     request_id,
-    upload_stream,
 )
 from web.api.events import EVENTS, News, Wait, stream
 from web.api.fields import Name
+from web.api.previews import preview
+from web.api.uploads import TABLES, SentFile, choices_without_file
 from web.idempotency import resource_id
-from web.problems import problem, public_detail, status_of
+from web.problems import kept_problem
 from web.services import services
 
 api = APIBlueprint("imports", __name__, url_prefix="/v1/catalogs/<string:catalog>/imports")
 
-EXPORT_BATCH = 2_000
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _UPLOAD: dict[str, Any] = {
-    "required": True,
+    "required": False,
+    "description": "Not with `upload`; then at most a form with a `mapping`.",
     "content": {
         "application/zip": _BINARY,
         "application/x-tar": _BINARY,
+        **dict.fromkeys(TABLES, _BINARY),
+        **dict.fromkeys(("application/gzip", "application/x-xz", "application/zstd"), _BINARY),
         "multipart/form-data": {
             "schema": {
                 "type": "object",
-                "required": ["file"],
-                "properties": {"file": {"type": "string", "format": "binary"}},
+                "properties": {
+                    "file": {"type": "string", "format": "binary"},
+                    "mapping": {
+                        "type": "string",
+                        "description": "JSON: the field of each column, or its field and type.",
+                        "examples": ['{"Artikelnr": "id", "Breite": {"type": "text"}}'],
+                    },
+                },
             }
         },
     },
@@ -65,9 +73,16 @@ class ImportPath(CatalogPath):
 
 
 class UploadQuery(schemas.Request):
-    """``replace`` removes the products that the file does not name."""
+    """``replace`` removes the products that the file does not name, at most the share ``guard``.
+
+    With ``dry_run``, nothing is imported. ``upload`` names a file that was sent with such a request
+    before.
+    """
 
     mode: Literal["upsert", "replace"] = "upsert"
+    dry_run: bool = False
+    guard: float | None = Field(None, ge=0, le=1)
+    upload: str | None = Field(None, max_length=64)
 
 
 class ImportsQuery(Page):
@@ -77,30 +92,50 @@ class ImportsQuery(Page):
 
 
 class ItemsQuery(schemas.Request):
-    """Selects rows of the ledger."""
+    """Selects rows of the ledger; or with ``columns=own``, of the uploaded table."""
 
     status: Literal["pending", "searchable", "failed"] | None = None
     stage: Literal["fetch", "decode", "embed", "index"] | None = None
+    columns: Literal["own"] | None = None
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 
 
 @api.post(
     "",
-    summary="Upload a catalog file",
+    summary="Upload a catalog file, or see what its import would do",
     request_body=_UPLOAD,
-    responses={202: schemas.Import, **problems(404, 413, 415, 422)},
+    responses={200: schemas.Preview, 202: schemas.Import, **problems(404, 409, 410, 413, 415, 422)},
 )
 def create_import(path: CatalogPath, query: UploadQuery) -> Response:
-    """Store the file and accept it; its items become searchable in the background."""
-    record = accept_file(
-        services(),
-        path.catalog,
-        upload_stream(),
-        mode=query.mode,
-        request_id=request_id(),
-        import_id=resource_id(),
-    )
+    """Store the file and accept it; its items become searchable in the background.
+
+    It is an archive of pictures (zip or tar), with or without a table of its products, or such a
+    table by itself, which names pictures by URL (CSV, TSV, XLSX, JSON, NDJSON or XML). A tar or a
+    table may be compressed with gzip, xz or zstd. What the file is called decides only where its
+    content does not.
+
+    A dry run answers 200 with a preview, and changes nothing of the catalog.
+    """
+    if query.dry_run:
+        return preview(path.catalog, query.upload, query.mode, query.guard)
+    common: Any = {"mode": query.mode, "request_id": request_id(), "import_id": resource_id()}
+    if query.upload is None:
+        file = SentFile()
+        record = accept_file(
+            services(),
+            path.catalog,
+            file.pieces,
+            name=file.name,
+            guard=query.guard,
+            choices=file.choices,
+            **common,
+        )
+    else:
+        choices = choices_without_file()
+        record = accept_upload(
+            services(), path.catalog, query.upload, guard=query.guard, choices=choices, **common
+        )
     services().flush()
     location = f"/v1/catalogs/{path.catalog}/imports/{record.id}"
     return reply(import_model(record), 202, Location=location)
@@ -198,77 +233,32 @@ def retry_import(path: ImportPath) -> Response:
 @api.get(
     "/<string:import_id>/items",
     summary="Read the ledger",
-    responses={200: schemas.ItemList, **problems(404, 422)},
+    responses={200: schemas.ItemList, **problems(404, 409, 410, 422)},
 )
 def list_items(path: ImportPath, query: ItemsQuery) -> Response:
-    """Return items as JSON pages, or all as CSV or NDJSON by the ``Accept`` header."""
+    """Return items as JSON pages, or all as CSV or NDJSON by the ``Accept`` header.
+
+    ``?columns=own`` returns the uploaded table itself as CSV, with each row's fate.
+    """
     record = _find(path)
+    if query.columns == "own":
+        return ledger_files.own_table(record, query.status, query.stage)
     accepted = request.accept_mimetypes.best_match(
         ["application/json", "text/csv", "application/x-ndjson"], "application/json"
     )
-    if accepted == "text/csv":
-        return _download(_csv(record, query), accepted)
-    if accepted == "application/x-ndjson":
-        return _download(_ndjson(record, query), accepted)
+    if accepted != "application/json":
+        return ledger_files.whole(record, accepted, partial(_items, record, query))
     found = _items(record, query, decode_number_cursor(query.cursor), query.limit + 1)
     page, cursor = paged(found, query.limit, lambda item: str(item.item))
-    items = [_item(item) for item in page]
+    items = [ledger_files.item_model(item) for item in page]
     return reply(schemas.ItemList(items=items, next_cursor=cursor))
-
-
-def _item(item: ImportItem) -> schemas.Item:
-    return schemas.Item(**asdict(item) | {"detail": public_detail(item.code, item.detail)})
-
-
-def _download(lines: Iterator[str], media: str) -> Response:
-    """Stream the lines, unless so many clients are reading that nobody else would be served."""
-    slots = services().downloads
-    if not slots.acquire(blocking=False):
-        detail = "As many ledgers are being downloaded as the server can send. Try again later."
-        raise Overloaded(detail)
-    response = Response(stream_with_context(lines), mimetype=media)
-    response.call_on_close(slots.release)
-    return response
 
 
 def _items(record: Import, query: ItemsQuery, after: int, limit: int) -> list[ImportItem]:
     with services().database.read() as connection:
         return ledger.items(
-            connection,
-            record,
-            after=after,
-            limit=limit,
-            status=query.status,
-            stage=query.stage,
+            connection, record, after=after, limit=limit, status=query.status, stage=query.stage
         )
-
-
-def _export(record: Import, query: ItemsQuery) -> Iterator[list[ImportItem]]:
-    after = -1
-    while batch := _items(record, query, after, EXPORT_BATCH):
-        yield batch
-        after = batch[-1].item
-
-
-def _csv(record: Import, query: ItemsQuery) -> Iterator[str]:
-    yield ",".join(schemas.Item.model_fields) + "\r\n"
-    for batch in _export(record, query):
-        buffer = io.StringIO()
-        csv.writer(buffer).writerows([_spreadsheet_safe(item) for item in batch])
-        yield buffer.getvalue()
-
-
-def _spreadsheet_safe(item: ImportItem) -> list[Any]:
-    """A cell that starts like a formula must not become one in the merchant's spreadsheet."""
-    return [
-        f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
-        for value in _item(item).model_dump().values()
-    ]
-
-
-def _ndjson(record: Import, query: ItemsQuery) -> Iterator[str]:
-    for batch in _export(record, query):
-        yield "".join(_item(item).model_dump_json() + "\n" for item in batch)
 
 
 def import_model(record: records.Import) -> schemas.Import:
@@ -287,7 +277,11 @@ def import_model(record: records.Import) -> schemas.Import:
         waiting=_waiting(record),
         created_at=record.created_at,
         finished_at=record.finished_at,
-        error=_error(record),
+        error=kept_problem(
+            record.error_code,
+            record.error_detail,
+            f"/v1/catalogs/{record.catalog}/imports/{record.id}",
+        ),
     )
 
 
@@ -302,12 +296,3 @@ def _eta(record: records.Import, progress: float) -> float | None:
         return None
     spent = (now() - record.created_at).total_seconds()
     return round(spent * (1 - progress) / progress, 1)
-
-
-def _error(record: records.Import) -> schemas.Problem | None:
-    if not record.error_code:
-        return None
-    status, detail = status_of(record.error_code), record.error_detail or ""
-    body = problem(status, record.error_code, detail)
-    instance = f"/v1/catalogs/{record.catalog}/imports/{record.id}"
-    return schemas.Problem.model_validate({**body, "instance": instance})

@@ -26,6 +26,7 @@ from web.api.common import (
     reply,
     request_id,
 )
+from web.api.forms import OR_A_FORM, Form, read_form
 from web.api.imports import import_model
 from web.services import services
 
@@ -36,11 +37,16 @@ _FORM: dict[str, Any] = {
     "required": ["image"],
     "properties": {
         "image": {"type": "array", "items": {"type": "string", "format": "binary"}},
-        "product": {"type": "string", "description": "JSON: title, url, attributes"},
+        "product": {"type": "string", "description": "JSON: title, url, description, attributes"},
     },
 }
+_CHANGES = {"schema": {"$ref": "#/components/schemas/ProductChanges"}}
+_PATCH: dict[str, Any] = {
+    "required": True,
+    "content": dict.fromkeys(("application/merge-patch+json", "application/json"), _CHANGES),
+}
 LIST_WITHIN_S = 10.0
-"""A filter's columns are read from start to end."""
+"""The columns of a filter, and of what is looked for, are read from start to end."""
 
 
 class ProductPath(CatalogPath):
@@ -50,9 +56,13 @@ class ProductPath(CatalogPath):
 
 
 class ProductQuery(schemas.Request):
-    """A page of products; every other parameter is an attribute that must match."""
+    """A page of products; every other parameter is an attribute that must match.
+
+    ``q`` are words, or parts of some, that must be in the product's id or title.
+    """
 
     model_config = ConfigDict(extra="allow")
+    q: str = Field("", max_length=200)
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
 
@@ -63,14 +73,14 @@ class ProductQuery(schemas.Request):
     responses={200: schemas.ProductList, **problems(404, 422)},
 )
 def list_products(path: CatalogPath, query: ProductQuery) -> Response:
-    """Return products by id; ``?colour=red`` keeps those with that attribute."""
+    """Return products by id: with ``?colour=red`` those with that attribute, with ``?q=`` found."""
     with services().database.read(LIST_WITHIN_S) as connection:
         catalog = catalogs.get(connection, path.catalog)
         after = decode_cursor(query.cursor)
         where = {name: _any_type(request.args.getlist(name)) for name in query.model_extra or ()}
-        found = products.page(connection, catalog, after, query.limit + 1, where)
+        found = products.page(connection, catalog, after, query.limit + 1, where, query.q)
     page, cursor = paged(found, query.limit, lambda p: p.id)
-    items = [_product(product) for product in page]
+    items = [product_model(product) for product in page]
     return reply(schemas.ProductList(items=items, next_cursor=cursor))
 
 
@@ -89,7 +99,10 @@ def _any_type(texts: list[str]) -> list[str | bool]:
     responses={202: schemas.Import, **problems(404, 413, 415, 422)},
 )
 def put_product(path: ProductPath) -> Response:
-    """Accept the product; the returned import tells the fate of each picture."""
+    """Accept the product; the returned import tells the fate of each picture.
+
+    A picture that is named by URL is fetched in the background.
+    """
     body, pictures = _read_request()
     record = accept_product(
         services(),
@@ -98,6 +111,7 @@ def put_product(path: ProductPath) -> Response:
         pictures,
         title=body.title,
         url=body.url,
+        description=body.description,
         attributes=body.attributes,
         request_id=request_id(),
     )
@@ -106,21 +120,28 @@ def put_product(path: ProductPath) -> Response:
     return reply(import_model(record), 202, Location=location)
 
 
-def _read_request() -> tuple[schemas.ProductText, list[bytes]]:
+def _read_request() -> tuple[schemas.ProductText, list[bytes | str]]:
+    """Return the product, and its pictures or their URLs."""
     if request.mimetype == "multipart/form-data":
-        parts = request.files.getlist("image")
-        pictures = [check_picture_size(part.stream.read()) for part in parts]
-        return schemas.ProductText.model_validate_json(_product_part()), pictures
-    body = json_body(schemas.NewProduct)
+        form = read_form("image")
+        pictures: list[bytes | str] = [
+            check_picture_size(data) for data in form.files.get("image", [])
+        ]
+        return schemas.ProductText.model_validate_json(_product_part(form)), pictures
+    body = json_body(schemas.NewProduct, OR_A_FORM)
     return body, [
-        inline_picture(image, f"/images/{i}/base64") for i, image in enumerate(body.images)
+        image.url
+        if image.url is not None
+        else inline_picture(image.base64 or "", f"/images/{i}/base64")
+        for i, image in enumerate(body.images)
     ]
 
 
-def _product_part() -> str | bytes:
+def _product_part(form: Form) -> str | bytes:
     """Return the form's ``product``, sent as a field or as a file."""
-    file = request.files.get("product")
-    return file.stream.read() if file is not None else request.form.get("product", "{}")
+    if files := form.files.get("product"):
+        return files[0]
+    return form.texts.get("product", "{}")
 
 
 @api.get(
@@ -132,24 +153,27 @@ def get_product(path: ProductPath) -> Response:
     """Return one product."""
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)
-        return reply(_product(products.get(connection, catalog, path.product_id)))
+        return reply(product_model(products.get(connection, catalog, path.product_id)))
 
 
 @api.patch(
     "/<path:product_id>",
     summary="Describe a product",
-    responses={200: schemas.Product, **problems(404, 413, 422)},
+    request_body=_PATCH,
+    responses={200: schemas.Product, **problems(404, 413, 415, 422)},
 )
-def patch_product(path: ProductPath, body: schemas.ProductChanges) -> Response:
-    """Change title, url or attributes without encoding the pictures again."""
-    changes = body.model_dump(exclude_unset=True)
-    if changes.get("attributes", {}) is None:
-        changes["attributes"] = {}
+def patch_product(path: ProductPath) -> Response:
+    """Merge changes into what is said of a product (RFC 7396), without encoding its pictures.
+
+    What is absent stays, each attribute too; null removes. Of two patches of different fields or
+    attributes at the same time, neither is lost.
+    """
+    changes = json_body(schemas.ProductChanges).model_dump(exclude_unset=True)
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
         product = products.describe(connection, catalog, path.product_id, changes)
     services().announce(catalog.pk)
-    return reply(_product(product))
+    return reply(product_model(product))
 
 
 @api.delete(
@@ -164,11 +188,13 @@ def delete_product(path: ProductPath) -> Response:
     return Response(status=204)
 
 
-def _product(product: records.Product) -> schemas.Product:
+def product_model(product: records.Product) -> schemas.Product:
+    """Return the contract's form of a product."""
     return schemas.Product(
         id=product.id,
         title=product.title,
         url=product.url,
+        description=product.description,
         attributes=product.attributes,
         images=[
             schemas.ProductImage(id=image.id, url=thumbnail_path(image.thumbnail))

@@ -12,16 +12,18 @@ from flask_openapi.blueprint import APIBlueprint
 from pydantic import BaseModel
 from pydantic_core import from_json
 
-from visearch.errors import ImageCorrupt, InvalidRequest
+from visearch.errors import InvalidRequest
+from visearch.records import Catalog
 from visearch.searches import Failure, ProductRef, SearchQuery
 from visearch.store import catalogs
 from visearch.store.filters import check_field, conditions
-from visearch.store.redis.jobs import NewSearch, SearchRecord, answer_name
+from visearch.store.redis.jobs import SearchJob, SearchRecord, answer_name
 from web.api import schemas
 from web.api.common import (
     check_picture_size,
     inline_picture,
     json_body,
+    not_empty,
     one_of,
     preferred_wait,
     problems,
@@ -30,7 +32,8 @@ from web.api.common import (
 )
 from web.api.events import EVENTS, News, stream
 from web.api.fields import Name
-from web.api.forms import read_form
+from web.api.forms import OR_A_FORM, read_form
+from web.by_url import Asked
 from web.idempotency import resource_id
 from web.problems import problem, status_of
 from web.services import services
@@ -52,7 +55,10 @@ class SearchPath(BaseModel):
     responses={200: schemas.Search, 202: schemas.Search, **problems(404, 413, 415, 422)},
 )
 def create_search() -> Response:
-    """Submit a search: 202 and a place to poll, or 200 with the finished search."""
+    """Submit a search: 202 and a place to poll, or 200 with the finished search.
+
+    A picture that is named by URL is fetched first; if that fails, so does the search.
+    """
     query, picture = _read_request()
     with services().database.read() as connection:
         catalog = catalogs.get(connection, query.catalog)
@@ -60,23 +66,33 @@ def create_search() -> Response:
     for field in query.facets:
         check_field(field)
     query.check_scores(catalog.metric)
-    digest = hashlib.sha256(picture or b"").hexdigest()
-    new = NewSearch(
-        id=resource_id(),
-        query=query,
-        picture=picture,
-        digest=digest,
-        answer=answer_name(catalog, catalog.revision, catalog.generation, query, digest),
-        request_id=request_id(),
-    )
-    jobs = services().jobs
+    search_id = resource_id()
     if preferred_wait():
         # Listening before it is accepted, so that the end of the search cannot be missed.
-        with jobs.watch(new.id) as wait:
-            record = _awaited(jobs.accept(new), wait)
+        with services().jobs.watch(search_id) as wait:
+            record = _awaited(_accept(search_id, catalog, query, picture), wait)
     else:
-        record = jobs.accept(new)
+        record = _accept(search_id, catalog, query, picture)
     return _reply(record, 200 if record.terminal else 202)
+
+
+def _accept(
+    search_id: str, catalog: Catalog, query: SearchQuery, picture: bytes | str | None
+) -> SearchRecord:
+    if isinstance(picture, str):
+        asked = Asked(id=search_id, url=picture, query=query, request_id=request_id())
+        return services().by_url.begin(asked)
+    digest = hashlib.sha256(picture or b"").hexdigest()
+    return services().jobs.accept(
+        SearchJob(
+            id=search_id,
+            query=query,
+            picture=picture,
+            digest=digest,
+            answer=answer_name(catalog, catalog.revision, catalog.generation, query, digest),
+            request_id=request_id(),
+        )
+    )
 
 
 def _awaited(record: SearchRecord, wait: Callable[[float], SearchRecord]) -> SearchRecord:
@@ -90,13 +106,13 @@ def _awaited(record: SearchRecord, wait: Callable[[float], SearchRecord]) -> Sea
         slots.release()
 
 
-def _read_request() -> tuple[SearchQuery, bytes | None]:
-    """Return the query, and the picture's bytes unless it names a product."""
+def _read_request() -> tuple[SearchQuery, bytes | str | None]:
+    """Return the query, and the picture's bytes or URL unless it names a product."""
     return _read_form() if request.mimetype == "multipart/form-data" else _read_json()
 
 
 def _read_form() -> tuple[SearchQuery, bytes]:
-    form = read_form()
+    form = read_form("image")
     if "image" not in form.files:
         detail = "The form has no picture. Send it as a file part named 'image'."
         raise InvalidRequest(detail, (("image", detail),))
@@ -104,7 +120,7 @@ def _read_form() -> tuple[SearchQuery, bytes]:
     for name in _JSON_FIELDS & fields.keys():
         fields[name] = _json_field(name, fields[name])
     query = SearchQuery.model_validate(fields)
-    return query, _not_empty(check_picture_size(form.files["image"][0]))
+    return query, not_empty(check_picture_size(form.files["image"][0]))
 
 
 def _json_field(name: str, text: str) -> Any:
@@ -115,14 +131,16 @@ def _json_field(name: str, text: str) -> Any:
         raise InvalidRequest(detail, ((name, detail),)) from error
 
 
-def _read_json() -> tuple[SearchQuery, bytes | None]:
-    body = json_body(schemas.NewSearch)
+def _read_json() -> tuple[SearchQuery, bytes | str | None]:
+    body = json_body(schemas.NewSearch, OR_A_FORM)
     if (body.image is None) == (body.product is None):
         detail = "Give either 'image' or 'product'."
         raise InvalidRequest(detail, (("/image", detail),))
     query = SearchQuery.model_validate(body.model_dump(exclude={"image"}))
     if body.image is not None:
-        return query, _not_empty(inline_picture(body.image, "/image/base64"))
+        if body.image.url is not None:
+            return query, body.image.url
+        return query, not_empty(inline_picture(body.image.base64 or "", "/image/base64"))
     return _of_product(query, body), None
 
 
@@ -135,12 +153,6 @@ def _of_product(query: SearchQuery, body: schemas.NewSearch) -> SearchQuery:
         raise InvalidRequest(detail, (("/product/catalog", detail),))
     product = ProductRef(catalog=catalog, id=query.product.id)
     return query.model_copy(update={"catalog": catalog, "product": product})
-
-
-def _not_empty(data: bytes) -> bytes:
-    if not data:
-        raise ImageCorrupt("The picture is empty. Choose a file with a picture in it.")
-    return data
 
 
 @api.get(

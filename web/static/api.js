@@ -1,9 +1,9 @@
 /* Purpose: speak HTTP with the server; every failure becomes a Problem with a code. */
 
 export class Problem extends Error {
-  constructor({ code, detail = "", status = 0, retryAfter = 0 }) {
+  constructor({ code, detail = "", status = 0, retryAfter = 0, upload = null, errors = null }) {
     super(detail || code);
-    Object.assign(this, { code, detail, status, retryAfter });
+    Object.assign(this, { code, detail, status, retryAfter, upload, errors });
   }
 }
 
@@ -14,6 +14,8 @@ export function problemOf(status, body, retryAfter) {
     detail: body?.detail ?? `The server answered with status ${status}.`,
     status,
     retryAfter: Number(retryAfter) || 0,
+    upload: body?.upload ?? null,
+    errors: body?.errors ?? null,
   });
 }
 

@@ -4,12 +4,21 @@ import { send, sendJson } from "./api.js";
 import { byId, count } from "./dom.js";
 import { show as showProblem } from "./problems.js";
 
+/** What the names of catalogs, feeds and golden queries are made of. */
+export const NAMES = "Use lowercase letters, digits, - and _, and start with a letter or a digit.";
+
 /** The URL of a catalog. */
 export function catalogUrl(name) {
   return `/v1/catalogs/${encodeURIComponent(name)}`;
 }
 
-function prepare(dialog) {
+/** The URL of a product; slashes are part of its id. */
+export function productUrl(catalog, id) {
+  return `${catalogUrl(catalog)}/products/${encodeURIComponent(id)}`;
+}
+
+/** Let the buttons marked so close a dialog. */
+export function closable(dialog) {
   for (const button of dialog.querySelectorAll("[data-close]")) {
     button.addEventListener("click", () => dialog.close());
   }
@@ -18,7 +27,7 @@ function prepare(dialog) {
 
 /** Let the user create a catalog; `created(name)` runs afterwards. */
 export function createDialog({ rule, taken, created }) {
-  const dialog = prepare(byId("create-dialog"));
+  const dialog = closable(byId("create-dialog"));
   const name = byId("create-name");
   const wrong = byId("create-name-error");
   const error = byId("create-error");
@@ -59,7 +68,7 @@ export function createDialog({ rule, taken, created }) {
 
 /** Let the user delete a catalog; `deleted(name)` runs afterwards. */
 export function deleteDialog(deleted) {
-  const dialog = prepare(byId("delete-dialog"));
+  const dialog = closable(byId("delete-dialog"));
   const error = byId("delete-error");
   let doomed = null;
   byId("delete-form").addEventListener("submit", async (event) => {

@@ -66,6 +66,20 @@ export function safeLink(text) {
   }
 }
 
+/** A path or URL as content that is broken after its slashes. */
+export function breakable(text) {
+  return text.split(/(?<=\/)(?!\/)/).flatMap((part) => [part, el("wbr")]);
+}
+
+/** A small picture, of which nobody reads the name; where there is none, a blank one. */
+export function thumbnail(url) {
+  const blank = () => el("span", { className: "thumb" });
+  if (!url) return blank();
+  const image = el("img", { className: "thumb", src: url, alt: "", loading: "lazy" });
+  image.addEventListener("error", () => image.replaceWith(blank()), { once: true });
+  return image;
+}
+
 /** Read and write a remembered choice; where the browser forbids storage, nothing is kept. */
 export const memory = {
   get(name) {

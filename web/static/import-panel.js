@@ -4,11 +4,17 @@ import { json } from "./api.js";
 import { catalogUrl } from "./catalog-dialogs.js";
 import { byId, count, el, moment, number, seconds } from "./dom.js";
 import { follow } from "./follow.js";
-import { Failures, downloadLedger } from "./ledger.js";
+import { Ledger, downloadLedger, downloadRows } from "./ledger.js";
 import { show as showProblem } from "./problems.js";
 
 const POLL_MS = 700;
-const STEPS = ["fetched", "decoded", "embedded", "searchable", "failed"];
+const STEPS = {
+  fetched: "fetched",
+  decoded: "opened",
+  embedded: "encoded",
+  searchable: "searchable",
+  failed: "failed",
+};
 
 /** Status → text. */
 export const STATUS = {
@@ -28,12 +34,14 @@ export class ImportPanel {
     this.error = byId("job-error");
     this.cancel = byId("job-cancel");
     this.retry = byId("job-retry");
-    this.ledger = byId("job-ledger");
-    this.failures = new Failures();
+    this.file = byId("job-ledger");
+    this.fix = byId("job-fix");
+    this.ledger = new Ledger();
     this.following = null;
     this.cancel.addEventListener("click", () => this.withdraw());
     this.retry.addEventListener("click", () => this.tryAgain());
-    this.ledger.addEventListener("click", () => this.download());
+    this.file.addEventListener("click", () => this.download(this.file, downloadLedger));
+    this.fix.addEventListener("click", () => this.download(this.fix, downloadRows));
   }
 
   /** Show an import and follow it to its end. */
@@ -62,7 +70,7 @@ export class ImportPanel {
 
   hide() {
     this.following?.abort();
-    this.failures.clear();
+    this.ledger.clear();
     this.error.replaceChildren();
     this.panel.hidden = true;
   }
@@ -78,9 +86,9 @@ export class ImportPanel {
     badge(byId("job-status"), status);
     byId("job-text").textContent = this.sentence(mode);
     byId("job-progress").value = progress;
-    const entries = STEPS.map((step) => {
+    const entries = Object.entries(STEPS).map(([step, words]) => {
       const bad = step === "failed" && counts.failed > 0 ? "yes" : "no";
-      return el("div", { data: { bad, step } }, el("dt", {}, step), el("dd", {}, number(counts[step])));
+      return el("div", { data: { bad, step } }, el("dt", {}, words), el("dd", {}, number(counts[step])));
     });
     byId("job-counts").replaceChildren(...entries);
     this.cancel.hidden = Boolean(finished_at);
@@ -105,8 +113,9 @@ export class ImportPanel {
   settle() {
     const { error, counts } = this.record;
     if (error) showProblem(this.error, error);
-    this.ledger.hidden = !counts.items;
-    if (counts.failed) this.failures.show(this.url);
+    this.file.hidden = !counts.items;
+    this.fix.hidden = !counts.failed;
+    if (counts.items) this.ledger.show(this.url, counts);
   }
 
   async withdraw() {
@@ -138,14 +147,14 @@ export class ImportPanel {
     }
   }
 
-  async download() {
-    this.ledger.disabled = true;
+  async download(button, made) {
+    button.disabled = true;
     try {
-      await downloadLedger(this.url, this.record);
+      await made(this.url, this.record);
     } catch (problem) {
       showProblem(this.error, problem);
     } finally {
-      this.ledger.disabled = false;
+      button.disabled = false;
     }
   }
 }

@@ -5,9 +5,14 @@ import { ArchiveUpload } from "./archive-upload.js";
 import { catalogUrl, createDialog, deleteDialog } from "./catalog-dialogs.js";
 import { CatalogShelf, holds } from "./catalog-shelf.js";
 import { byId } from "./dom.js";
+import { Feeds } from "./feeds.js";
 import { ImportList } from "./import-list.js";
 import { ImportPanel } from "./import-panel.js";
+import { Products } from "./products.js";
 import { show as showProblem } from "./problems.js";
+import { Quality } from "./quality.js";
+import { Question } from "./question.js";
+import { Twins } from "./twins.js";
 
 class MerchantPage {
   constructor() {
@@ -19,6 +24,16 @@ class MerchantPage {
     this.imports = new ImportList({
       opened: (record) => this.showImport(record),
       failed: (problem) => showProblem(this.error, problem, () => this.refresh()),
+    });
+    const question = new Question();
+    this.products = new Products({ question, changed: () => this.refresh() });
+    this.twins = new Twins({ question, changed: () => this.refresh() });
+    this.quality = new Quality({ question, rule: nameRule });
+    this.feeds = new Feeds({
+      question,
+      rule: nameRule,
+      opened: (record) => this.showImport(record),
+      changed: () => this.refresh(),
     });
     this.upload = new ArchiveUpload({
       limit: Number(maxUploadBytes),
@@ -67,6 +82,10 @@ class MerchantPage {
     this.shelf.select(name);
     this.describe();
     this.desk.hidden = false;
+    this.feeds.load(name);
+    this.products.load(name);
+    this.twins.load(name);
+    this.quality.load(name);
     const items = await this.imports.load(name);
     const live = items.find((record) => !record.finished_at);
     if (live && this.shelf.name === name) this.panel.show(live);
@@ -75,6 +94,8 @@ class MerchantPage {
   close() {
     this.shelf.select(null);
     this.panel.hide();
+    this.feeds.close();
+    this.quality.close();
     this.desk.hidden = true;
   }
 
@@ -89,19 +110,24 @@ class MerchantPage {
   /** The server has the file; follow its import. */
   accepted(record) {
     if (record.catalog !== this.shelf.name) return; // the user has opened another catalog
-    this.panel.show(record);
+    this.present(record);
     this.imports.load(record.catalog);
-    byId("job").scrollIntoView({ block: "nearest" });
   }
 
   async showImport(record) {
     try {
       const now = `${catalogUrl(record.catalog)}/imports/${encodeURIComponent(record.id)}`;
-      this.panel.show(await json(now));
-      byId("job").scrollIntoView({ block: "nearest" });
+      this.present(await json(now));
     } catch (problem) {
       showProblem(this.error, problem);
     }
+  }
+
+  /** Show an import to the user who has asked for it: what was pressed is gone, or far below. */
+  present(record) {
+    this.panel.show(record);
+    byId("job-title").focus({ preventScroll: true });
+    byId("job").scrollIntoView({ block: "start" });
   }
 
   /** Reload what changes when an import ends: the counts and the list of imports. */
@@ -115,6 +141,9 @@ class MerchantPage {
     }
     if (this.shelf.name !== name || !this.shelf.current) return;
     this.describe();
+    this.products.load(name);
+    this.twins.load(name);
+    this.quality.load(name);
     await this.imports.load(name);
   }
 

@@ -20,9 +20,13 @@ const WORDS = {
   ],
   payload_too_large: ["The file is too large", "Choose a smaller file.", false],
   archive_too_large: ["The file is too large", SHOW_DETAIL, false],
-  unsupported_archive: ["This file is not an archive we can read", SHOW_DETAIL, false],
+  unsupported_archive: ["This file is not one we can read", SHOW_DETAIL, false],
   archive_corrupt: ["The archive is damaged", SHOW_DETAIL, false],
   table_unreadable: ["The table cannot be read", SHOW_DETAIL, false],
+  mapping_incomplete: ["A column must be named first", SHOW_DETAIL, false],
+  replace_guarded: ["The import was stopped: it would remove too much", SHOW_DETAIL, false],
+  replace_incomplete: ["No product will be removed", SHOW_DETAIL, false],
+  too_slow: ["That takes too long", SHOW_DETAIL, true],
   search_expired: [
     "The search took too long",
     "No worker answered in time. Wait a moment and try again.",
@@ -38,6 +42,7 @@ const WORDS = {
     "Try again in a moment. If it keeps happening, tell the operator.",
     true,
   ],
+  invalid_request: ["Something has to be corrected", SHOW_DETAIL, false],
   not_found: ["Not found", SHOW_DETAIL, false],
   gone: [
     "This result is no longer available",
@@ -59,7 +64,20 @@ export function explain(problem) {
     problem.status >= 500,
   ];
   const wait = problem.retryAfter > 1 ? ` Wait ${problem.retryAfter} seconds first.` : "";
-  return { title, text: (advice ?? sentence(problem.detail)) + (again ? wait : ""), again };
+  return { title, text: (advice ?? said(problem)) + (again ? wait : ""), again };
+}
+
+/** What the server says, without the places in the request that a program would look for. */
+function said({ detail, errors }) {
+  if (!errors?.length) return sentence(detail);
+  return errors.map((error) => inField(error)).join(" ");
+}
+
+function inField({ pointer, detail }) {
+  const [, ...parts] = pointer.split("/");
+  const last = parts.length > 1 ? parts.at(-1).replaceAll("~1", "/").replaceAll("~0", "~") : "";
+  const inside = /^\d+$/.test(last) ? "" : last;  // a place in a list means nothing to a user
+  return inside ? `“${inside}”: ${sentence(detail)}` : sentence(detail);
 }
 
 /** The server's detail as a full sentence. */
@@ -84,4 +102,5 @@ export function show(box, problem, retry) {
     notice.append(button);
   }
   box.replaceChildren(notice);
+  if (box.closest("dialog")) notice.scrollIntoView({ block: "nearest" });
 }

@@ -19,7 +19,7 @@ export function showHits(list, hits, metric, more) {
 function card(hit, metric, more) {
   const title = hit.title || hit.product_id;
   const button = el("button", { type: "button", className: "quiet" }, "More like this");
-  button.setAttribute("aria-label", `More like ${title}`);
+  button.setAttribute("aria-label", `More like this: ${title}`);
   button.addEventListener("click", () => more(hit));
   const actions = el("p", { className: "hit-actions" }, button);
   const link = safeLink(hit.url);

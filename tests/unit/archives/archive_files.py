@@ -9,7 +9,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable
 
-from visearch.archives import Media, fetch, plan
+from visearch.archives import Contents, Media, fetch
 from visearch.errors import VisearchError
 from visearch.records import PlannedItem
 
@@ -41,7 +41,7 @@ MAKERS: dict[str, Callable[[Files], bytes]] = {"zip": make_zip, "tar": make_tar}
 
 
 def items(data: bytes, media: Media = "zip", max_items: int = 1000) -> list[PlannedItem]:
-    return list(plan(io.BytesIO(data), media, max_items=max_items))
+    return list(Contents(io.BytesIO(data), media, max_items=max_items).items())
 
 
 def pictures(

@@ -77,13 +77,13 @@ def test_rows_that_cannot_be_used_name_their_line() -> None:
     assert [(i.product_id, i.code) for i in planned] == [
         ("", "invalid_manifest_row"),
         ("5", "invalid_manifest_row"),
-        ("6", "url_not_supported"),
+        ("6", None),
     ]
     assert [i.detail.split(":")[0] for i in planned if i.detail] == [
         "Manifest line 2",
         "Manifest line 5",
-        "Manifest line 6",
     ]
+    assert planned[2].locator == {"url": "https://x/y.jpg"}
 
 
 @pytest.mark.parametrize(

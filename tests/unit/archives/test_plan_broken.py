@@ -14,7 +14,7 @@ from archive_files import MAKERS, Files, items, large_zip, make_zip, pictures
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visearch.archives import Media, plan
+from visearch.archives import Contents, Media
 from visearch.errors import ArchiveCorrupt, ArchiveError, ImageTooLarge, MemberError
 
 ROWS = b'{"id": "1", "image": "a.jpg|b/b.jpg", "x": 1}\n{"id": "2", "image": "b/b.jpg"}\n'
@@ -103,7 +103,7 @@ def test_planning_is_deterministic_and_a_large_directory_takes_little_memory() -
 
     file = BytesIO(data)
     tracemalloc.start()
-    count = sum(1 for _ in plan(file, "zip", max_items=4000))
+    count = sum(1 for _ in Contents(file, "zip", max_items=4000).items())
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert count == 4000

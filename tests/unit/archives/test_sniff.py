@@ -40,11 +40,23 @@ def test_a_version_7_tar_is_known_by_its_checksum() -> None:
         (b"7z\xbc\xaf\x27\x1c", "7z"),
         (b"Rar!\x1a\x07\x01", "rar"),
         (b"", "empty"),
-        (b"\xff\xd8\xff" * 300, "not an archive"),
-        (bytes(1024), "not an archive"),
+        (b"PK\x07\x08", "split zip"),
+        (b"\xff\xd8\xff" * 300, "a picture"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "a picture"),
+        (b"<!DOCTYPE html><p>Log in", "a web page"),
+        (bytes(1024), "binary data of an unknown kind"),
     ],
 )
 def test_anything_else_says_what_to_do(head: bytes, name: str) -> None:
     with pytest.raises(UnsupportedArchive, match=name) as caught:
         sniff(head)
-    assert "Upload a .zip, or a .tar" in caught.value.detail
+    assert "Send a .zip, a .tar" in caught.value.detail and "XLSX" in caught.value.detail
+    assert ("If it came from an address" in caught.value.detail) is ("web page" in name)
+
+
+@pytest.mark.parametrize(
+    "text", ["id,image\n1,a\n", '{"id": 1}', "<?xml version='1.0'?>", "\ufeffid\timage\n"]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_a_text_is_taken_for_a_table(text: str, encoding: str) -> None:
+    assert sniff(text.encode(encoding, "ignore")) == "table"

@@ -12,7 +12,7 @@ from archive_files import items, make_zip, pictures, raw_zip
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visearch.archives import fetch, plan
+from visearch.archives import Contents, fetch
 from visearch.errors import ArchiveCorrupt, ArchiveTooLarge, ImageTooLarge, MemberError
 
 FILES = [("a/ä.jpg", b"one" * 50), ("b.png", b""), ("a/c", bytes(range(256)) * 20)]
@@ -88,8 +88,11 @@ def test_names_become_plain_relative_ids(name: str, product: str) -> None:
 
 def test_litter_and_folders_are_no_items() -> None:
     litter = ["d/", "__MACOSX/._a.jpg", ".DS_Store", "d/.DS_Store", "d/Thumbs.db", ".git/x", "w\\"]
-    data = make_zip([(name, b"") for name in litter] + [("README.txt", b"hello")])
-    assert [item.path for item in items(data)] == ["README.txt"]
+    others = ["README.txt", "d/Terms.PDF", "IMG_1.MOV"]
+    data = make_zip([(name, b"") for name in [*litter, *others]] + [("README", b"hello")])
+    assert [item.path for item in items(data)] == ["README"]
+    contents = Contents(io.BytesIO(data), "zip", max_items=100)
+    assert [*contents.left_out(lambda _: False)][:4] == [*others, "__MACOSX/._a.jpg"]
 
 
 @pytest.mark.parametrize("name", ["x" * 513 + ".jpg", "a\x01b.jpg", "..", "\ufffd.jpg"])
@@ -176,7 +179,7 @@ def test_too_many_items_is_known_before_the_first() -> None:
     data = make_zip([(f"{n}.jpg", b"") for n in range(7)])
     assert len(items(data, max_items=7)) == 7
     with pytest.raises(ArchiveTooLarge, match="5"):
-        next(plan(io.BytesIO(data), "zip", max_items=5))
+        Contents(io.BytesIO(data), "zip", max_items=5)
     with pytest.raises(ArchiveTooLarge, match="6"):
         items(data, max_items=6)
 

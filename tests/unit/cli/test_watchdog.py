@@ -1,10 +1,10 @@
-"""When a silence is too long: after a sign or a start, told by several looks, of one process."""
+"""When a silence, or a farewell, is too long: of one process, told by looks."""
 
 from __future__ import annotations
 
 import pytest
 
-from visearch.cli.watchdog import Silence
+from visearch.cli.watchdog import Farewell, Silence
 
 LIMIT_S, START_S = 30.0, 300.0
 
@@ -40,3 +40,22 @@ def test_a_silence_is_too_long(
     seen: tuple[tuple[float, int | None, bool | None], ...], too_long: float | None
 ) -> None:
     assert looks(Silence(LIMIT_S, START_S), *seen) == too_long
+
+
+@pytest.mark.parametrize(
+    ("seen", "too_long"),
+    [
+        (((0, 1, False), (10, 1, True), (41, 1, True)), 31),
+        (((0, 1, False), (10, 1, True), (40, 1, True)), None),
+        (((0, 1, True), (100, 2, True)), None),
+        (((0, 1, True), (100, None, False), (200, 2, False)), None),
+        (((0, 1, True), (20, 1, False), (40, 1, True), (60, 1, True)), None),
+    ],
+)
+def test_a_farewell_is_too_long(
+    seen: tuple[tuple[float, int | None, bool], ...], too_long: float | None
+) -> None:
+    farewell, found = Farewell(LIMIT_S), None
+    for at, pid, is_leaving in seen:
+        found = farewell.look(pid, is_leaving, at)
+    assert found == too_long

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gzip
+import hashlib
 import io
 import ssl
 import threading
 import tracemalloc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from functools import cache
 
 from PIL import Image
 
@@ -34,6 +36,19 @@ NAMES = {
 _FILE = io.BytesIO()
 Image.effect_noise((64, 64), 80).save(_FILE, "PNG")
 PNG = _FILE.getvalue()
+
+
+@cache
+def drawn(seed: int) -> bytes:
+    """Return a picture that no other seed has."""
+    out = io.BytesIO()
+    colours = (seed * 37 % 256, seed * 91 % 256, seed * 151 % 256)
+    tile = Image.new("RGB", (48, 48), colours)
+    tile.paste(tuple(255 - each for each in colours), (seed % 24, 8, 24 + seed % 24, 40))
+    tile.save(out, "PNG")
+    return out.getvalue()
+
+
 ETAG, MODIFIED = '"first"', "Sun, 01 Nov 2026 10:00:00 GMT"
 ENDLESS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNK = b"10000\r\n%b\r\n" % bytes(65536)
@@ -62,18 +77,24 @@ def answer(status: str, body: bytes = b"", *headers: str) -> bytes:
     return "\r\n".join(lines).encode() + body
 
 
-BOMB = gzip.compress(PNG + bytes(16 * MIB), 1)
+BOMB = gzip.compress(PNG + bytes(48 * MIB), 1)
 """Its first bytes are a picture, then come zeros."""
 
 
 class Host:
-    """One server at an address of its own; ``asked`` are the requests it got."""
+    """One server at an address of its own; ``asked`` are the requests it got.
+
+    ``/file/NAME`` gives ``files[NAME]``, with an ETag; what is below ``/healing`` fails while it is
+    ``sick``.
+    """
 
     def __init__(self, address: str) -> None:
         self.address = address
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.connections = self.now = self.most = 0
         self.counts: Counter[str] = Counter()
+        self.files: dict[str, bytes] = {}
+        self.sick = False
 
     async def listen(self, tls: ssl.SSLContext | None) -> asyncio.Server:
         """Start to accept connections."""
@@ -132,6 +153,27 @@ class Host:
                 status, body = ("304 Not Modified", b"") if same else ("200 OK", PNG)
                 tags = (f"ETag: {ETAG}", f"Last-Modified: {MODIFIED}")
                 writer.write(answer(status, body, *tags))
+            case "drawn":
+                same = headers.get("if-none-match") == f'"{rest}"'
+                status, body = ("304 Not Modified", b"") if same else ("200 OK", drawn(int(rest)))
+                writer.write(answer(status, body, f'ETag: "{rest}"'))
+            case "healing":
+                how, _, number = rest.rpartition("/")
+                if self.sick and how == "page":
+                    writer.write(answer("200 OK", b"<!DOCTYPE html><p>Log in"))
+                elif self.sick:
+                    writer.write(answer(f"{how} Said", b"<html>no</html>"))
+                else:
+                    writer.write(answer("200 OK", drawn(int(number))))
+            case "file":
+                body = self.files[rest]
+                etag = f'"{hashlib.sha256(body).hexdigest()}"'
+                same = headers.get("if-none-match") == etag
+                status, body = ("304 Not Modified", b"") if same else ("200 OK", body)
+                writer.write(answer(status, body, f"ETag: {etag}"))
+            case "down-once":
+                first = self.counts[path] == 1
+                writer.write(answer("503 Down") if first else answer("200 OK", PNG))
             case "status":
                 status, _, after = rest.partition("/")
                 extra = (f"Retry-After: {after.replace('_', ' ')}",) if after else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import socket
 import threading
+from concurrent.futures import CancelledError
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -23,6 +24,28 @@ def test_a_picture_comes_with_its_key(fetcher: Fetcher, shop: Host) -> None:
     assert headers["host"] == f"127.0.0.2:{shop.port}"
     assert headers["user-agent"].startswith("visearch/")
     assert "cookie" not in headers and "referer" not in headers
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/picture", None), ("/status/404", "url_not_found"), ("/hang", "url_timeout")],
+)
+def test_a_fetch_is_begun_without_waiting(
+    shop: Host, fetcher: Fetcher, path: str, code: str | None
+) -> None:
+    outcome = fetcher.begin(Wanted(shop.url(path)), within_s=0.5).result(5)
+    if code is None:
+        assert isinstance(outcome, Fetched) and outcome.data == PNG
+    else:
+        assert failed(outcome).error.code == code
+
+
+def test_a_fetch_that_was_begun_ends_with_its_fetcher(shop: Host) -> None:
+    with Fetcher(SETTINGS, limits=LIMITS) as fetcher:
+        begun, other = (fetcher.begin(Wanted(shop.url("/hang")), within_s=60) for _ in range(2))
+        assert other.cancel()
+    with pytest.raises(CancelledError):
+        begun.result(5)
 
 
 def test_a_host_is_called_by_its_name(fetcher: Fetcher, shop: Host) -> None:
@@ -85,9 +108,9 @@ def test_validators_are_sent_to_the_url_they_came_from_only(fetcher: Fetcher, sh
         ("/status/302", "url_error", False, "answered 302"),
         ("/status/400", "url_error", False, "answered 400"),
         ("/status/418", "url_error", False, "answered 418"),
-        ("/status/408", "url_error", True, "tried again"),
-        ("/status/500", "url_error", True, "tried again"),
-        ("/status/503", "url_error", True, "tried again"),
+        ("/status/408", "url_error", True, "Try again later"),
+        ("/status/500", "url_error", True, "Try again later"),
+        ("/status/503", "url_error", True, "Try again later"),
         ("/status/599", "url_error", True, "599"),
         ("/status/429", "url_rate_limited", True, "less often"),
         ("/page", "url_not_a_picture", False, "a web page (HTML)"),

@@ -38,16 +38,18 @@ def test_retry_after_is_read_within_bounds(header: str | None, seconds: float | 
 
 def test_waits_grow_and_end() -> None:
     error = FetchError("It failed.", passes=True)
-    waits = [retry_after_s(error, attempt) or 0 for attempt in range(6)]
+    waits = [retry_after_s(error, attempt, 10.0) or 0 for attempt in range(6)]
     assert 8 <= waits[0] <= 12 and 32 <= waits[1] <= 48 and 128 <= waits[2] <= 192
-    assert waits[5] <= 1.2 * LONGEST_S and (retry_after_s(error, 10**9) or 0) <= 1.2 * LONGEST_S
+    longest = retry_after_s(error, 10**9, 10.0) or 0
+    assert waits[5] <= 1.2 * LONGEST_S and longest <= 1.2 * LONGEST_S
+    assert 1.6 <= (retry_after_s(error, 0, 2.0) or 0) <= 2.4
 
 
 def test_what_a_host_asks_for_is_the_least() -> None:
     asked = FetchError("It is busy.", passes=True, asked_s=500.0)
-    assert retry_after_s(asked, 0) == 500
-    assert (retry_after_s(asked, 4) or 0) > 500
+    assert retry_after_s(asked, 0, 10.0) == 500
+    assert (retry_after_s(asked, 4, 10.0) or 0) > 500
 
 
 def test_what_will_not_pass_is_not_tried_again() -> None:
-    assert retry_after_s(FetchError("It is gone.", asked_s=5.0), 0) is None
+    assert retry_after_s(FetchError("It is gone.", asked_s=5.0), 0, 10.0) is None

@@ -15,7 +15,7 @@ from visearch import Catalog
 from visearch.errors import DependencyUnavailable, NotFound, SearchExpired
 from visearch.searching.indexes import Indexes, keep_fresh
 from visearch.settings import Settings
-from visearch.store import schema
+from visearch.store import catalogs, schema
 from visearch.store.blobs import Blobs
 from visearch.store.database import Database
 
@@ -83,6 +83,50 @@ def test_a_search_does_not_wait_for_other_catalogs_past_its_deadline(home: Path)
     with indexes._refreshing, pytest.raises(SearchExpired):
         indexes.get("sound", 0.05)
     assert indexes.get("sound", 5.0).parts[0].size == 1
+
+
+def test_what_was_committed_before_is_seen_without_a_refresh(home: Path) -> None:
+    indexes = open_indexes(home)
+    before = indexes.get("sound")
+    with Catalog(home, "sound") as catalog:
+        catalog.add("c", picture(3))
+    assert indexes.get("sound").parts[0].size == before.parts[0].size + 1 == 2
+
+
+def test_a_catalog_made_anew_is_not_answered_from_the_deleted_one(home: Path) -> None:
+    indexes = open_indexes(home)
+    assert indexes.get("sound").parts[0].size == 1
+    database = Database(Settings(home=home).database)
+    with database.write() as connection:
+        catalogs.delete(connection, catalogs.get(connection, "sound"))
+    database.close()
+    with pytest.raises(NotFound):
+        indexes.get("sound")
+    with Catalog(home, "sound"):
+        pass
+    assert indexes.get("sound").parts[0].size == 0
+
+
+def test_catching_up_with_one_catalog_touches_no_other(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loading, opening and retrying take long: they are the business of ``refresh``."""
+    indexes = open_indexes(home)
+    indexes.get("sound")
+    with Catalog(home, "sound") as catalog:
+        catalog.add("c", picture(3))
+    monkeypatch.setattr(indexes, "_refresh", None)
+    assert indexes.get("sound").parts[0].size == 2
+
+
+def test_a_search_is_answered_from_before_where_catching_up_takes_long(home: Path) -> None:
+    indexes = open_indexes(home)
+    before = indexes.get("sound")
+    with Catalog(home, "sound") as catalog:
+        catalog.add("c", picture(3))
+    with indexes._refreshing:  # as while another catalog is loaded
+        assert indexes.get("sound", 5.0) is before
+    assert indexes.get("sound", 5.0).parts[0].size == 2
 
 
 def test_refreshing_outlives_any_error(home: Path) -> None:

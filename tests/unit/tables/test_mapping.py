@@ -9,7 +9,7 @@ import pytest
 from paper_tables import PaperTable, csv_table, good, reading_of, rows_of, table_of
 
 from visearch.errors import InvalidRequest, MappingIncomplete
-from visearch.tables.mapping import Choice, SavedMapping, choices_of
+from visearch.tables.mapping import Choice, Known, SavedMapping, choices_of
 
 SHOP = """
 Artikelnummer,Bezeichnung,Bild,Preis,Breite,Farbe
@@ -170,7 +170,7 @@ def test_two_columns_cannot_both_be_the_id() -> None:
 def test_a_table_without_what_every_product_needs(text: str, what: str) -> None:
     with pytest.raises(MappingIncomplete) as caught:
         reading_of(text)
-    assert what in caught.value.detail and "say in the mapping" in caught.value.detail
+    assert what in caught.value.detail and "say which it is in the mapping" in caught.value.detail
 
 
 def test_columns_whose_values_are_pictures_are_found_without_a_heading() -> None:
@@ -224,3 +224,26 @@ def test_csv_tables_are_read_in_three_passes() -> None:
     table = csv_table(SHOP)
     rows_of(table)
     assert table.passes == 3  # a sample, the survey, the products
+
+
+def test_what_was_stated_can_be_taken_back() -> None:
+    saved = saved_by(SHOP, choices=choices_of({"Farbe": "title", "Breite": {"type": "text"}}))
+    left = saved.without_stated()
+    types = {name: each.type for name, each in left.columns.items()}
+    assert types == {"Bezeichnung": "text", "Preis": "price"}
+    assert fields_of(SHOP, saved=left)["Farbe"] == "attribute"
+
+
+def test_a_catalog_remembers_only_so_many_columns() -> None:
+    wide = ",".join(f"c{n}" for n in range(1100))
+    values = ",".join("5" for _ in range(1100))
+    text = f"id,image,{wide},last,{'x' * 300}\n1,a.jpg,{values},6,7\n"
+    saved = saved_by(text, choices=choices_of({"last": {"type": "text"}}))
+    assert len(saved.columns) < 1010
+    assert saved.columns["last"].type == "text" and "x" * 300 not in saved.columns
+
+
+def test_what_is_known_travels_as_json() -> None:
+    known = Known(choices=choices_of({"Farbe": "title"}), saved=saved_by(SHOP))
+    assert Known.model_validate(json.loads(known.model_dump_json())) == known
+    assert Known().is_nothing and not known.is_nothing

@@ -9,9 +9,17 @@ from paper_tables import PaperTable, csv_table, reading_of
 
 from visearch.tables import preview as module
 from visearch.tables.mapping import choices_of
-from visearch.tables.preview import Fate, Preview, preview
+from visearch.tables.preview import (
+    Fate,
+    Preview,
+    preview,
+    preview_incomplete,
+    preview_pictures,
+)
+from visearch.tables.products import look
 from visearch.tables.row import Row
 
+BAD_ROW = {"picture": None, "code": "invalid_manifest_row"}
 SHOP = """
 Artikelnummer,Bezeichnung,Bild,Preis,Breite
 A1,Rot,a.jpg,"12,99",10
@@ -27,7 +35,8 @@ def of(table: PaperTable | str, **options: object) -> Preview:
 
 
 def test_the_whole_answer() -> None:
-    assert of(SHOP).model_dump() == {
+    about_the_import = {"upload", "guard", "problem"}
+    assert of(SHOP).model_dump(exclude=about_the_import) == {
         "format": "plain",
         "encoding": "utf-8",
         "delimiter": ",",
@@ -70,8 +79,8 @@ def test_the_whole_answer() -> None:
             "failed": 2,
         },
         "failures": [
-            {"line": 4, "code": "invalid_manifest_row", "detail": "The row has no id."},
-            {"line": 5, "code": "invalid_manifest_row", "detail": "The row names no image."},
+            {"line": 4, **BAD_ROW, "detail": "The row has no id."},
+            {"line": 5, **BAD_ROW, "detail": "The row names no image."},
         ],
         "ignored": [],
         "notes": [
@@ -93,11 +102,17 @@ def test_who_knows_the_archive_and_the_store_says_the_rest() -> None:
         ]
 
     found = preview(reading_of(SHOP), judge)
-    assert batches == [["A2", "A1"]]
+    assert batches == [["", "A2", "A3", "A1"]]
     assert (found.counts.add, found.counts.unchanged, found.counts.change) == (1, 1, 0)
     assert found.counts.failed == 3
     assert [(each.line, each.code) for each in found.failures][-1] == (6, "name_not_found")
     assert [each.found for each in found.products[1].pictures] == [True, False]
+
+
+def test_a_picture_that_nobody_has_looked_for_is_neither_there_nor_missing() -> None:
+    url = "https://shop.example/a.jpg"
+    found = preview(reading_of(f"id,image\n1,{url}|b.jpg\n"), lambda rows: [Fate("add", {}, {url})])
+    assert [each.found for each in found.products[0].pictures] == [None, True]
 
 
 def test_ambiguous_ids_are_told_row_by_row() -> None:
@@ -137,3 +152,34 @@ def test_notes_of_the_reader_come_first() -> None:
         "2 values of the column 'n' cannot be read as number and stay text; "
         "the first is in line 2.",
     ]
+
+
+def test_a_product_without_a_usable_picture_becomes_nothing() -> None:
+    missing = {"a.jpg": ("picture_missing", "There is no such file.")}
+    found = preview(reading_of("id,image\n1,a.jpg\n"), lambda rows: [Fate(None, missing)])
+    assert (found.counts.products, found.counts.add, found.counts.failed) == (1, 0, 1)
+
+
+def test_pictures_without_a_table_may_share_an_id() -> None:
+    rows = [Row(n, name, (f"{name}.{n}",), None, None, {}) for n, name in enumerate("aab")]
+    fates = iter([Fate(None, {"a.0": ("x", "X.")}), Fate("add", {}), Fate("change", {})])
+    found = preview_pictures(rows, lambda batch: [next(fates) for _ in batch])
+    assert (found.format, found.encoding, found.mapping) == ("pictures", None, [])
+    assert [each.id for each in found.products] == ["a", "b"]
+    counts = found.counts
+    assert (counts.products, counts.add, counts.change, counts.failed) == (2, 1, 1, 1)
+
+
+def test_a_name_that_is_no_text_is_shown_all_the_same() -> None:
+    rows = [Row(1, "a\udce9", ("a\udce9.jpg",), None, None, {})]
+    found = preview_pictures(rows, lambda batch: [Fate("add", {})])
+    assert '"id":"a?"' in found.model_dump_json()
+
+
+def test_a_table_that_lacks_a_column_shows_those_it_has() -> None:
+    found = preview_incomplete(look(csv_table("Ding,Foto\n,\nA1,a.jpg\n")))
+    assert [(each.column, each.field, each.example) for each in found.mapping] == [
+        ("Ding", "attribute", "A1"),
+        ("Foto", "picture", "a.jpg"),
+    ]
+    assert found.counts.add is None

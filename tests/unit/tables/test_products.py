@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paper_tables import PaperTable, csv_table, export, good, reading_of, rows_of, table_of
 
-from visearch.rules import LONGEST_TITLE, attributes_problem
+from visearch.rules import LONGEST_TITLE, MOST_IMAGES, attributes_problem
 from visearch.tables import products as module
 from visearch.tables.mapping import choices_of
-from visearch.tables.products import MOST_IMAGES, products
+from visearch.tables.products import products
 from visearch.tables.table import Record
 
 

@@ -1,4 +1,4 @@
-"""The program of a decoder: pictures come in at its standard input, and pixels go out there.
+"""The program of a decoder: pictures come in at its standard input, what is made of them goes out.
 
 It imports nothing but what decoding needs, and ends with the process that started it.
 """
@@ -17,7 +17,7 @@ from visearch.errors import ImageError, InvalidRequest
 from visearch.images.decode import Limits
 from visearch.images.decoders import wire
 from visearch.images.guard import out_of_memory
-from visearch.images.order import Order
+from visearch.images.order import Copy, Order
 
 
 def main(memory_bytes: int) -> None:
@@ -37,16 +37,18 @@ def main(memory_bytes: int) -> None:
             order, picture = wire.receive(connection)
         except EOFError:
             return
-        answer, pixels = _answer(order, bytes(picture))
-        wire.send(connection, answer, pixels)
+        answer, made = _answer(order, bytes(picture))
+        wire.send(connection, answer, made)
         spent = bool(answer.get("spent"))
 
 
 def _answer(asked: dict[str, Any], picture: bytes) -> tuple[dict[str, Any], bytes]:
-    """Return the answer's header and the pixels; of ``spent`` memory nobody knows what is left."""
+    """Return the answer's header and its data; of ``spent`` memory nobody knows what is left."""
     try:
-        limits, order = Limits(**asked["limits"]), Order.from_dict(asked["order"])
-        return {}, order.fulfil(picture, limits).tobytes()
+        limits = Limits(**asked["limits"])
+        if "copy" in asked:
+            return {}, Copy(asked["copy"]).fulfil(picture, limits)
+        return {}, Order.from_dict(asked["order"]).fulfil(picture, limits).tobytes()
     except MemoryError:
         return {**_failure(out_of_memory()), "spent": True}, b""
     except ImageError as error:

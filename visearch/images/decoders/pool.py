@@ -6,8 +6,9 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import structlog
 
@@ -17,10 +18,11 @@ from visearch.images.decode import Limits
 from visearch.images.decoders.process import Decoder
 from visearch.images.decoders.wire import WireError
 from visearch.images.formats import shown
-from visearch.images.order import Order, Pixels
+from visearch.images.order import Copy, Order, Pixels
 from visearch.settings import Settings
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 MOST = 8
 """Decoders made by default where there are more cores: encoding takes longer than decoding."""
@@ -55,11 +57,12 @@ class DecoderPool:
         self._starter.start()
 
     @classmethod
-    def of(cls, settings: Settings) -> DecoderPool:
-        """Make the pool that the settings ask for."""
+    def of(cls, settings: Settings, most: int | None = None) -> DecoderPool:
+        """Make the pool that the settings ask for, or a smaller one of ``most`` decoders."""
+        size = settings.decoders or min(MOST, len(os.sched_getaffinity(0)))
         return cls(
             Limits.of(settings),
-            size=settings.decoders or min(MOST, len(os.sched_getaffinity(0))),
+            size=min(size, most or size),
             memory_bytes=settings.decoder_memory_bytes,
             limit_s=settings.decode_timeout_s,
         )
@@ -102,11 +105,27 @@ class DecoderPool:
             TimeoutError: no decoder was free within ``within_s``, or the picture was not decoded
                 by then.
         """
+
+        def ask(decoder: Decoder, left_s: float) -> Pixels:
+            return decoder.ask(data, order, self._limits, left_s)
+
+        return self._asked(ask, data, within_s)
+
+    def copy(self, data: bytes, order: Copy, within_s: float) -> bytes:
+        """Return a small JPEG of the picture in ``data``; raises as ``pixels`` does."""
+
+        def ask(decoder: Decoder, left_s: float) -> bytes:
+            return decoder.ask_copy(data, order, self._limits, left_s)
+
+        return self._asked(ask, data, within_s)
+
+    def _asked(self, ask: Callable[[Decoder, float], T], data: bytes, within_s: float) -> T:
+        """Have a free decoder make something of the picture in ``data``."""
         end = time.monotonic() + within_s
         with self._free(end) as decoder:
             left = max(GRACE_S, end - time.monotonic())
             try:
-                return decoder.ask(data, order, self._limits, min(left, self._limit_s))
+                return ask(decoder, min(left, self._limit_s))
             except TimeoutError as error:
                 if left < self._limit_s:
                     raise

@@ -22,12 +22,13 @@ from visearch.errors import (
 from visearch.images.decode import Limits
 from visearch.images.decoders import wire
 from visearch.images.decoders.wire import WireError
-from visearch.images.order import Order, Pixels
+from visearch.images.order import Copy, Order, Pixels
 
 _CHILD = "visearch.images.decoders.child"
 _IMAGE_ERRORS: dict[str, type[ImageError]] = {
     each.code: each for each in (UnsupportedImage, ImageTooLarge, ImageCorrupt)
 }
+_JPEG = b"\xff\xd8\xff"
 _PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 _PREFIXES = ("PYTHON", "LD_", "LC_")
 _OF_ITS_OWN = {
@@ -86,17 +87,35 @@ class Decoder:
             TimeoutError: no answer within ``within_s``.
             OSError, EOFError, WireError: the process died, or answers nonsense.
         """
-        end, size = time.monotonic() + within_s, order.preprocess.size
-        self.usable = False
-        wire.send(self._connection, {"order": order.to_dict(), "limits": asdict(limits)}, data, end)
-        answer, pixels = wire.receive(self._connection, size * size * 3, end)
-        if error := _error(answer):
-            self.usable = not answer.get("spent")
-            raise error
+        size = order.preprocess.size
+        asked = {"order": order.to_dict()}
+        pixels = self._made(asked, data, limits, size * size * 3, within_s)
         if len(pixels) != size * size * 3:
             raise WireError(f"{len(pixels)} bytes of pixels")
         self.usable = True
         return np.frombuffer(pixels, np.uint8).reshape(size, size, 3)
+
+    def ask_copy(self, data: bytes, order: Copy, limits: Limits, within_s: float) -> bytes:
+        """Return a small JPEG of the picture; raises as ``ask`` does."""
+        most = 3 * order.side * order.side
+        copy = self._made({"copy": order.side}, data, limits, most, within_s)
+        if not copy.startswith(_JPEG):
+            raise WireError("a copy that is no JPEG")
+        self.usable = True
+        return bytes(copy)
+
+    def _made(
+        self, asked: dict[str, Any], data: bytes, limits: Limits, most: int, within_s: float
+    ) -> bytearray:
+        """Return what comes back for an order, at most ``most`` bytes; the caller looks at them."""
+        end = time.monotonic() + within_s
+        self.usable = False
+        wire.send(self._connection, {**asked, "limits": asdict(limits)}, data, end)
+        answer, made = wire.receive(self._connection, most, end)
+        if error := _error(answer):
+            self.usable = not answer.get("spent")
+            raise error
+        return made
 
     def kill(self) -> int:
         """End the process, whatever it does; returns its exit status."""

@@ -2,11 +2,13 @@
 
 from alembic import context
 
-from visearch.store.schema import metadata
+from visearch.store import schema_feeds, schema_golden, schema_imports
 
+# All of them are loaded: their tables are in one metadata.
+MODULES = (schema_imports, schema_feeds, schema_golden)
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=metadata,
+    target_metadata=MODULES[-1].metadata,
     render_as_batch=True,
 )
 with context.begin_transaction():

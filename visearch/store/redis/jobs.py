@@ -56,7 +56,7 @@ _TOO_MANY = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewSearch:
+class SearchJob:
     """A search to be accepted; ``answer`` names what it asks for (``answer_name``)."""
 
     id: str
@@ -113,36 +113,21 @@ class SearchJobs:
     def __init__(self, client: Client, settings: Settings, send: Send) -> None:
         self._settings, self._send = settings, send
         self._ended, self._cancelled = Bell(client, CHANNEL), Bell(client, CANCELLED)
-        self._accept, self._withdraw, self._take, self._finish, self._read = (
-            client.register_script(text)
-            for text in (
-                scripts.ACCEPT,
-                scripts.WITHDRAW,
-                scripts.TAKE,
-                scripts.FINISH,
-                scripts.READ,
-            )
-        )
+        self._hold = client.register_script(scripts.HOLD)
+        self._accept = client.register_script(scripts.ACCEPT)
+        self._withdraw = client.register_script(scripts.WITHDRAW)
+        self._take = client.register_script(scripts.TAKE)
+        self._finish = client.register_script(scripts.FINISH)
+        self._forget = client.register_script(scripts.FORGET)
+        self._read = client.register_script(scripts.READ)
 
-    def accept(self, new: NewSearch) -> SearchRecord:
+    def accept(self, new: SearchJob) -> SearchRecord:
         """Write a search: finished if its answer is cached, else queued, or behind its like.
 
         Raises:
             Overloaded: too many searches are waiting already, or too large ones.
         """
-        settings = self._settings
-        query = {"query": new.query.model_dump(mode="json", exclude_defaults=True)}
-        arguments = [*self._about(new.id), new.answer, new.query.catalog]
-        arguments += [json.dumps({**query, "digest": new.digest}), new.request_id]
-        arguments += [new.picture or b"", settings.search_queue_limit]
-        arguments += [settings.search_queue_bytes, self._seen_ms()]
-        with answering():
-            word, created, deadline, body, chosen = cast(
-                "list[Any]", self._accept(keys=[SEARCH], args=arguments)
-            )
-        self._queue_again(chosen)
-        if word in _TOO_MANY:
-            raise Overloaded(_TOO_MANY[word])
+        word, created, deadline, body = self._enter(new, held=False)
         if word == b"queued":
             self._queue(new)
         at, cached = float(created) / 1e3, word == b"succeeded"
@@ -156,6 +141,47 @@ class SearchJobs:
             cached=cached,
             body=body if cached else b"{}",
         )
+
+    def hold(self, search_id: str, catalog: str) -> SearchRecord:
+        """Write a search that has no picture yet; ``go_on`` or ``finish`` follows."""
+        arguments = [*self._about(search_id), catalog, self._seen_ms()]
+        with answering():
+            created, deadline = cast("list[bytes]", self._hold(args=arguments))
+        at, till = float(created) / 1e3, float(deadline) / 1e3
+        return SearchRecord(
+            id=search_id, status="queued", catalog=catalog, created_at=at, deadline=till
+        )
+
+    def go_on(self, new: SearchJob) -> None:
+        """Go on with a search that was held as if it were accepted now, unless it is over.
+
+        Raises:
+            Overloaded: too many searches are waiting already, or too large ones; it is still held.
+        """
+        if self._enter(new, held=True)[0] == b"queued":
+            self._send(RUN_SEARCH, SearchPayload(search_id=new.id, request_id=new.request_id))
+
+    def _enter(self, new: SearchJob, *, held: bool) -> tuple[bytes, bytes, bytes, bytes]:
+        """Enter a search into its job; returns what became of it, its times and its answer."""
+        settings = self._settings
+        query = {"query": new.query.model_dump(mode="json", exclude_defaults=True)}
+        arguments = [*self._about(new.id), new.answer, new.query.catalog]
+        arguments += [json.dumps({**query, "digest": new.digest}), new.request_id]
+        arguments += [new.picture or b"", settings.search_queue_limit]
+        arguments += [settings.search_queue_bytes, self._seen_ms(), int(held)]
+        with answering():
+            word, created, deadline, body, chosen = cast(
+                "list[Any]", self._accept(keys=[SEARCH], args=arguments)
+            )
+        self._queue_again(chosen)
+        if word in _TOO_MANY:
+            raise Overloaded(_TOO_MANY[word])
+        return word, created, deadline, body
+
+    def forget(self, search_id: str) -> None:
+        """Make room of the answer that a search computed, for those of shoppers."""
+        with answering():
+            self._forget(args=self._about(search_id))
 
     def take(self, search_id: str) -> Taken | None:
         """queued → running; None if its turn is over, or was never: it is begun only once."""
@@ -250,7 +276,7 @@ class SearchJobs:
         with self._cancelled.listen(search_id, patience_s=0.0) as rung:
             yield rung.is_set
 
-    def _queue(self, new: NewSearch) -> None:
+    def _queue(self, new: SearchJob) -> None:
         try:
             self._send(RUN_SEARCH, SearchPayload(search_id=new.id, request_id=new.request_id))
         except (DependencyUnavailable, Overloaded):

@@ -43,6 +43,12 @@ def look(client: Client) -> dict[str, Queue]:
     }
 
 
+def depth(client: Client, queue: str) -> int:
+    """Return how many messages wait in a queue; raises DependencyUnavailable."""
+    with answering():
+        return client.llen(queue)
+
+
 def is_first(client: Client, tick: str, within_s: float) -> bool:
     """Whether this is the first tick of its name for ``within_s``.
 

@@ -70,12 +70,12 @@ local function finish(name, status, field, value)
   redis.call('PUBLISH', 'visearch:searches', name)
 end
 
--- Whether a search has no end yet; one past its deadline is given it.
+-- Whether a search has no end yet; one past its deadline had it then, whoever looks first.
 local function live(name)
   local known = redis.call('HMGET', search(name), 'status', 'deadline')
   if known[1] ~= 'queued' and known[1] ~= 'running' then return false end
   if now <= tonumber(known[2]) then return true end
-  finish(name, 'expired')
+  finish(name, 'expired', 'finished_at', known[2])
   return false
 end
 
@@ -96,21 +96,42 @@ local function pass_on(job)
 end
 """
 
+# A search that has no picture yet is held: it has no job, and nobody leads or follows. Returns
+# {created, deadline}.
+HOLD = (
+    _COMMON
+    + """
+local created, deadline = text(now), text(now + WITHIN)
+redis.call('SET', seen(id), '', 'PX', ARGV[5])
+redis.call('HSET', search(id), 'status', 'queued', 'catalog', ARGV[4], 'created_at', created,
+           'deadline', deadline)
+redis.call('PEXPIRE', search(id), text(WITHIN + RETENTION))
+return {created, deadline}
+"""
+)
+
 # Returns {what became of it, created, deadline, answer, the search to be queued in its stead}:
 # 'succeeded', 'queued' (send it), 'following', or 'searches' or 'pictures', of which too many wait.
+# One that was held keeps its times; it may be 'over' by now.
 ACCEPT = (
     _COMMON
     + """
 local job, picture, most = ARGV[4], ARGV[8], tonumber(ARGV[9])
 local from = redis.call('GET', 'visearch:cache:' .. job)
 local body = from and redis.call('GET', ANSWERS .. ':' .. from)
-local created, deadline = text(now), text(now + WITHIN)
+local created, deadline, till = text(now), text(now + WITHIN), now + WITHIN
+if ARGV[12] == '1' then
+  if not live(id) then return {'over', created, deadline, '', {}} end
+  created, deadline = unpack(redis.call('HMGET', search(id), 'created_at', 'deadline'))
+  till = tonumber(deadline)
+end
 local record = {'catalog', ARGV[5], 'created_at', created, 'deadline', deadline}
 if body then
   redis.call('SET', seen(id), '', 'PX', ARGV[11])
-  redis.call('HSET', search(id), 'status', 'succeeded', 'cached', '1', 'finished_at', created,
+  redis.call('HSET', search(id), 'status', 'succeeded', 'cached', '1', 'finished_at', text(now),
              'answer', from, unpack(record))
   redis.call('PEXPIRE', search(id), RETENTION)
+  if ARGV[12] == '1' then redis.call('PUBLISH', 'visearch:searches', id) end
   keep(ANSWERS, from, now + RETENTION)
   return {'succeeded', created, deadline, body, {}}
 end
@@ -137,7 +158,7 @@ redis.call('SET', seen(id), '', 'PX', ARGV[11])
 redis.call('HSET', search(id), 'status', 'queued', 'job', job, 'query', ARGV[6], 'request_id',
            ARGV[7], unpack(record))
 redis.call('PEXPIRE', search(id), text(WITHIN + RETENTION))
-if size > 0 then keep(PICTURES, job, now + WITHIN, picture) end
+if size > 0 then keep(PICTURES, job, till, picture) end
 if not ahead then
   redis.call('SET', leader(job), id, 'PX', text(WITHIN + SLACK))
   return {'queued', created, deadline, '', {}}
@@ -166,7 +187,7 @@ TAKE = (
 local known = redis.call('HMGET', search(id), 'status', 'job', 'created_at', 'deadline', 'query',
                          'request_id')
 local job = known[2]
-if known[1] ~= 'queued' or not leads(job, id) then return {{}} end
+if known[1] ~= 'queued' or not job or not leads(job, id) then return {{}} end
 redis.call('PERSIST', seen(''))
 if not live(id) then return {pass_on(job)} end
 redis.call('HSET', search(id), 'status', 'running')
@@ -223,6 +244,9 @@ return {moved, chosen}
 """
 )
 
+# Whoever reads the search afterwards finds no answer.
+FORGET = _COMMON + "release(ANSWERS, id)"
+
 # Returns {a search to be queued, the fields, the answer}, or {{}, whether it was ever accepted}.
 READ = (
     _COMMON
@@ -231,10 +255,10 @@ local known = redis.call('HMGET', search(id), 'status', 'job')
 local status, job, chosen = known[1], known[2], {}
 if not status then return {{}, redis.call('EXISTS', seen(id))} end
 if status == 'queued' or status == 'running' then
-  local mine = leads(job, id)
+  local mine = job and leads(job, id)
   if not live(id) then
     if mine then chosen = pass_on(job) end
-  elseif not mine then
+  elseif job and not mine then
     local ahead = redis.call('GET', leader(job))
     if not ahead or not live(ahead) then chosen = pass_on(job) end
   end

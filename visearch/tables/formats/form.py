@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Dict
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from visearch.records import Attributes
 from visearch.tables.mapping import Column, Guess, Mapping
 from visearch.tables.table import Cell, Kind, Record, Table
 from visearch.tables.texts import plain_text
-from visearch.tables.values import Reader, Value, text_of
+from visearch.tables.values import REMEMBERED, Reader, Value, text_of
 
 _NOTHING: Dict[str, Any] = MappingProxyType({})
 
@@ -32,16 +33,12 @@ class Picture(NamedTuple):
     name: str
 
 
-class Identity(NamedTuple):
-    """Which product a record speaks of.
+Identity = tuple[str, bool, str | None]
+"""Which product a record speaks of: its id, whether the record is ``alone``, and a problem.
 
-    ``alone`` tells that a record of this format describes a whole product: another record of the
-    same id and another title then is another product.
-    """
-
-    id: str
-    alone: bool = True
-    problem: str | None = None
+``alone`` tells that a record of this format describes a whole product: another record of the same
+id and another title then is another product.
+"""
 
 
 class Piece(NamedTuple):
@@ -80,7 +77,9 @@ class Form:
         self._position = mapping.first("position")
         self._pictures = [each.column for each in mapping.of("picture")]
         self._descriptions = [each.column for each in mapping.of("description")]
-        self._valued = [(each, _reader(each, kind)) for each in mapping.of("attribute", "price")]
+        valued = mapping.of("attribute", "price")
+        remembered = REMEMBERED // max(1, len(valued))
+        self._valued = [(each, _reader(each, kind, remembered)) for each in valued]
 
     def prepare(self, table: Table) -> None:
         """Look through the table first, if a record cannot be understood without the others."""
@@ -90,9 +89,10 @@ class Form:
 
     def identity(self, record: Record) -> Identity:
         """Return which product a record speaks of; a record of a group is a variant of it."""
-        own, group = self._text(record, self._id), self._text(record, self._group)
-        problem = None if own or group else "the row has no id"
-        return Identity(group or own, not group, record.problem or problem)
+        own = self._text(record, self._id)
+        group = "" if self._group is None else self._text(record, self._group)
+        problem = record.problem or (None if own or group else "the row has no id")
+        return group or own, not group, problem
 
     def title(self, record: Record) -> str | None:
         """Return the title of the record's product."""
@@ -100,6 +100,8 @@ class Form:
 
     def pictures(self, record: Record) -> list[str]:
         """Return the names of the record's pictures in order."""
+        if len(self._pictures) == 1:
+            return names(record.cells.get(self._pictures[0]))
         return [name for column in self._pictures for name in names(record.cells.get(column))]
 
     def piece(self, record: Record) -> Piece:
@@ -107,46 +109,65 @@ class Form:
         product_id, _, problem = self.identity(record)
         if problem:
             return Piece(record.line, product_id, problem=problem)
-        texts = [plain_text(self._text(record, column)) for column in self._descriptions]
-        # The short description is often the first lines of the long one.
-        kept = [text for text in texts if text and not any(text in o for o in texts if o != text)]
         return Piece(
             record.line,
             product_id,
             self._placed(record),
             self.title(record),
             self._text(record, self._url) or None,
-            "\n".join(dict.fromkeys(kept)) or None,
+            self._description(record),
             self._attributes(record),
         )
 
+    def _description(self, record: Record) -> str | None:
+        if len(self._descriptions) == 1:
+            return plain_text(self._text(record, self._descriptions[0])) or None
+        texts = [plain_text(self._text(record, column)) for column in self._descriptions]
+        # The short description is often the first lines of the long one.
+        kept = [text for text in texts if text and not any(text in o for o in texts if o != text)]
+        return "\n".join(dict.fromkeys(kept)) or None
+
     def _placed(self, record: Record) -> tuple[Picture, ...]:
-        place = number_in(self._text(record, self._position))
-        return tuple(Picture(place or 0.0, name) for name in self.pictures(record))
+        place = 0.0
+        if self._position is not None:
+            place = number_in(self._text(record, self._position)) or 0.0
+        found = self.pictures(record)
+        if len(found) == 1:
+            return (Picture(place, found[0]),)
+        return tuple([Picture(place, name) for name in found])
 
     def _attributes(self, record: Record) -> Attributes:
         attributes: Attributes = {}
-        for column, reader in self._valued:
-            cell = record.cells.get(column.column)
-            if cell is None or column.name in attributes:
+        cells = record.cells
+        for heading, name, currency, reader in self._readers:
+            cell = cells.get(heading)
+            if cell is None or name in attributes:
                 continue
             if reader.is_text and isinstance(cell, str):  # most are: the rest takes longer
                 if text := cell.strip():
-                    attributes[column.name] = text
+                    attributes[name] = text
                 continue
             taken = reader.read(cell)
             if taken is None:
                 continue
-            attributes[column.name] = taken.value
+            attributes[name] = taken.value
             if taken.odd:
-                values, line = self.odd.get(column.column, Odd(0, record.line))
-                self.odd[column.column] = Odd(values + 1, line)
-            if taken.currency and taken.currency != column.currency:
-                attributes[f"{column.name}_currency"] = taken.currency
+                values, line = self.odd.get(heading, Odd(0, record.line))
+                self.odd[heading] = Odd(values + 1, line)
+            if taken.currency and taken.currency != currency:
+                attributes[f"{name}_currency"] = taken.currency
         return attributes
 
+    @cached_property
+    def _readers(self) -> list[tuple[str, str, str | None, Reader]]:
+        """The columns of attributes, taken apart once: a format may leave some out before."""
+        return [(each.column, each.name, each.currency, reader) for each, reader in self._valued]
+
     def _text(self, record: Record, column: str | None) -> str:
-        return "" if column is None else text_of(record.cells.get(column))
+        if column is None:
+            return ""
+        cell = record.cells.get(column)
+        return cell.strip() if isinstance(cell, str) else text_of(cell)
 
 
 class Format(NamedTuple):
@@ -163,16 +184,26 @@ class Format(NamedTuple):
     adapt: Callable[[Table], Table] | None = None
 
 
-def names(cell: Cell) -> Iterator[str]:
-    """Yield the names of pictures in a cell: a list, or a text that bars or new lines separate.
+def names(cell: Cell) -> list[str]:
+    """Return the names of pictures in a cell: a list, or a text that bars or new lines separate.
 
     A comma or semicolon separates names too if what stands around each of them is one of a picture
     file; else it may be a part of a name.
     """
-    for part in cell if isinstance(cell, list) else [text_of(cell)]:
-        for name in _BETWEEN.split(part):
-            if stripped := name.strip():
-                yield from _by_comma(stripped)
+    if not isinstance(cell, list):
+        text = cell.strip() if isinstance(cell, str) else text_of(cell)
+        if _is_one(text):
+            return [text] if text else []  # as most are
+        cell = [text]
+    stripped = (name.strip() for part in cell for name in _BETWEEN.split(part))
+    return [name for text in stripped if text for name in _by_comma(text)]
+
+
+def _is_one(text: str) -> bool:
+    """Tell that a text can only be one name; of some single ones it does not."""
+    if "|" in text or "\n" in text or "," in text or ";" in text:
+        return False
+    return "://" not in text or (text.startswith("http") and text.find("://", 8) < 0)
 
 
 def _by_comma(text: str) -> list[str]:
@@ -187,5 +218,11 @@ def number_in(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[0-9]{1,6}(?:\.0+)?", text) else None
 
 
-def _reader(column: Column, kind: Kind) -> Reader:
-    return Reader(kind, column.type, stated="type" in column.stated, decimal=column.decimal)
+def _reader(column: Column, kind: Kind, remembered: int) -> Reader:
+    return Reader(
+        kind,
+        column.type,
+        stated="type" in column.stated,
+        decimal=column.decimal,
+        remembered=remembered,
+    )

@@ -100,14 +100,14 @@ class WooCommerceForm(Form):
         own = self._own_id(record)
         if record.problem or not self._is_variation(record):
             problem = None if own else "the row has no SKU and no ID"
-            return Identity(own, True, record.problem or problem)
+            return own, True, record.problem or problem
         parent = self._text(record, self._group)
         if not parent:
-            return Identity(own, False, "the variation names no parent")
+            return own, False, "the variation names no parent"
         product_id = self._parents.get(parent) or self._parents.get(parent.replace("id: ", "id:"))
         if product_id is None:
-            return Identity(own, False, f"its parent {parent[:80]!r} is not in the file")
-        return Identity(product_id, False)
+            return own, False, f"its parent {parent[:80]!r} is not in the file"
+        return product_id, False, None
 
     def title(self, record: Record) -> str | None:
         """Return the title of the product; that of a variation names its variant only."""

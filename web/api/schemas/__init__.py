@@ -30,11 +30,53 @@ from web.api.schemas.catalogs import (
 from web.api.schemas.catalogs import (
     Generation as Generation,
 )
+from web.api.schemas.catalogs import (
+    Merge as Merge,
+)
 from web.api.schemas.dead import (
     Dead as Dead,
 )
 from web.api.schemas.dead import (
     DeadList as DeadList,
+)
+from web.api.schemas.feeds import (
+    Feed as Feed,
+)
+from web.api.schemas.feeds import (
+    FeedDifference as FeedDifference,
+)
+from web.api.schemas.feeds import (
+    FeedList as FeedList,
+)
+from web.api.schemas.feeds import (
+    FeedRun as FeedRun,
+)
+from web.api.schemas.feeds import (
+    FeedRunList as FeedRunList,
+)
+from web.api.schemas.feeds import (
+    FeedSettings as FeedSettings,
+)
+from web.api.schemas.golden import (
+    GoldenCheck as GoldenCheck,
+)
+from web.api.schemas.golden import (
+    GoldenCounts as GoldenCounts,
+)
+from web.api.schemas.golden import (
+    GoldenProducts as GoldenProducts,
+)
+from web.api.schemas.golden import (
+    GoldenQuery as GoldenQuery,
+)
+from web.api.schemas.golden import (
+    GoldenQueryList as GoldenQueryList,
+)
+from web.api.schemas.golden import (
+    NewGoldenQuery as NewGoldenQuery,
+)
+from web.api.schemas.golden import (
+    Quality as Quality,
 )
 from web.api.schemas.imports import (
     Counts as Counts,
@@ -50,6 +92,15 @@ from web.api.schemas.imports import (
 )
 from web.api.schemas.imports import (
     ItemList as ItemList,
+)
+from web.api.schemas.imports import (
+    Mapping as Mapping,
+)
+from web.api.schemas.imports import (
+    MappingColumn as MappingColumn,
+)
+from web.api.schemas.imports import (
+    Preview as Preview,
 )
 from web.api.schemas.imports import (
     Waiting as Waiting,
@@ -79,6 +130,9 @@ from web.api.schemas.reindexes import (
     Comparison as Comparison,
 )
 from web.api.schemas.reindexes import (
+    GoldenQuality as GoldenQuality,
+)
+from web.api.schemas.reindexes import (
     LabelQuality as LabelQuality,
 )
 from web.api.schemas.reindexes import (
@@ -97,7 +151,7 @@ from web.api.schemas.reindexes import (
     ReindexFailureList as ReindexFailureList,
 )
 from web.api.schemas.searches import (
-    InlineImage as InlineImage,
+    ImageRef as ImageRef,
 )
 from web.api.schemas.searches import (
     NewSearch as NewSearch,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from visearch.contract import MAX_SHARDS
+from visearch.fields import ProductId
 from web.api.fields import Text
 from web.api.schemas.base import Request
 
@@ -76,6 +77,13 @@ class Duplicate(BaseModel):
 
     score: float
     products: tuple[DuplicateSide, DuplicateSide]
+
+
+class Merge(Request):
+    """Two products that are one: ``keep`` gets the pictures of ``drop``, which is deleted."""
+
+    keep: ProductId
+    drop: ProductId
 
 
 class DuplicateList(BaseModel):

@@ -7,6 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from visearch.tables.headings import Field
+from visearch.tables.preview import Preview as Preview
+from visearch.tables.values import Type
 from web.api.schemas.base import Problem
 
 
@@ -52,7 +55,11 @@ class ImportList(BaseModel):
 
 
 class Item(BaseModel):
-    """The fate of one picture of an import."""
+    """The fate of one picture of an import.
+
+    One that could not be fetched from its URL yet is pending, with the reason, and is tried again
+    at ``next_try_at`` or soon after.
+    """
 
     item: int
     path: str
@@ -62,6 +69,22 @@ class Item(BaseModel):
     code: str | None
     detail: str | None
     attempts: int
+    next_try_at: datetime | None
+    image_url: str | None
+
+
+class MappingColumn(BaseModel):
+    """What is known of a column, and which of it the merchant has stated."""
+
+    field: Field | None
+    type: Type | None
+    stated: list[Literal["field", "type"]]
+
+
+class Mapping(BaseModel):
+    """What a catalog knows of the columns of its files."""
+
+    columns: dict[str, MappingColumn]
 
 
 class ItemList(BaseModel):

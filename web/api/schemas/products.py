@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from web.api.fields import Attributes, Title, Url
+from web.api.fields import AttributeChanges, Attributes, Description, Title, Url
 from web.api.schemas.base import Request
-from web.api.schemas.searches import InlineImage
+from web.api.schemas.searches import ImageRef
 
 
 class ProductText(Request):
@@ -17,21 +17,23 @@ class ProductText(Request):
 
     title: Title | None = None
     url: Url | None = None
+    description: Description | None = None
     attributes: Attributes = Field(default={})
 
 
 class NewProduct(ProductText):
-    """A product with its pictures inside JSON."""
+    """A product with its pictures inside JSON, or their URLs."""
 
-    images: list[InlineImage] = Field(default=[], max_length=10)
+    images: list[ImageRef] = Field(default=[], max_length=10)
 
 
 class ProductChanges(Request):
-    """Changes that need no new embedding; absent fields stay."""
+    """A merge patch (RFC 7396): absent fields and attributes stay, null removes one."""
 
     title: Title | None = None
     url: Url | None = None
-    attributes: Attributes | None = None
+    description: Description | None = None
+    attributes: AttributeChanges | None = None
 
 
 class ProductImage(BaseModel):
@@ -47,6 +49,7 @@ class Product(BaseModel):
     id: str
     title: str | None
     url: str | None
+    description: str | None
     attributes: dict[str, Any]
     images: list[ProductImage]
     updated_at: datetime

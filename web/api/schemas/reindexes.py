@@ -55,11 +55,18 @@ class LabelQuality(BeforeAndAfter):
     field: str
 
 
+class GoldenQuality(BeforeAndAfter):
+    """The share of a catalog's golden queries that find a product among the first ten."""
+
+    queries: int
+
+
 class Comparison(BaseModel):
     """Two encoders compared on the catalog's own pictures.
 
     ``overlap_at_10``: the share of the ten nearest pictures that stay. ``own_first``: how often
-    a picture that was edited as a shopper's would be finds its own product first.
+    a picture that was edited as a shopper's would be finds its own product first. ``golden``: how
+    often a golden query finds a product that it ought to find; null without golden queries.
     """
 
     queries: int
@@ -67,6 +74,7 @@ class Comparison(BaseModel):
     overlap_at_10: float | None
     own_first: BeforeAndAfter | None
     labels: list[LabelQuality]
+    golden: GoldenQuality | None = None
 
 
 class Reindex(BaseModel):

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from visearch.searches import Answer, SearchQuery
+from web.api.fields import PictureUrl
 from web.api.schemas.base import Problem, Request
 
 
-class InlineImage(Request):
-    """A picture inside JSON."""
+class ImageRef(Request):
+    """A picture inside JSON: its bytes, or the http or https URL from which it is fetched."""
 
-    base64: str
+    base64: str | None = None
+    url: PictureUrl | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.base64 is None) == (self.url is None):
+            raise PydanticCustomError("image", "Give either 'url' or 'base64'.")
+        return self
 
 
 class NewSearch(SearchQuery):
     """A search as JSON: by picture, or by product ("more like this")."""
 
-    image: InlineImage | None = None
+    image: ImageRef | None = None
 
 
 def _once_answered() -> type[BaseModel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -30,7 +31,7 @@ from visearch.errors import (
 )
 from visearch.images import Limits, Preprocess
 from visearch.images.decoders.pool import DecoderPool
-from visearch.images.order import DecodersHere, Order
+from visearch.images.order import Copy, DecodersHere, Order
 
 PREPROCESS = Preprocess(size=32, fit="pad", mean=(0.5,) * 3, std=(0.5,) * 3)
 PLAIN = Order(preprocess=PREPROCESS)
@@ -88,6 +89,21 @@ def test_the_pixels_are_those_of_decoding_here(pool: DecoderPool, order: Order) 
         assert (pixels.dtype, pixels.shape) == (np.uint8, (32, 32, 3))
         assert pixels.flags.writeable and pixels.flags.c_contiguous
         np.testing.assert_array_equal(pixels, DecodersHere(LIMITS).pixels(data, order, 30.0))
+
+
+def test_a_copy_is_a_small_upright_jpeg(pool: DecoderPool) -> None:
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    out = io.BytesIO()
+    Image.new("RGB", (900, 300), "red").save(out, "JPEG", exif=turned)
+    for data, size in ((out.getvalue(), (171, 512)), (GOOD, quadrants().size)):
+        copy = pool.copy(data, Copy(512), 30.0)
+        with Image.open(io.BytesIO(copy)) as image:
+            assert (image.format, image.size, image.getexif()) == ("JPEG", size, {})
+        assert copy == DecodersHere(LIMITS).copy(data, Copy(512), 30.0)
+    with pytest.raises(UnsupportedImage):
+        pool.copy(b"plain text", Copy(512), 30.0)
+    assert pool.pixels(GOOD, PLAIN, 30.0).any()
 
 
 @pytest.mark.parametrize(

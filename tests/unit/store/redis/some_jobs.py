@@ -8,7 +8,7 @@ from typing import Any
 from visearch.searches import SearchQuery
 from visearch.settings import Settings
 from visearch.store.redis.client import Client
-from visearch.store.redis.jobs import NewSearch, SearchJobs
+from visearch.store.redis.jobs import SearchJob, SearchJobs
 
 
 class Jobs(SearchJobs):
@@ -23,7 +23,11 @@ class Jobs(SearchJobs):
 
     def ask(self, name: str, answer: str = "one", picture: bytes = b"picture") -> str:
         """Accept a search called ``name``; returns its status."""
-        new = NewSearch(
+        return self.accept(self.new(name, answer, picture)).status
+
+    def new(self, name: str, answer: str = "one", picture: bytes = b"picture") -> SearchJob:
+        """Return a search called ``name``."""
+        return SearchJob(
             id=name,
             query=SearchQuery(limit=7),
             picture=picture,
@@ -31,7 +35,6 @@ class Jobs(SearchJobs):
             answer=answer,
             request_id=f"request of {name}",
         )
-        return self.accept(new).status
 
     def status(self, name: str) -> str:
         """Return the status of a search."""

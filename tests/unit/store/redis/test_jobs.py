@@ -116,6 +116,15 @@ def test_a_new_search_does_not_follow_a_dead_one(redis: Client) -> None:
     assert jobs.take("b") is not None
 
 
+def test_an_expired_search_ended_at_its_deadline_whoever_looks_first(redis: Client) -> None:
+    jobs = Jobs(redis, search_deadline_s=0.2)
+    jobs.ask("a")
+    time.sleep(0.4)
+    first = jobs.read("a")
+    assert (first.status, first.finished_at) == ("expired", first.deadline)
+    assert jobs.read("a") == first
+
+
 def test_an_answer_that_comes_too_late_is_still_that_of_the_others(redis: Client) -> None:
     jobs = Jobs(redis, search_deadline_s=0.3)
     jobs.ask("a")
@@ -166,6 +175,20 @@ def test_waiting_pictures_are_bounded(redis: Client) -> None:
     assert jobs.status("d") == "expired" and held(redis, "pictures") == 100
     jobs.ask("e", "e", bytes(200))
     assert held(redis, "pictures") == 200, "what nobody asked for any more is gone"
+
+
+def test_an_answer_that_nobody_else_asks_for_leaves_its_room(redis: Client) -> None:
+    jobs = Jobs(redis)
+    jobs.ask("a")
+    jobs.take("a")
+    jobs.finish("a", "succeeded", '{"n": 1}', answer="one")
+    assert held(redis, "answers") == 8
+    for _ in range(2):
+        jobs.forget("a")
+        assert held(redis, "answers") == 0
+    with pytest.raises(Gone, match="no longer kept"):
+        jobs.read("a")
+    assert jobs.ask("b") == "queued", "no longer cached"
 
 
 def test_an_answer_is_kept_once_and_all_of_them_are_bounded(redis: Client) -> None:
@@ -254,3 +277,53 @@ def test_a_full_redis_refuses_what_is_new_and_lets_end_what_was_begun(redis: Cli
         jobs.read("c")
     assert held(redis, "pictures") == 0
     jobs.ask("c", "c")
+
+
+def test_a_search_is_held_until_its_picture_has_come(redis: Client) -> None:
+    jobs = Jobs(redis)
+    record = jobs.hold("a", "default")
+    assert (record.status, jobs.status("a"), jobs.sent) == ("queued", "queued", [])
+    assert jobs.take("a") is None, "there is nothing to compute yet"
+    with jobs.watch("a") as wait:
+        jobs.go_on(jobs.new("a"))
+        assert jobs.sent == ["a"] and jobs.take("a") is not None
+        jobs.finish("a", "succeeded", '{"n": 1}', answer="one")
+        assert wait(5).body == b'{"n": 1}'
+    assert jobs.read("a").created_at == record.created_at
+    with jobs.watch("b") as wait:
+        jobs.hold("b", "default")
+        jobs.go_on(jobs.new("b"))
+        assert (wait(5).body, wait(0).cached) == (b'{"n": 1}', True)
+    assert jobs.sent == ["a"] and held(redis, "pictures") == 0
+
+
+def test_a_search_that_is_over_is_not_gone_on_with(redis: Client) -> None:
+    jobs = Jobs(redis, search_deadline_s=0.2)
+    jobs.hold("cancelled", "default")
+    jobs.finish("cancelled", "cancelled")
+    jobs.hold("late", "default")
+    time.sleep(0.3)
+    jobs.hold("failed", "default")
+    jobs.finish("failed", "failed", '{"code": "url_not_found"}')
+    for name, status in (("cancelled",) * 2, ("late", "expired"), ("failed",) * 2):
+        jobs.go_on(jobs.new(name))
+        assert jobs.status(name) == status
+    jobs.go_on(jobs.new("unknown"))
+    assert jobs.sent == [] and held(redis, "pictures") == 0
+    with pytest.raises(NotFound):
+        jobs.read("unknown")
+
+
+def test_a_held_search_keeps_its_deadline_and_finds_the_queue_full(redis: Client) -> None:
+    jobs = Jobs(redis, search_queue_bytes=10, search_deadline_s=10)
+    record = jobs.hold("a", "default")
+    jobs.ask("b", answer="other")
+    time.sleep(0.2)
+    with pytest.raises(Overloaded):
+        jobs.go_on(jobs.new("a"))
+    assert jobs.status("a") == "queued"
+    jobs.finish("b", "cancelled")
+    jobs.go_on(jobs.new("a"))
+    taken = jobs.take("a")
+    assert taken is not None and taken.left_s <= 9.8 and taken.waited_s >= 0.2
+    assert jobs.read("a").deadline == record.deadline
