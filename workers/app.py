@@ -19,6 +19,7 @@ from kombu.transport import redis
 from visearch import background, contract, logs
 from visearch.background import Loop
 from visearch.errors import DependencyUnavailable
+from visearch.flag import Flag
 from visearch.settings import Settings
 from visearch.store.redis import broker, presence, queues
 from workers.context import Context
@@ -187,7 +188,7 @@ def _holding() -> list[str]:
     ]
 
 
-_leaving = threading.Event()
+_leaving = Flag()
 _heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
 
 

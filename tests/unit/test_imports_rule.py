@@ -18,7 +18,7 @@ LONGEST_FILE = 400
 LEAVES = {
     "errors", "settings", "records", "searches", "fields", "contract", "ids", "logs", "rules",
     "home_lock", "private", "scratch", "background", "confine",
-    "listener", "schedule",
+    "flag", "listener", "schedule",
 }  # fmt: skip
 ADAPTERS = {"images", "archives", "tables", "fetching", "encoders", "index", "store"}
 USE_CASES = {

@@ -33,7 +33,9 @@ class OwnSystem:
         self.home, self.port = home, free_port()
         given = {"home": str(home), "port": str(self.port), "demo": "0", **settings}
         foreign = {k: v for k, v in os.environ.items() if not k.startswith("VISEARCH_")}
-        self.env = foreign | {f"VISEARCH_{name.upper()}": value for name, value in given.items()}
+        named = {f"VISEARCH_{name.upper()}": value for name, value in given.items()}
+        # SIGABRT then prints where each thread is.
+        self.env = foreign | named | {"PYTHONFAULTHANDLER": "1"}
         self.url = f"http://127.0.0.1:{self.port}"
         self.command = str(Path(sys.executable).parent / "visearch")
         self.process: subprocess.Popen[bytes] | None = None
@@ -65,11 +67,20 @@ class OwnSystem:
         return "\nready http" in self.output()
 
     def stop(self) -> int:
-        """Stop as Ctrl-C does; returns the exit status, 0 if it was never started."""
+        """Stop as Ctrl-C does; returns the exit status, 0 if it was never started.
+
+        Raises:
+            VisearchError: it did not end in time; it is killed then, and says where it was.
+        """
         if self.process is None:
             return 0
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(STOP_S)
+        try:
+            return self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait(STOP_S)
+            raise VisearchError(f"The end took over {STOP_S:.0f} s:\n{self.output()}") from None
 
     def client(self) -> Client:
         """Open a client; one per thread."""

@@ -21,6 +21,7 @@ from visearch.cli.process import KILL_S, Child
 from visearch.cli.watchdog import Watchdog
 from visearch.contract import MAX_SHARDS
 from visearch.errors import DependencyUnavailable, VisearchError
+from visearch.flag import Flag
 from visearch.settings import Settings
 from visearch.store.database import Database
 from visearch.store.migrate import migrate
@@ -28,6 +29,7 @@ from visearch.store.redis.client import answering, connect
 
 ROLES = ("search", "embed", "plan", "ingest", "maintain", "beat")
 STOP_S = 20.0
+LOOK_S, READY_S = 0.1, 0.2
 REDIS_START_S = 30.0
 SLOW_START_S = 90.0
 
@@ -37,7 +39,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stop = threading.Event()
+        self._told_to_stop = Flag()
         logs = settings.home / "logs"
         private.make_folder(logs)
         env = {**os.environ, **settings.environ(), "PYTHONUNBUFFERED": "1"}
@@ -61,7 +63,7 @@ class Supervisor:
     def run(self) -> None:
         """Run until SIGINT or SIGTERM."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._stop.set())
+            signal.signal(number, lambda *_: self._told_to_stop.set())
         try:
             for child in self._redis:
                 child.start()
@@ -71,12 +73,16 @@ class Supervisor:
             self._write_pids()
             threading.Thread(target=self._announce, daemon=True, name="ready").start()
             self._watchdog.start()
-            while not self._stop.wait(0.1):
+            while self._goes_on_after(LOOK_S):
                 for child in self._all():
                     child.watch()
                 self._write_pids()
         finally:
             self._shut_down()
+
+    def _goes_on_after(self, rest_s: float) -> bool:
+        time.sleep(rest_s)
+        return not self._told_to_stop.is_set()
 
     def _all(self) -> Iterator[Child]:
         yield from (*self._redis, *self._workers, *self._web)
@@ -112,7 +118,7 @@ class Supervisor:
     def _ready(self, client: Client) -> bool:
         """Wait until a search can succeed; False if told to stop before."""
         slow = time.monotonic() + SLOW_START_S
-        while not self._stop.wait(0.2):
+        while self._goes_on_after(READY_S):
             if client.ready():
                 return True
             if time.monotonic() > slow:
