@@ -14,10 +14,15 @@ import pytest
 from flax import nnx
 
 from visearch.encoders import load_model
-from visearch.encoders.checkpoints.weights import load_tensors, save_safetensors, to_tensors
+from visearch.encoders.checkpoints.weights import (
+    load_tensors,
+    save_safetensors,
+    slots,
+    to_tensors,
+)
 from visearch.encoders.families.model import Model
 from visearch.encoders.families.naming import Array
-from visearch.encoders.registry import filled
+from visearch.encoders.registry import abstract, filled
 from visearch.errors import EncoderError, WeightsMismatch
 
 TOLERANCE = 1e-3
@@ -32,6 +37,9 @@ FAMILIES = {
     "efficientnet_b0": (224, "features.0.0.weight"),
     "convnext_tiny": (224, "features.0.0.weight"),
 }
+LITE = Path(__file__).parent / "data" / "efficientnet_lite.npz"
+"""What timm 1.0.31 computes, from tensors of the same recipe."""
+
 Tensors = dict[str, Array]
 
 
@@ -76,6 +84,21 @@ def test_outputs_match_and_no_other_keys_are_taken(
     print(f"{name}: relative error of features {errors[0]:.1e}, of logits {errors[1]:.1e}")
     assert max(errors) < TOLERANCE
     check_refusals(model, tensors, first)
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("efficientnet_lite0", 224), ("efficientnet_lite2", 260)]
+)
+def test_efficientnet_lite_agrees_with_timm(name: str, side: int, recipe: ModuleType) -> None:
+    golden, (timm, _) = np.load(LITE), abstract(name).namings()
+    assert timm.name == "timm"
+    places = slots(abstract(name), timm)
+    model = filled(name, {each.key: recipe.tensor_for(each.key, each.shape) for each in places})
+    model.eval()
+    x = recipe.tensor_for(f"input:{name}", (2, 3, side, side)).transpose(0, 2, 3, 1)
+    features, logits = outputs(model, jnp.asarray(x))
+    assert relative_error(features, golden[f"{name}/features"]) < TOLERANCE
+    assert relative_error(logits[:, :64], golden[f"{name}/logits64"]) < TOLERANCE
 
 
 def check_refusals(model: Model, tensors: Tensors, first: str) -> None:

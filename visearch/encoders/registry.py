@@ -14,6 +14,7 @@ from visearch.encoders.checkpoints.weights import load_checkpoint, load_tensors
 from visearch.encoders.families import (
     convnext,
     efficientnet,
+    efficientnet_lite,
     inception_v3,
     mobilenet_trio,
     mobilenet_twin,
@@ -45,6 +46,7 @@ _FAMILIES: tuple[tuple[type[Model], Mapping[str, Any]], ...] = (
     (mobilenet_trio.MobileNetTrio, mobilenet_trio.VARIANTS),
     (mobilenet_v3.MobileNetV3, mobilenet_v3.VARIANTS),
     (efficientnet.EfficientNet, efficientnet.VARIANTS),
+    (efficientnet_lite.EfficientNetLite, efficientnet_lite.VARIANTS),
     (convnext.ConvNeXt, convnext.VARIANTS),
 )
 VARIANTS: dict[str, Config] = {

@@ -22,7 +22,10 @@ from visearch.encoders.spec import METADATA_KEY, EncoderSpec, metadata_for, read
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
 
-_TIMM = {"mobilenetv2_100": "mobilenet_v2"}
+_TIMM = {
+    "mobilenetv2_100": "mobilenet_v2",
+    **{f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}" for n in range(5)},
+}
 """Architectures that have another name in timm."""
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-Padding = tuple[tuple[int, int], tuple[int, int]]
+Sides = tuple[tuple[int, int], tuple[int, int]]
 """Rows (before, after), columns (before, after)."""
+Padding = Sides | Literal["SAME"]
+"""``SAME`` is TensorFlow's: as little as the output's size needs, the odd one after."""
 
 
 class DepthwiseConv(nnx.Module):
@@ -43,8 +45,15 @@ class DepthwiseConv(nnx.Module):
         """Filter float [N, H, W, C] → [N, H', W', C]."""
         kernel = self.kernel[...].astype(x.dtype)
         convolve = _plain if self.portable else depthwise
-        y = convolve(x, kernel, self.stride, self.padding)
+        y = convolve(x, kernel, self.stride, self._sides(x))
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
+
+    def _sides(self, x: jax.Array) -> Sides:
+        if self.padding != "SAME":
+            return self.padding
+        window, strides = self.kernel.shape[:2], (self.stride, self.stride)
+        rows, columns = jax.lax.padtype_to_pads(x.shape[1:3], window, strides, "SAME")
+        return rows, columns
 
 
 class PointwiseConv(nnx.Conv):
@@ -66,14 +75,14 @@ class PointwiseConv(nnx.Conv):
         return y if self.bias is None else y + self.bias[...].astype(y.dtype)
 
 
-def depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
+def depthwise(x: jax.Array, kernel: jax.Array, stride: int, padding: Sides) -> jax.Array:
     """Convolve each channel of float [N, H, W, C] with its filter [k, k, 1, C]."""
     # Chosen while tracing: with jax.lax.platform_dependent the gradient is 3 times slower.
     form = _sum_of_shifts if jax.default_backend() == "cpu" else _plain
     return form(x, kernel, stride, padding)
 
 
-def _plain(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
+def _plain(x: jax.Array, kernel: jax.Array, stride: int, padding: Sides) -> jax.Array:
     return jax.lax.conv_general_dilated(
         x,
         kernel,
@@ -96,7 +105,7 @@ def _shifts(x: jax.Array, k: int, stride: int) -> Iterator[tuple[int, int, jax.A
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _sum_of_shifts(x: jax.Array, kernel: jax.Array, stride: int, padding: Padding) -> jax.Array:
+def _sum_of_shifts(x: jax.Array, kernel: jax.Array, stride: int, padding: Sides) -> jax.Array:
     x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     k = kernel.shape[0]
     first, *rest = (part * kernel[i, j, 0] for i, j, part in _shifts(x, k, stride))
@@ -104,13 +113,13 @@ def _sum_of_shifts(x: jax.Array, kernel: jax.Array, stride: int, padding: Paddin
 
 
 def _forward(
-    x: jax.Array, kernel: jax.Array, stride: int, padding: Padding
+    x: jax.Array, kernel: jax.Array, stride: int, padding: Sides
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return _sum_of_shifts(x, kernel, stride, padding), (x, kernel)
 
 
 def _backward(
-    stride: int, padding: Padding, saved: tuple[jax.Array, jax.Array], grad: jax.Array
+    stride: int, padding: Sides, saved: tuple[jax.Array, jax.Array], grad: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = saved
     plain = _sum_of_shifts.fun

@@ -24,7 +24,7 @@ from visearch.encoders.families.layers import ConvNorm, Norm, rounded_channels
 from visearch.encoders.families.model import Model
 from visearch.encoders.families.naming import Naming, staged
 
-_STAGES = (
+STAGES = (
     # expansion, kernel, stride, channels, blocks (table 1)
     (1, 3, 1, 16, 1),
     (6, 3, 2, 24, 2),
@@ -34,8 +34,8 @@ _STAGES = (
     (6, 5, 2, 192, 4),
     (6, 3, 1, 320, 1),
 )
-_DROP = 0.2
-_TENSORFLOW = Norm(epsilon=1e-3, momentum=0.99)
+DROP = 0.2
+TENSORFLOW = Norm(epsilon=1e-3, momentum=0.99)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +57,11 @@ class EfficientNetConfig:
     @property
     def depths(self) -> tuple[int, ...]:
         """Blocks of each stage."""
-        return tuple(math.ceil(blocks * self.depth) for *_, blocks in _STAGES)
+        return tuple(math.ceil(blocks * self.depth) for *_, blocks in STAGES)
 
 
 def _variant(
-    width: float, depth: float, dropout: float, norm: Norm = _TENSORFLOW
+    width: float, depth: float, dropout: float, norm: Norm = TENSORFLOW
 ) -> EfficientNetConfig:
     return EfficientNetConfig(width=width, depth=depth, dropout=dropout, norm=norm)
 
@@ -81,7 +81,7 @@ VARIANTS: dict[str, EfficientNetConfig] = {
 def _blocks(config: EfficientNetConfig) -> list[BlockConfig]:
     blocks: list[BlockConfig] = []
     total, cin = sum(config.depths), rounded_channels(32 * config.width)
-    for (expansion, kernel, stride, channels, _), depth in zip(_STAGES, config.depths, strict=True):
+    for (expansion, kernel, stride, channels, _), depth in zip(STAGES, config.depths, strict=True):
         cout = rounded_channels(channels * config.width)
         for i in range(depth):
             blocks.append(
@@ -92,7 +92,7 @@ def _blocks(config: EfficientNetConfig) -> list[BlockConfig]:
                     kernel=kernel,
                     stride=stride if i == 0 else 1,
                     squeezed=max(1, cin // 4),
-                    drop=_DROP * len(blocks) / total,
+                    drop=DROP * len(blocks) / total,
                 )
             )
             cin = cout
@@ -141,7 +141,7 @@ class EfficientNet(Model):
         """Torchvision's names, and timm's for variants with the same batch norm."""
         torchvision = _torchvision(self.config)
         return (
-            (torchvision,) if self.config.norm == _TENSORFLOW else (torchvision, _timm(self.config))
+            (torchvision,) if self.config.norm == TENSORFLOW else (torchvision, _timm(self.config))
         )
 
 
@@ -154,7 +154,7 @@ def _torchvision(config: EfficientNetConfig) -> Naming:
     ]
     rules += [
         (r"^stem\.layers\.", "features.0."),
-        (r"^top\.layers\.", f"features.{len(_STAGES) + 1}."),
+        (r"^top\.layers\.", f"features.{len(STAGES) + 1}."),
         (r"^classifier\.", "classifier.1."),
     ]
     return Naming("torchvision", tuple(rules))

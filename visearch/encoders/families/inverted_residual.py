@@ -1,4 +1,4 @@
-"""The inverted residual block of MobileNet v3 and EfficientNet, and its names in checkpoints."""
+"""The inverted residual block of MobileNet v3 and EfficientNets, and its names in checkpoints."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import jax
 from flax import nnx
 
+from visearch.encoders.families.depthwise import Padding
 from visearch.encoders.families.layers import (
     Activation,
     ConvNorm,
@@ -39,8 +40,9 @@ class InvertedResidual(nnx.Module):
         config: BlockConfig,
         *,
         activation: Activation,
-        squeeze_activation: Activation,
-        gate: Activation,
+        squeeze_activation: Activation = nnx.relu,
+        gate: Activation = nnx.sigmoid,
+        padding: Padding | None = None,
         norm: Norm,
         rngs: nnx.Rngs,
     ) -> None:
@@ -56,6 +58,7 @@ class InvertedResidual(nnx.Module):
             wide,
             config.kernel,
             stride=config.stride,
+            padding=padding,
             depthwise=True,
             norm=norm,
             activation=activation,

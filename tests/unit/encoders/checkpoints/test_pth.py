@@ -21,6 +21,9 @@ from visearch.errors import WeightsMismatch
 REAL = Path(__file__).parent / "data" / "torch-2.13.pth"
 """torch.save({"epoch": 3, "state_dict": …}) with tensors of several types and strides."""
 
+LEGACY = Path(__file__).parent / "data" / "torch-legacy.pth"
+"""The same without the format that PyTorch 1.6 brought."""
+
 FLOATS = b"(Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nI4\ntQ"
 """The persistent id of a storage of four float32."""
 
@@ -135,33 +138,86 @@ def test_a_member_that_unpacks_to_more_than_the_file_is_refused(tmp_path: Path) 
         load_checkpoint(path)
 
 
-def test_the_format_before_1_6_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "old.pth"
-    path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2) + bytes(100))
-    with pytest.raises(WeightsMismatch, match=r"before 1\.6 are not supported"):
-        load_checkpoint(path)
+def test_files_of_pytorch_before_1_6_are_read() -> None:
+    tensors = load_checkpoint(LEGACY)
+    rows = np.arange(24, dtype=np.float32).reshape(4, 6)
+    np.testing.assert_array_equal(tensors["transposed"], rows.T)
+    np.testing.assert_array_equal(tensors["slice"], rows[1:3, 2:5])
+    np.testing.assert_array_equal(tensors["half"].astype(np.float32), [1.5, -2.0])
+    assert tensors["0.weight"].shape == (3, 2, 3, 3)
+    assert len(tensors) == 11 and tensors["1.num_batches_tracked"].shape == ()
 
 
+def stream(path: Path, *parts: object, after: bytes = b"") -> Path:
+    """Write what PyTorch wrote before 1.6; bytes are programs, the rest is pickled."""
+    heads = [pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)]
+    heads += [each if isinstance(each, bytes) else pickle.dumps(each, 2) for each in parts]
+    path.write_bytes(b"".join(heads) + after)
+    return path
+
+
+SMALL = tensor("(I4\nt", "(I1\nt", storage=FLOATS[:-2] + b"NtQ")
+LITTLE = {"little_endian": True}
+FOUR = struct.pack("<q4f", 4, 0, 1, 2, 3)
+
+
+def test_a_stream_is_read_as_pytorch_wrote_it(tmp_path: Path) -> None:
+    path = stream(tmp_path / "w.pth", 1001, LITTLE, SMALL, ["0"], after=FOUR)
+    np.testing.assert_array_equal(load_checkpoint(path)["w"], [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("parts", "after", "reason"),
+    [
+        ((1002, LITTLE, SMALL, ["0"]), FOUR, "version 1002"),
+        ((1001, {"little_endian": False}, SMALL, ["0"]), FOUR, "big-endian"),
+        ((1001, LITTLE, SMALL, ["0", "9"]), FOUR, "what type the storage '9'"),
+        ((1001, LITTLE, SMALL, []), b"", "0"),
+        ((1001, LITTLE, SMALL, ["0"]), FOUR[:-1], "beyond the end"),
+        ((1001, LITTLE, SMALL, ["0"]), struct.pack("<q", 1 << 60), "beyond the end"),
+        ((1001, LITTLE, SMALL, ["0"]), struct.pack("<q", -1), "beyond the end"),
+        ((1001, LITTLE, SMALL, ["0"]), struct.pack("<qf", 1, 0), "buffer"),
+        ((1001, LITTLE, SMALL.replace(b"NtQ", b"VpartnTtQ".replace(b"nT", b"\n")), ["0"]), FOUR,
+         "a part of the storage"),
+        ((1001, LITTLE, b"\x80\x02}r" + struct.pack("<I", 1 << 31) + b"."), b"", "memo entries"),
+        ((1001, LITTLE), b"", "exhausted"),
+    ],
+)  # fmt: skip
+def test_other_streams_are_refused(
+    parts: tuple[object, ...], after: bytes, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(WeightsMismatch, match=reason):
+        load_checkpoint(stream(tmp_path / "w.pth", *parts, after=after))
+
+
+@pytest.mark.parametrize("real", [REAL, LEGACY], ids=["zip", "stream"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.999])
-def test_a_truncated_file_is_refused(share: float, tmp_path: Path) -> None:
-    data = REAL.read_bytes()
+def test_a_truncated_file_is_refused(share: float, real: Path, tmp_path: Path) -> None:
+    data = real.read_bytes()
     path = tmp_path / "cut.pth"
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(WeightsMismatch):
         load_checkpoint(path)
 
 
-def test_flipped_bytes_are_refused_or_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("real", [REAL, LEGACY], ids=["zip", "stream"])
+def test_flipped_bytes_are_refused_or_read(real: Path, tmp_path: Path) -> None:
     """Never anything but WeightsMismatch, whatever the damage."""
-    with zipfile.ZipFile(REAL) as archive:
-        program = next(archive.read(n) for n in archive.namelist() if n.endswith("data.pkl"))
-    rng = np.random.default_rng(0)
+    whole, path, rng = real.read_bytes(), tmp_path / "w.pth", np.random.default_rng(0)
+    program = whole
+    if real == REAL:
+        with zipfile.ZipFile(REAL) as archive:
+            program = next(archive.read(n) for n in archive.namelist() if n.endswith("data.pkl"))
     for _ in range(300):
         damaged = bytearray(program)
         for at in rng.integers(0, len(damaged), 3):
             damaged[at] = rng.integers(0, 256)
         with suppress(WeightsMismatch):
-            load_checkpoint(pth(tmp_path / "w.pth", bytes(damaged)))
+            if real == REAL:
+                load_checkpoint(pth(path, bytes(damaged)))
+            else:
+                path.write_bytes(bytes(damaged))
+                load_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights at all", b"\xff" * 64])

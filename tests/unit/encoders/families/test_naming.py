@@ -15,7 +15,7 @@ from visearch.encoders.registry import abstract, load_model
 from visearch.errors import UnknownEncoder, WeightsMismatch
 
 # SHA-256 (its first 16 digits) over "key [shape]" lines, sorted, of the state dicts that
-# torchvision 0.28 and timm 1.0.20 make, without num_batches_tracked and AuxLogits.
+# torchvision 0.28 and timm 1.0.20 (lite: 1.0.31) make, without num_batches_tracked and AuxLogits.
 PUBLISHED = {
     ("torchvision", "resnet34"): "efabbe4b2289112b",
     ("torchvision", "resnet101"): "a85edc6cd135a89d",
@@ -34,6 +34,11 @@ PUBLISHED = {
     ("timm", "mobilenetv3_small_100"): "f5e518da1a2d7d3a",
     ("timm", "efficientnet_b0"): "62576637d3698c34",
     ("timm", "efficientnet_b1"): "e855a73999e6601f",
+    ("timm", "efficientnet_lite0"): "50a8af1596b033c3",
+    ("timm", "efficientnet_lite1"): "c1c21417d4654fb2",
+    ("timm", "efficientnet_lite2"): "59a3ef377b9b7d53",
+    ("timm", "efficientnet_lite3"): "8415d5421d9c1a54",
+    ("timm", "efficientnet_lite4"): "139d4630ac1285e9",
     ("timm", "convnext_tiny"): "6a2556c605ee9b4f",
     ("timm", "convnext_base"): "f7e3abf6b07f4fe2",
 }
@@ -43,6 +48,7 @@ KEYS = {
     "mobilenet_v2": ("blocks.0.0.conv_pw.weight", "blocks.6.0.conv_pwl.weight", "bn2.weight"),
     "mobilenetv3_small_100": ("blocks.0.0.se.conv_reduce.bias", "blocks.5.0.conv.weight"),
     "efficientnet_b0": ("blocks.5.3.bn3.running_mean", "conv_head.weight", "classifier.bias"),
+    "efficientnet_lite2": ("_blocks.0._bn2.bias", "_blocks.20._bn2.weight", "_fc.weight"),
     "convnext_tiny": ("stem.1.bias", "stages.2.blocks.8.gamma", "stages.3.downsample.1.weight"),
 }
 

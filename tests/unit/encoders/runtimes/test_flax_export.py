@@ -26,6 +26,7 @@ SMALLEST = {
     "mobilenet_v2_twin": 64,
     "mobilenet_v3_small": 64,
     "efficientnet_b0": 64,
+    "efficientnet_lite0": 66,
     "convnext_tiny": 64,
 }
 
