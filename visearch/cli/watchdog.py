@@ -25,6 +25,9 @@ START_S = 600.0
 """A process that has not answered yet may take so long: an encoder is exported and compiled, Redis
 reads its file."""
 
+WEB_START_S = 60.0
+"""Web has nothing of the kind to do."""
+
 LOOKS = 15
 """Looks within the limit. A silence counts only after several of them: the supervisor itself may
 have been stopped meanwhile."""
@@ -49,6 +52,11 @@ class Silence:
     _since: float = 0.0
     _missed: int = 0
 
+    def bound_s(self, pid: int | None) -> float:
+        """Return how long the process ``pid`` may be silent: longer before its first sign."""
+        heard = self._heard and pid == self._pid
+        return self.limit_s if heard else max(self.start_s, self.limit_s)
+
     def look(self, pid: int | None, sign: bool | None, at: float) -> float | None:
         """Note a look at the time ``at``; returns the length of a silence that is too long.
 
@@ -65,8 +73,8 @@ class Silence:
             return None
         self._missed += 1
         silent_s = at - self._since
-        limit_s = self.limit_s if self._heard else max(self.start_s, self.limit_s)
-        return silent_s if silent_s > limit_s and self._missed >= FEWEST_MISSED else None
+        too_long = silent_s > self.bound_s(pid) and self._missed >= FEWEST_MISSED
+        return silent_s if too_long else None
 
 
 @dataclass
@@ -99,15 +107,15 @@ class Watchdog:
         workers: Sequence[Child],
     ) -> None:
         limit_s = settings.silence_limit_s
-        self._every_s, self._patience_s = limit_s / LOOKS, limit_s / FEWEST_MISSED
+        self._every_s = limit_s / LOOKS
         self._address = f"http://{settings.address}/healthz"
         self._redis = connect(settings.redis)
         self._workers = [
             (child, Silence(limit_s), Farewell(LEAVE_FACTOR * limit_s)) for child in workers
         ]
         self._loops = [
-            *self._loops_of(redis, limit_s, lambda: lives(self._redis)),
-            *self._loops_of(web, WEB_FACTOR * limit_s, self._web_answers),
+            *self._loops_of(redis, lambda _: lives(self._redis), limit_s),
+            *self._loops_of(web, self._web_answers, WEB_FACTOR * limit_s, WEB_START_S),
             self._loop("workers", self._look_at_workers),
         ]
 
@@ -125,10 +133,14 @@ class Watchdog:
         return Loop(f"watch-{name}", step, every_s=self._every_s, rest_first=True)
 
     def _loops_of(
-        self, children: Sequence[Child], limit_s: float, lives: Callable[[], bool]
+        self,
+        children: Sequence[Child],
+        lives: Callable[[float], bool],
+        limit_s: float,
+        start_s: float = START_S,
     ) -> Iterator[Loop]:
         for child in children:
-            yield self._loop(child.name, partial(_look, child, Silence(limit_s), lives))
+            yield self._loop(child.name, partial(_look, child, Silence(limit_s, start_s), lives))
 
     def _look_at_workers(self) -> None:
         pids = [child.pid for child, *_ in self._workers]
@@ -143,16 +155,17 @@ class Watchdog:
             if alive is not None:
                 _note_farewell(child, farewell, pid, any(each.get("leaving") for each in said))
 
-    def _web_answers(self) -> bool:
+    def _web_answers(self, patience_s: float) -> bool:
+        """Ask web. At its start the question waits in its queue, and is the first it answers."""
         try:
-            return httpx.get(self._address, timeout=self._patience_s, trust_env=False).is_success
+            return httpx.get(self._address, timeout=patience_s, trust_env=False).is_success
         except httpx.HTTPError:
             return False
 
 
-def _look(child: Child, silence: Silence, lives: Callable[[], bool]) -> None:
+def _look(child: Child, silence: Silence, lives: Callable[[float], bool]) -> None:
     pid = child.pid  # before the look: its successor must not pay for what it failed to say
-    _note(child, silence, pid, lives())
+    _note(child, silence, pid, lives(silence.bound_s(pid) / (FEWEST_MISSED + 1)))
 
 
 def _note(child: Child, silence: Silence, pid: int | None, sign: bool | None) -> None:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+import sys
+from pathlib import Path
 
-from visearch.cli.watchdog import Farewell, Silence
+import pytest
+from system import eventually, free_port
+
+from visearch import listener
+from visearch.cli.process import Child
+from visearch.cli.watchdog import Farewell, Silence, Watchdog
+from visearch.settings import Settings
 
 LIMIT_S, START_S = 30.0, 300.0
 
@@ -59,3 +66,39 @@ def test_a_farewell_is_too_long(
     for at, pid, is_leaving in seen:
         found = farewell.look(pid, is_leaving, at)
     assert found == too_long
+
+
+HANGS_SOON = """
+import socket, sys, time
+web = socket.socket(fileno=int(sys.argv[1]))
+time.sleep(2)
+client, _ = web.accept()
+client.recv(4096)
+client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n")
+client.close()
+time.sleep(600)
+"""
+"""A web server that takes a while to start, and hangs as soon as it has answered once."""
+
+
+def test_web_that_hangs_at_once_has_been_heard(tmp_path: Path) -> None:
+    """Its first answer is for the watchdog, whose question has waited; so it is not starting."""
+    home = {"VISEARCH_HOME": str(tmp_path), "VISEARCH_PORT": str(free_port())}
+    settings = Settings.from_env(home | {"VISEARCH_SILENCE_LIMIT_S": "1"})
+    told: list[str] = []
+    with listener.listen(settings) as door:
+        fd = door.fileno()
+        command = [sys.executable, "-c", HANGS_SOON, str(fd)]
+        web = Child("web", command, {}, tmp_path, told.append, descriptors=[fd])
+        watchdog = Watchdog(settings, redis=[], web=[web], workers=[])
+        web.start()
+        watchdog.start()
+        pid = web.pid
+        try:
+            eventually(lambda: web.watch() or web.pid != pid, seconds=20, what="its restart")
+        finally:
+            watchdog.stop()
+            web.kill()
+            web.wait(5)
+            web.close()
+    assert told[0].startswith("web has given no sign of life for ")
