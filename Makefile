@@ -45,9 +45,15 @@ encoder: runs/encoder.safetensors ## Train the bundled encoder again from the fo
 TRAIN = test -n "$(DATA)" || { echo "usage: make encoder DATA=FOLDER (docs/model-card.md)"; exit 2; }; \
 	$(BIN)/visearch train $< --data "$(DATA)" --out $@
 
-runs/stage-1.safetensors: recipes/bundled-1.toml | $(VENV)/installed
+MOBILENET = weights/mobilenet_v2_1.0_224.safetensors
+
+runs/teacher.safetensors: | $(VENV)/installed
 	@mkdir -p runs
-	@$(TRAIN)
+	@$(BIN)/visearch weights convert "$(DATA)/$(MOBILENET)" --architecture mobilenet_v2_tf \
+		--classes 1001 --mean 0.5,0.5,0.5 --std 0.5,0.5,0.5 --fit stretch --out $@
+
+runs/stage-1.safetensors: recipes/bundled-1.toml runs/teacher.safetensors
+	@$(TRAIN) --teacher runs/teacher.safetensors
 
 runs/stage-2.safetensors: recipes/bundled-2.toml runs/stage-1.safetensors
 	@$(TRAIN) --start runs/stage-1.safetensors

@@ -167,6 +167,13 @@ def catalog_rollback_index(name: str, server: str | None, as_json: bool) -> None
     help="Checkpoint of the recipe's [branch].",
 )
 @click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Encoder file of a [[teacher]] that the recipe leaves open; may be repeated.",
+)
+@click.option(
     "--board",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for TensorBoard's event files [default: none are written].",
@@ -185,6 +192,7 @@ def train(
     out: Path,
     start: Path | None,
     branch: Path | None,
+    teachers: tuple[Path, ...],
     board: Path | None,
     processes: int,
     as_json: bool,
@@ -196,7 +204,7 @@ def train(
     with needs_extras("worker,train"):
         from visearch.cli.train import run
     with progress(as_json) as bars:
-        report = run(recipe, data, out, start, branch, board, processes, bars)
+        report = run(recipe, data, out, start, branch, teachers, board, processes, bars)
     if as_json:
         print_json(vars(report))
     else:

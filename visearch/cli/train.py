@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.progress import Progress
@@ -21,6 +22,7 @@ def run(
     out: Path,
     start: Path | None,
     branch: Path | None,
+    teachers: Sequence[Path],
     board: Path | None,
     processes: int,
     bars: Progress,
@@ -30,7 +32,7 @@ def run(
     Raises:
         InvalidRequest: the recipe is not valid, or a source is missing.
     """
-    recipe, sources = recipes.read(recipe_path, data, start, branch)
+    recipe, sources = recipes.read(recipe_path, data, start, branch, teachers)
     split = load(sources)
     shares = {i: s.share for i, s in enumerate(sources) if s.share is not None}
     bar = bars.add_task("training", total=recipe.steps)

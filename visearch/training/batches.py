@@ -10,7 +10,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from multiprocessing import get_context, parent_process
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,21 +21,31 @@ from visearch.training.augment import mixture, strong_view, weak_view
 from visearch.training.data import Dataset
 from visearch.training.recipe import Recipe
 
+T = TypeVar("T")
 _AHEAD = 4
 
 
 class Batch(NamedTuple):
     """``pixels`` uint8 [2·batch + mixtures, S, S, 3]: weak views, strong views, mixtures.
 
-    Rows i and i + batch are views of one picture. ``labels`` int32 [batch, levels],
-    ``sources`` int32 [batch] and ``rows`` int32 [batch], its number in the data set, have
-    one entry for each picture.
+    Rows i and i + batch are views of one picture. ``taught`` float32 [2·batch + mixtures, C]
+    is what the teachers say of them (C = 1 and zeros without a teacher). ``labels`` int32
+    [batch, levels], ``sources`` int32 [batch] and ``rows`` int32 [batch], its number in the
+    data set, have one entry for each picture.
     """
 
     pixels: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.int32]
     sources: npt.NDArray[np.int32]
     rows: npt.NDArray[np.int32]
+    taught: npt.NDArray[np.float32]
+
+
+class Teaches(Protocol):
+    """Whoever says what the views of a batch should be."""
+
+    def teach(self, batch: Batch) -> Batch:
+        """Return the batch with ``taught``."""
 
 
 class Sampler:
@@ -130,7 +140,7 @@ def choose(data: Dataset, sampler: Sampler, step: int) -> Chosen:
 def draw(recipe: Recipe, chosen: Chosen) -> Batch:
     """Draw the views of a batch."""
     rng = np.random.default_rng([recipe.seed, 1, chosen.step])
-    preprocess = recipe.preprocess
+    preprocess = recipe.view
     images = [decode(picture, at_least=preprocess.at_least) for picture in chosen.pictures]
     if recipe.clean_view:
         weak = [preprocess.pixels(image) for image in images]
@@ -139,7 +149,8 @@ def draw(recipe: Recipe, chosen: Chosen) -> Batch:
     strong = np.stack([strong_view(image, rng, preprocess, recipe.strength) for image in images])
     mixed = [mixture(strong, rng) for _ in range(recipe.mixtures)]
     pixels = np.stack([*weak, *strong, *mixed])
-    return Batch(pixels, chosen.labels, chosen.sources, chosen.rows)
+    nothing = np.zeros((len(pixels), 1), np.float32)
+    return Batch(pixels, chosen.labels, chosen.sources, chosen.rows, nothing)
 
 
 def batches(
@@ -161,14 +172,20 @@ def batches(
         yield from _ahead(pool, job, chosen, _AHEAD + processes)
 
 
+def taught(drawn: Iterator[Batch], teachers: Teaches) -> Iterator[Batch]:
+    """Yield batches with what the teachers say of them, one ahead, in a thread of its own."""
+    with ThreadPoolExecutor(1, "teach") as pool:
+        yield from _ahead(pool, teachers.teach, drawn, 2)
+
+
 def _ahead(
-    pool: Executor, job: Callable[[Chosen], Batch], chosen: Iterator[Chosen], ahead: int
+    pool: Executor, job: Callable[[T], Batch], given: Iterator[T], ahead: int
 ) -> Iterator[Batch]:
-    waiting = deque(pool.submit(job, one) for one in islice(chosen, ahead))
+    waiting = deque(pool.submit(job, one) for one in islice(given, ahead))
     try:
         while waiting:
             batch = waiting.popleft().result()
-            waiting.extend(pool.submit(job, one) for one in islice(chosen, 1))
+            waiting.extend(pool.submit(job, one) for one in islice(given, 1))
             yield batch
     finally:
         for future in waiting:

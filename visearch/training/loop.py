@@ -9,6 +9,8 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
 import optax
 from flax import nnx
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
@@ -18,19 +20,15 @@ from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
 from visearch.encoders.families.model import Model
 from visearch.encoders.spec import metadata_for
 from visearch.errors import InvalidRequest, TrainingFailed
-from visearch.training.batches import Batch, Sampler, batches
+from visearch.training.batches import Batch, Sampler, batches, taught
 from visearch.training.data import Dataset
+from visearch.training.examples import Examples, principal_directions
 from visearch.training.network import Arrays, Network, parameter_name
 from visearch.training.recipe import Kind, Recipe
-from visearch.training.start import (
-    fill_branch,
-    lineage,
-    load_teacher,
-    new_model,
-    start_from,
-)
+from visearch.training.start import fill_branch, lineage, new_model, start_from
 from visearch.training.state import State, restore, run_digest, save
 from visearch.training.step import make_step, optimizer
+from visearch.training.teachers import Teachers
 from visearch.training.terms import Memory, rivals
 
 Report = Callable[[int, dict[str, float], Batch], None]
@@ -63,17 +61,22 @@ def train(
             "There is no picture to train on: all are held out or left out. Hold out fewer."
         )
     model = new_model(recipe)
-    fresh = start_from(model, recipe, data) if recipe.start else _all_names(model)
-    if recipe.branch:
-        filled = fill_branch(model, recipe, data)
-        fresh = {name for name in fresh if not name.startswith(filled)}
     widths = model.widths | {"all": registry.dimension(model.config)}
-    _require_fit(recipe, model, widths)
+    teachers = Teachers.of(recipe)
+    _require_fit(recipe, model, widths, teachers)
+    sampler = Sampler(data, shares, recipe)
+    examples = Examples(data, sampler, recipe)
+    aims, wanted = _aims(recipe, widths, teachers, examples)
+    fresh = _all_names(model)
+    if recipe.start:
+        fresh = start_from(model, recipe, examples, wanted)
+    if recipe.branch:
+        filled = fill_branch(model, recipe, examples)
+        fresh = {name for name in fresh if not name.startswith(filled)}
     network = Network(model, recipe.frozen)
     if not recipe.steps:
         _write(out, recipe, network, {**network.weights, **network.rest})
         return
-    teacher = load_teacher(recipe, model)
     transform = optimizer(recipe, frozenset(fresh))
     state = _first_state(network, widths, recipe, data, transform)
     began = {**network.weights, **network.rest}
@@ -84,10 +87,10 @@ def train(
         state, done = restore(kept, state, run)
     place, everywhere = _placement(recipe)
     state = jax.device_put(state, everywhere)
-    known = Network(teacher) if teacher else None
-    step = make_step(recipe, network, known, transform, rivals(data), everywhere)
-    sampler = Sampler(data, shares, recipe)
-    for number, batch in enumerate(batches(data, sampler, recipe, done, processes), start=done):
+    step = make_step(recipe, network, aims, transform, rivals(data), everywhere)
+    drawn = batches(data, sampler, recipe, done, processes)
+    lessons = taught(drawn, teachers) if teachers else drawn
+    for number, batch in enumerate(lessons, start=done):
         state, parts = step(state, place(batch), number)
         done = number + 1
         if done % 10 == 0 or done % save_every == 0 or done == recipe.steps:
@@ -122,8 +125,32 @@ def _require_sound(state: State, step: int) -> None:
         )
 
 
-def _require_fit(recipe: Recipe, model: Model, widths: dict[str, int]) -> None:
-    """Refuse what is wrong in a recipe and only the network can tell."""
+def _aims(
+    recipe: Recipe, widths: dict[str, int], teachers: Teachers | None, examples: Examples
+) -> tuple[Arrays, npt.NDArray[np.float32] | None]:
+    """Return the projections of what teachers say, by part of the embedding.
+
+    They are its principal directions on the examples. Also returns what the whole embedding of
+    each example should be, float32 [n, d], if a term says so.
+    """
+    parts = sorted({term.part for term in recipe.terms if term.kind == "teacher_embedding"})
+    if teachers is None or not parts:
+        return {}, None
+    said = examples.taught(teachers)
+    best = principal_directions(said)
+    aims = {part: best[:, : widths[part]] for part in parts}
+    return aims, said @ np.asarray(aims["all"]) if "all" in aims else None
+
+
+def _require_fit(
+    recipe: Recipe, model: Model, widths: dict[str, int], teachers: Teachers | None
+) -> None:
+    """Refuse what is wrong in a recipe and only the networks can tell."""
+    said, features = teachers.dimension if teachers else 0, model.config.features
+    kinds = {term.kind for term in recipe.terms}
+    longest = max(
+        (widths.get(t.part, 0) for t in recipe.terms if t.kind == "teacher_embedding"), default=0
+    )
     names, whole = _all_names(model), widths["all"]
     parts = set(widths) - {"all"}
     unknown = {term.part for term in recipe.terms} - set(widths)
@@ -140,6 +167,13 @@ def _require_fit(recipe: Recipe, model: Model, widths: dict[str, int]) -> None:
         f"its parts are {', '.join(sorted(widths))}": unknown,
         f"no parameter's name begins with {', '.join(idle)}": idle,
         f"an embedding of {whole} numbers cannot be cut to {uneven}": uneven,
+        f"teacher_features compares its {features} features with the teachers' {said} numbers, "
+        "which must be as many; use teacher_embedding or teacher_relations": (
+            "teacher_features" in kinds and features != said
+        ),
+        f"teacher_embedding needs {longest} numbers of the teachers, who have {said}": (
+            longest > said
+        ),
     }
     if problems := [text for text, is_wrong in wrong.items() if is_wrong]:
         raise InvalidRequest(
@@ -212,6 +246,7 @@ def _write(out: Path, recipe: Recipe, network: Network, arrays: Arrays) -> None:
         name: {"architecture": each.architecture, "weights": each.weights.name, **lineage(each)}
         for name, each in recipe.networks.items()
     }
+    notes["teachers"] = [each.weights.name for each in recipe.teachers]
     metadata = metadata_for(recipe.architecture, dimension, recipe.preprocess, recipe=notes)
     try:
         save_safetensors(out, to_tensors(model), metadata)

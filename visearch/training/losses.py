@@ -105,10 +105,9 @@ def proxy(
     return jnp.where(labels >= 0, row, 0.0).mean()
 
 
-def teacher_features(features: jax.Array, teacher: jax.Array) -> jax.Array:
-    """Return the mean of 1 − cosine between student's and teacher's rows, [n, c] each."""
-    student, teacher = unit(features), unit(teacher)
-    return jnp.mean(1.0 - jnp.sum(student * teacher, axis=1))
+def cosine_distance(ours: jax.Array, aims: jax.Array) -> jax.Array:
+    """Return the mean of 1 − cosine between the rows of ``ours`` and of ``aims``, [n, c] each."""
+    return jnp.mean(1.0 - jnp.sum(unit(ours) * unit(aims), axis=1))
 
 
 def teacher_relations(z: jax.Array, teacher: jax.Array, temperature: float) -> jax.Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,9 +12,14 @@ from visearch.images import Preprocess
 from visearch.images.preprocess import Fit
 
 Kind = Literal[
-    "same_picture", "same_label", "triplet", "proxy", "teacher_features", "teacher_relations"
+    "same_picture",
+    "same_label",
+    "triplet",
+    "proxy",
+    "teacher_features",
+    "teacher_embedding",
+    "teacher_relations",
 ]
-
 
 Count = Annotated[int, Field(ge=0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -54,12 +59,10 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Pretrained:
-    """A network to start from or to learn from: an architecture and its checkpoint.
+    """A network to start from: an architecture and its checkpoint.
 
     ``classes`` is the number of classes of the checkpoint (None: as in the architecture's
-    published ones, 0: it has no classifier). A teacher's pictures are normalised with its
-    own ``mean`` and ``std`` (None: the recipe's). ``into`` is the submodule that a branch
-    fills.
+    published ones, 0: it has no classifier). ``into`` is the submodule that a branch fills.
     """
 
     __pydantic_config__ = _STRICT_KEYS
@@ -67,9 +70,19 @@ class Pretrained:
     architecture: str
     weights: Path
     classes: Count | None = None
-    mean: Triple | None = None
-    std: Deviations | None = None
     into: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Teacher:
+    """An encoder to learn from: a file that visearch trained or converted.
+
+    It sees each view as its own preprocessing would make it, whatever the student sees.
+    """
+
+    __pydantic_config__ = _STRICT_KEYS
+
+    weights: Path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,13 +100,14 @@ class Recipe:
 
     Pictures:
         ``mean`` and ``std`` (RGB, on a 0..1 scale) normalise pixels and must be those of the
-        starting network. Views are drawn at ``size`` px; all but the last
-        ``full_size_steps`` steps shrink them to ``train_size`` (Touvron et al. 2019,
-        arXiv:1906.06423). ``strength`` 0..1 scales the changes in the strong view; with
-        ``clean_view`` the weak view is the unchanged catalog picture. ``mixtures`` pictures
-        per batch are mixtures of others, used only by the teacher's terms. ``hard_window``
-        > 1 sorts that many batches of a source by its first ``hard_levels`` labels before
-        they are formed, so that a picture's negatives are of its own kind.
+        starting network. Views are drawn at ``view_size`` px (None: ``size``), as teachers
+        may need, and shrunk to ``size``; all but the last ``full_size_steps`` steps shrink
+        them to ``train_size`` (Touvron et al. 2019, arXiv:1906.06423). ``strength`` 0..1
+        scales the changes in the strong view; with ``clean_view`` the weak view is the
+        unchanged catalog picture. ``mixtures`` pictures per batch are mixtures of others,
+        used only by the terms ``teacher_features`` and ``teacher_embedding``.
+        ``hard_window`` > 1 sorts that many batches of a source by its first ``hard_levels``
+        labels before they are formed, so that a picture's negatives are of its own kind.
 
     Result:
         ``average`` is the decay of the exponential moving average of the weights, which is
@@ -121,6 +135,7 @@ class Recipe:
     keep_start: Share = 0.0
     precision: Literal["float32", "bfloat16"] = "float32"
     frozen: tuple[str, ...] = ()
+    view_size: Annotated[int, Field(ge=32, le=1024)] | None = None
     train_size: Annotated[int, Field(ge=32)] | None = None
     full_size_steps: Count = 0
     strength: Share = 1.0
@@ -132,18 +147,29 @@ class Recipe:
     terms: tuple[Term, ...] = ()
     start: Pretrained | None = None
     branch: Pretrained | None = None
-    teacher: Pretrained | None = None
+    teachers: tuple[Teacher, ...] = ()
 
     @property
     def networks(self) -> dict[str, Pretrained]:
-        """The pretrained networks of the recipe, by role."""
-        roles = {"start": self.start, "branch": self.branch, "teacher": self.teacher}
+        """The pretrained networks that the student starts from, by role."""
+        roles = {"start": self.start, "branch": self.branch}
         return {role: network for role, network in roles.items() if network}
+
+    @property
+    def weights(self) -> dict[str, Path]:
+        """The files of weights that the result depends on, by role."""
+        teachers = {f"teacher_{i}": each.weights for i, each in enumerate(self.teachers, 1)}
+        return {role: each.weights for role, each in self.networks.items()} | teachers
 
     @property
     def preprocess(self) -> Preprocess:
         """The preprocessing of the trained encoder."""
         return Preprocess(size=self.size, fit=self.fit, mean=self.mean, std=self.std)
+
+    @property
+    def view(self) -> Preprocess:
+        """How a picture becomes a view."""
+        return replace(self.preprocess, size=self.view_size or self.size)
 
     def side_at(self, step: int) -> int:
         """Return the side in px of the network's input at ``step``, counted from 0."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,16 @@ from visearch.training.recipe import LABELLED, Recipe
 
 
 def read(
-    path: Path, data: Path, start: Path | None = None, branch: Path | None = None
+    path: Path,
+    data: Path,
+    start: Path | None = None,
+    branch: Path | None = None,
+    teachers: Sequence[Path] = (),
 ) -> tuple[Recipe, list[Source]]:
     """Read a recipe whose pictures, tables and weights are in the folder ``data``.
 
-    ``start`` and ``branch`` are the checkpoints of ``[start]`` and ``[branch]``, in recipes
-    that do not name them.
+    ``start``, ``branch`` and ``teachers`` are the weights of ``[start]``, ``[branch]`` and
+    each ``[[teacher]]``, in recipes that do not name them.
 
     Raises:
         InvalidRequest: not TOML, an unknown key, a value out of range, a missing file.
@@ -33,7 +37,7 @@ def read(
         del body["source"]
         if not isinstance(body.get("recipe"), dict):
             raise InvalidRequest(f"{path} has no [recipe]. Add it.")
-        recipe = _recipe(body, data, {"start": start, "branch": branch, "teacher": None})
+        recipe = _recipe(body, data, {"start": start, "branch": branch}, teachers)
     _check(path, recipe, sources)
     return recipe, sources
 
@@ -71,7 +75,9 @@ def _told(error: Any) -> str:
     return f"unknown key {place}" if "unexpected" in error["type"] else f"{place}: {error['msg']}"
 
 
-def _recipe(body: dict[str, Any], data: Path, weights: dict[str, Path | None]) -> Recipe:
+def _recipe(
+    body: dict[str, Any], data: Path, weights: dict[str, Path | None], teachers: Sequence[Path]
+) -> Recipe:
     parts: dict[str, Any] = dict(body.pop("recipe"))
     for name, given in weights.items():
         if name in body:
@@ -79,6 +85,7 @@ def _recipe(body: dict[str, Any], data: Path, weights: dict[str, Path | None]) -
         elif given:
             raise InvalidRequest(f"The recipe has no [{name}] for --{name}. Omit the option.")
     parts["terms"] = body.pop("term", [])
+    parts["teachers"] = _teachers(body.pop("teacher", []), teachers, data)
     if body:
         raise InvalidRequest(f"The recipe has unknown parts: {', '.join(sorted(body))}.")
     return TypeAdapter(Recipe).validate_python(parts)
@@ -86,7 +93,6 @@ def _recipe(body: dict[str, Any], data: Path, weights: dict[str, Path | None]) -
 
 def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
     networks = recipe.networks
-    learned_from = [network for role, network in networks.items() if role != "teacher"]
     shares = [source.share for source in sources if source.share is not None]
     free = len(shares) < len(sources)
     levels = {len(source.levels) for source in sources}
@@ -100,13 +106,10 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
         ("it has no [[term]]", recipe.steps > 0 and not recipe.terms),
         ("all sources must have the same number of levels (a level may be [])", len(levels) > 1),
         ("a term's level is not among the sources' levels", _level_missing(recipe, min(levels))),
-        ("a teacher's term needs a [teacher]", recipe.teacher is None and _taught(recipe)),
+        ("a teacher's term needs a [[teacher]]", not recipe.teachers and _is_taught(recipe)),
         ("two terms have the same kind, level and part", _twice(recipe)),
         ("train_size must be at most size", (recipe.train_size or 0) > recipe.size),
-        (
-            "mean and std of [start] and [branch] belong to [recipe]",
-            any(network.mean or network.std for network in learned_from),
-        ),
+        ("view_size must be at least size", (recipe.view_size or recipe.size) < recipe.size),
         (
             "[branch], and no other network, needs `into`, the name of a submodule",
             any(bool(network.into) != (role == "branch") for role, network in networks.items()),
@@ -114,7 +117,7 @@ def _check(path: Path, recipe: Recipe, sources: list[Source]) -> None:
         ("the shares of the sources exceed 1", sum(shares) > 1 + 1e-9),
         ("the shares leave nothing to the other sources", free and sum(shares) > 1 - 1e-9),
         (
-            "mixtures need the term teacher_features",
+            "mixtures need the term teacher_features or teacher_embedding",
             recipe.mixtures > 0 and not _imitates(recipe),
         ),
         ("hard_levels exceeds the number of levels", _unsorted(recipe, min(levels))),
@@ -136,10 +139,10 @@ def _unsorted(recipe: Recipe, levels: int) -> bool:
 
 
 def _imitates(recipe: Recipe) -> bool:
-    return any(term.kind == "teacher_features" for term in recipe.terms)
+    return any(term.kind in ("teacher_features", "teacher_embedding") for term in recipe.terms)
 
 
-def _taught(recipe: Recipe) -> bool:
+def _is_taught(recipe: Recipe) -> bool:
     return any(term.kind.startswith("teacher") for term in recipe.terms)
 
 
@@ -149,10 +152,25 @@ def _level_missing(recipe: Recipe, levels: int) -> bool:
 
 def _pretrained(name: str, entry: dict[str, Any], given: Path | None, data: Path) -> dict[str, Any]:
     if (given is None) == ("weights" not in entry):
-        option = f"either in the recipe or with --{name}, not both"
-        ways = "in the recipe" if name == "teacher" else option
+        ways = f"either in the recipe or with --{name}, not both"
         raise InvalidRequest(f"[{name}] needs its weights. Name them {ways}.")
     return entry | {"weights": given or _file(data / entry["weights"])}
+
+
+def _teachers(
+    entries: list[dict[str, Any]], given: Sequence[Path], data: Path
+) -> list[dict[str, Any]]:
+    nameless = sum("weights" not in entry for entry in entries)
+    if nameless != len(given):
+        raise InvalidRequest(
+            f"The recipe has {nameless} [[teacher]] without weights, but --teacher names "
+            f"{len(given)}. Name the weights of each once, here or there."
+        )
+    rest = iter(given)
+    return [
+        entry | {"weights": _file(data / entry["weights"]) if "weights" in entry else next(rest)}
+        for entry in entries
+    ]
 
 
 def _source(entry: dict[str, Any], data: Path) -> Source:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 from flax import nnx
 
 from visearch.encoders import registry
@@ -16,15 +15,9 @@ from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.flax_export import load
 from visearch.encoders.spec import is_encoder_file, read_notes, resolve
 from visearch.errors import InvalidRequest
-from visearch.images import decode
-from visearch.training.data import Dataset
+from visearch.training.examples import Examples, nearest_map, principal_directions
 from visearch.training.network import parameter_name
 from visearch.training.recipe import Pretrained, Recipe
-from visearch.training.step import pixels_to_input
-
-_PROJECTION_SAMPLE = 2048
-_CHUNK = 32
-_LEAST_LENGTH = 1e-3  # of features; those of an untrained network may be almost zero
 
 
 def new_model(recipe: Recipe) -> Model:
@@ -38,31 +31,15 @@ def new_model(recipe: Recipe) -> Model:
     return model
 
 
-def load_teacher(recipe: Recipe, student: Model) -> Model | None:
-    """Open the recipe's teacher.
-
-    Raises:
-        InvalidRequest: a term compares features of different lengths.
-    """
-    if recipe.teacher is None:
-        return None
-    teacher = _open(recipe.teacher)
-    ours, theirs = student.config.features, teacher.config.features
-    if ours != theirs and any(term.kind == "teacher_features" for term in recipe.terms):
-        raise InvalidRequest(
-            "The term teacher_features needs features of equal length, but "
-            f"{recipe.architecture} has {ours} and {recipe.teacher.architecture} {theirs}. "
-            "Use teacher_relations."
-        )
-    return teacher
-
-
-def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
+def start_from(
+    model: Model, recipe: Recipe, examples: Examples, aims: npt.NDArray[np.float32] | None
+) -> set[str]:
     """Copy into ``model`` the arrays of the recipe's start with the same path and shape.
 
     Projections that the start does not have begin as the principal directions of its
-    features on pictures of ``data``. Returns the names of the parameters that have only a
-    first guess.
+    features on the examples or, where ``aims`` float32 [n, d] are what the teachers want of
+    them, as what comes nearest to that. Returns the names of the parameters that have only
+    a first guess.
 
     Raises:
         InvalidRequest: the networks have nothing in common.
@@ -79,11 +56,16 @@ def start_from(model: Model, recipe: Recipe, data: Dataset) -> set[str]:
     names = {parameter_name(path) for path in fresh}
     if model.config.embedding is None or not fresh:
         return names
-    started = model.start_heads(lambda: _principal_directions(donor.features, recipe, data))
+
+    def directions() -> jax.Array:
+        features = examples.run(donor.features, recipe)
+        return principal_directions(features) if aims is None else nearest_map(features, aims)
+
+    started = model.start_heads(directions)
     return {name for name in names if not name.startswith(started)}
 
 
-def fill_branch(model: Model, recipe: Recipe, data: Dataset) -> tuple[str, ...]:
+def fill_branch(model: Model, recipe: Recipe, examples: Examples) -> tuple[str, ...]:
     """Copy the recipe's branch into the submodule that it names.
 
     If the branch has an embedding, the layer after it in ``model`` begins as the strongest
@@ -105,7 +87,7 @@ def fill_branch(model: Model, recipe: Recipe, data: Dataset) -> tuple[str, ...]:
     names = (f"{branch.into}/",)
     if donor.config.embedding is None:
         return names
-    best = _principal_directions(lambda x: donor.embed(model.branch_input(x)), recipe, data)
+    best = principal_directions(examples.run(lambda x: donor.embed(model.branch_input(x)), recipe))
     return (*names, *model.start_branch(donor.head.kernel[...] @ best))
 
 
@@ -141,31 +123,3 @@ def lineage(pretrained: Pretrained) -> dict[str, Any]:
     if not is_encoder_file(pretrained.weights):
         return {}
     return {"recipe": read_notes(pretrained.weights).get("recipe")}
-
-
-def _principal_directions(
-    embed: Callable[[jax.Array], jax.Array], recipe: Recipe, data: Dataset
-) -> jax.Array:
-    """Return the principal directions of ``embed``'s results, float32 [C, C], strongest first.
-
-    They are not centred, so that cosines change least, and are scaled so that results of
-    mean length get length 1.
-    """
-
-    @jax.jit
-    def run(x: jax.Array) -> jax.Array:
-        return embed(pixels_to_input(x, recipe.size, recipe.mean, recipe.std))
-
-    rng = np.random.default_rng([recipe.seed, 2])
-    rows = rng.permutation(len(data))[:_PROJECTION_SAMPLE]
-    pixels = recipe.preprocess.pixels
-    features = np.concatenate(
-        [
-            np.asarray(run(jnp.asarray(np.stack([pixels(decode(data.pictures[i])) for i in part]))))
-            for part in np.array_split(rows, max(1, len(rows) // _CHUNK))
-        ]
-    )
-    # Of a symmetric matrix; eigh gives the weakest first.
-    directions = np.linalg.eigh(features.T @ features)[1][:, ::-1]
-    length = max(float(np.linalg.norm(features, axis=1).mean()), _LEAST_LENGTH)
-    return jnp.asarray(directions / length, jnp.float32)

@@ -38,8 +38,11 @@ def run_digest(recipe: Recipe, data: Dataset, shares: dict[int, float]) -> str:
     """Return a digest of everything that determines a run's result, on equal devices."""
     said = asdict(recipe) | {"shares": sorted(shares.items()), "devices": jax.device_count()}
     for name, network in recipe.networks.items():  # its content counts, not its path
-        weights = hashlib.sha256(network.weights.read_bytes()).hexdigest()
-        said[name] = asdict(network) | {"weights": weights}
+        said[name] = asdict(network) | {"weights": None}
+    said["teachers"] = len(recipe.teachers)
+    said["weights"] = {
+        role: hashlib.sha256(path.read_bytes()).hexdigest() for role, path in recipe.weights.items()
+    }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for picture in data.pictures:
         digest.update(hashlib.sha256(picture).digest())

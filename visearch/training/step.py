@@ -54,38 +54,32 @@ def pixels_to_input(
     return small
 
 
-def _normalisation(recipe: Recipe) -> tuple[Sequence[float], Sequence[float]]:
-    """Return the mean and the standard deviation that normalise the teacher's pictures."""
-    teacher = recipe.teacher
-    mean, std = (teacher.mean, teacher.std) if teacher else (None, None)
-    return mean or recipe.mean, std or recipe.std
-
-
 def make_step(
     recipe: Recipe,
     network: Network,
-    teacher: Network | None,
+    aims: Arrays,
     transform: optax.GradientTransformation,
     rivals: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
     everywhere: NamedSharding,
 ) -> Step:
     """Return the compiled step: (state, batch, its number from 0) → (state, losses by name).
 
-    The state is placed ``everywhere`` before and after, so that resuming does not recompile.
+    ``aims`` project what teachers say to the parts of the embedding. The state is placed
+    ``everywhere`` before and after, so that resuming does not recompile.
     """
     dtype = jnp.dtype(recipe.precision)
 
     def loss(
-        trained: dict[str, Arrays], state: State, batch: Batch, taught: jax.Array, side: int
+        trained: dict[str, Arrays], state: State, batch: Batch, side: int
     ) -> tuple[jax.Array, tuple[Losses, Arrays, Arrays]]:
         x = pixels_to_input(jnp.asarray(batch.pixels), side, recipe.mean, recipe.std)
         features, parts, rest = network.apply(trained["weights"], state.rest, x, dtype)
         half = len(batch.rows)
         seen = Seen(
             batch=batch,
-            parts={name: unit(part[: 2 * half]) for name, part in parts.items()},
+            parts={name: unit(part) for name, part in parts.items()},
             features=features,
-            teacher=taught,
+            aims=aims,
             proxies=trained["proxies"],
             memory=state.memory,
             rivals=rivals,
@@ -94,33 +88,18 @@ def make_step(
         weak = {name: part[:half] for name, part in seen.parts.items()}
         return value, (by_name, rest, weak)
 
-    def learn(batch: Batch, known: tuple[Arrays, Arrays] | None) -> jax.Array:
-        if teacher is None or known is None:
-            return jnp.zeros((batch.pixels.shape[0], 1))
-        x = pixels_to_input(jnp.asarray(batch.pixels), recipe.size, *_normalisation(recipe))
-        return jax.lax.stop_gradient(teacher.apply(*known, x)[0])
-
     @partial(jax.jit, static_argnames=("side",), donate_argnums=(0,), out_shardings=everywhere)
-    def step(
-        state: State,
-        batch: Batch,
-        known: tuple[Arrays, Arrays] | None,
-        number: jax.Array,
-        side: int,
-    ) -> tuple[State, Losses]:
+    def step(state: State, batch: Batch, number: jax.Array, side: int) -> tuple[State, Losses]:
         gradient = jax.grad(loss, has_aux=True)
-        grads, (parts, rest, weak) = gradient(
-            state.trained, state, batch, learn(batch, known), side
-        )
+        grads, (parts, rest, weak) = gradient(state.trained, state, batch, side)
         updates, optimizer_state = transform.update(grads, state.optimizer, state.trained)
         trained = optax.apply_updates(state.trained, updates)
         average = _average(state.average, trained["weights"] | rest, recipe.average, number)
         memory = _remember(state.memory, weak, jnp.asarray(batch.rows))
         return State(trained, rest, average, optimizer_state, memory), parts
 
-    known = jax.device_put((teacher.weights, teacher.rest), everywhere) if teacher else None
     return lambda state, batch, number: step(
-        state, batch, known, jnp.float32(number), side=recipe.side_at(number)
+        state, batch, jnp.float32(number), side=recipe.side_at(number)
     )
 
 

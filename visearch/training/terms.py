@@ -32,9 +32,10 @@ class Memory(NamedTuple):
 class Seen:
     """The data of one step that terms may use.
 
-    ``parts`` float32 [2·batch, width], by part, are the unit embeddings of the weak views,
-    then of the strong views. ``features`` and ``teacher`` float32 [2·batch + mixtures, C]
-    are the pooled features of all views and the mixtures. ``proxies`` are float32
+    ``parts`` float32 [2·batch + mixtures, width], by part, are the unit embeddings of the
+    weak views, the strong views and the mixtures, ``features`` [2·batch + mixtures, C] their
+    pooled features. ``aims`` float32 [C, width], by part, project what teachers say of them
+    to what the part should be. ``proxies`` are float32
     [classes, width] by part. ``rivals`` bool [levels, sources, classes] are the classes that
     a picture of a source can have.
     """
@@ -42,7 +43,7 @@ class Seen:
     batch: Batch
     parts: Arrays
     features: jax.Array
-    teacher: jax.Array
+    aims: Arrays
     proxies: Arrays
     memory: Memory
     rivals: npt.NDArray[np.bool_]
@@ -63,7 +64,17 @@ class View:
     @property
     def z(self) -> jax.Array:
         """Unit embeddings of the views, float32 [2·batch, width]."""
+        return self.every[: 2 * len(self.seen.batch.rows)]
+
+    @property
+    def every(self) -> jax.Array:
+        """Unit embeddings of the views and the mixtures, float32 [2·batch + mixtures, width]."""
         return losses.unit(self.seen.parts[self.part][:, : self.width])
+
+    @property
+    def taught(self) -> jax.Array:
+        """What the teachers say of them, float32 [2·batch + mixtures, C]."""
+        return jnp.asarray(self.seen.batch.taught)
 
     @property
     def proxies(self) -> jax.Array:
@@ -104,12 +115,18 @@ def _proxy(term: Term, view: View) -> jax.Array:
 
 
 def _teacher_features(_term: Term, view: View) -> jax.Array:
-    return losses.teacher_features(view.seen.features, view.seen.teacher)
+    return losses.cosine_distance(view.seen.features, view.taught)
+
+
+def _teacher_embedding(_term: Term, view: View) -> jax.Array:
+    return losses.cosine_distance(
+        view.every, view.taught @ view.seen.aims[view.part][:, : view.width]
+    )
 
 
 def _teacher_relations(term: Term, view: View) -> jax.Array:
     z = view.z
-    return losses.teacher_relations(z, view.seen.teacher[: len(z)], term.temperature)
+    return losses.teacher_relations(z, view.taught[: len(z)], term.temperature)
 
 
 _KINDS: dict[Kind, Callable[[Term, View], jax.Array]] = {
@@ -118,6 +135,7 @@ _KINDS: dict[Kind, Callable[[Term, View], jax.Array]] = {
     "triplet": _triplet,
     "proxy": _proxy,
     "teacher_features": _teacher_features,
+    "teacher_embedding": _teacher_embedding,
     "teacher_relations": _teacher_relations,
 }
 

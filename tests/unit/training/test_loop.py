@@ -18,15 +18,18 @@ import pytest
 import tiny
 
 from visearch.encoders import registry
-from visearch.encoders.checkpoints.weights import load_safetensors, save_safetensors, to_tensors
+from visearch.encoders.checkpoints.convert import Conversion, convert
+from visearch.encoders.checkpoints.weights import load_safetensors, to_tensors
 from visearch.encoders.encoder import Encoder
 from visearch.errors import InvalidRequest, TrainingFailed
 from visearch.evaluation.heldout import measure_held_out
+from visearch.images import Preprocess, decode
 from visearch.training.board import Board
 from visearch.training.data import Source, load
 from visearch.training.loop import train
 from visearch.training.network import Arrays, Network
-from visearch.training.recipe import Pretrained, Recipe, Term
+from visearch.training.recipe import Kind, Pretrained, Recipe, Teacher, Term
+from visearch.training.teachers import Teachers
 
 Losses = list[tuple[int, dict[str, float]]]
 
@@ -169,18 +172,35 @@ def test_a_state_of_another_recipe_is_refused(
         train(data, {}, recipe, out)
 
 
+@pytest.fixture(scope="module")
+def mobilenet(shared: Path) -> Path:
+    return shared / "weights" / "mobilenet_v2_1.0_224.safetensors"
+
+
+@pytest.fixture(scope="module")
+def teacher(mobilenet: Path, tmp_path_factory: pytest.TempPathFactory) -> Teacher:
+    """The pretrained network as an encoder of small pictures."""
+    weights = tmp_path_factory.mktemp("teacher") / "teacher.safetensors"
+    preprocess = Preprocess(size=96, fit="stretch", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    convert(
+        mobilenet,
+        weights,
+        Conversion(architecture="mobilenet_v2_tf", classes=1001, preprocess=preprocess),
+    )
+    return Teacher(weights=weights)
+
+
 # Eight bits of mantissa through 52 layers leave vectors a fifth of their length apart.
 @pytest.mark.parametrize(("precision", "bound"), [("float32", 0.005), ("bfloat16", 0.04)])
 def test_a_student_starts_as_its_teacher_and_stays_near(
     source: Source,
     recipe: Recipe,
-    shared: Path,
+    mobilenet: Path,
+    teacher: Teacher,
     tmp_path: Path,
     precision: Literal["float32", "bfloat16"],
     bound: float,
 ) -> None:
-    weights = shared / "weights" / "mobilenet_v2_1.0_224.safetensors"
-    teacher = Pretrained(architecture="mobilenet_v2_tf", weights=weights)
     taught = replace(
         recipe,
         architecture="mobilenet_v2_twin",
@@ -191,8 +211,8 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         mixtures=2,
         learning_rate=1e-5,
         precision=precision,
-        start=teacher,
-        teacher=teacher,
+        start=Pretrained(architecture="mobilenet_v2_tf", weights=mobilenet),
+        teachers=(teacher,),
         terms=(Term(kind="teacher_features"), Term(kind="teacher_relations")),
     )
     seen: Losses = []
@@ -204,7 +224,7 @@ def test_a_student_starts_as_its_teacher_and_stays_near(
         report=lambda step, parts, _: seen.append((step, parts)),
     )
     assert seen[0][1]["teacher_features"] < bound
-    theirs = to_tensors(registry.load_model("mobilenet_v2_tf", weights))
+    theirs = to_tensors(registry.load_model("mobilenet_v2_tf", mobilenet))
     ours = load_safetensors(tmp_path / "student.safetensors")
     for key in ours.keys() & theirs.keys():
         np.testing.assert_allclose(ours[key], theirs[key], rtol=0.01, atol=0.01)
@@ -265,18 +285,58 @@ def test_frozen_layers_compute_in_the_precision_of_the_others() -> None:
     assert z.dtype == jnp.float32
 
 
-def test_features_of_another_length_are_refused(
-    source: Source, recipe: Recipe, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "embedding", "reason"),
+    [
+        ("teacher_features", 128, "its 64 features with the teachers' 1280 numbers"),
+        ("teacher_embedding", 1281, "needs 1281 numbers of the teachers, who have 1280"),
+    ],
+)
+def test_teachers_of_another_length_are_refused(
+    source: Source,
+    recipe: Recipe,
+    teacher: Teacher,
+    tmp_path: Path,
+    kind: Kind,
+    embedding: int,
+    reason: str,
 ) -> None:
-    weights = tmp_path / "teacher.safetensors"
-    save_safetensors(weights, to_tensors(registry.build("mobilenet_v2_tf", seed=1)), {})
-    wrong = replace(
-        recipe,
-        teacher=Pretrained(architecture="mobilenet_v2_tf", weights=weights),
-        terms=(Term(kind="teacher_features"),),
-    )
-    with pytest.raises(InvalidRequest, match="has 64 and mobilenet_v2_tf 1280"):
+    terms = (Term(kind=kind),)
+    wrong = replace(recipe, embedding=embedding, lengths=(), teachers=(teacher,), terms=terms)
+    with pytest.raises(InvalidRequest, match=reason):
         train(load([source]).training, {}, wrong, tmp_path / "x.safetensors")
+
+
+def test_a_student_takes_over_what_two_teachers_say(
+    source: Source, recipe: Recipe, mobilenet: Path, teacher: Teacher, tmp_path: Path
+) -> None:
+    """It starts as the map of its features that comes nearest, and learns from there."""
+    data = load([source]).training
+    small = replace(recipe, size=32, batch=12, steps=60, warmup=5, start=None)
+    other = tmp_path / "other.safetensors"
+    train(data, {}, replace(small, steps=10), other)
+    term = Term(kind="teacher_embedding")
+    taught = replace(
+        small,
+        view_size=96,
+        embedding=32,
+        lengths=(16,),
+        mixtures=4,
+        teachers=(teacher, Teacher(weights=other)),
+        terms=(term,),
+        start=Pretrained(architecture=recipe.architecture, weights=other),
+    )
+    seen: Losses = []
+    out = tmp_path / "student.safetensors"
+    train(data, {}, taught, out, report=lambda step, parts, _: seen.append((step, parts)))
+    assert seen[-1][1]["teacher_embedding"] < 0.8 * seen[0][1]["teacher_embedding"] < 0.4
+    teachers = Teachers.of(taught)
+    assert teachers is not None and teachers.dimension == 1280 + 128
+    images = [decode(picture) for picture in data.pictures]
+    said, ours = teachers.embed(images), Encoder.open(f"file:{out}", (32,)).embed(images)
+    np.testing.assert_allclose(np.linalg.norm(said, axis=1), 1, rtol=1e-5)
+    alike = np.corrcoef((said @ said.T).ravel(), (ours @ ours.T).ravel())[0, 1]
+    assert alike > 0.9
 
 
 def test_tensorboard_files_are_written(source: Source, recipe: Recipe, tmp_path: Path) -> None:

@@ -104,8 +104,8 @@ def test_rows_without_label_or_fellow_leave_gradients_finite() -> None:
 
 def test_a_teacher_is_matched_exactly_by_its_own_features() -> None:
     teacher = jnp.asarray(unit(7, 5, 6) * 4.0)
-    assert float(losses.teacher_features(teacher / 2.0, teacher)) == pytest.approx(0, abs=1e-6)
-    assert float(losses.teacher_features(-teacher, teacher)) == pytest.approx(2, abs=1e-6)
+    assert float(losses.cosine_distance(teacher / 2.0, teacher)) == pytest.approx(0, abs=1e-6)
+    assert float(losses.cosine_distance(-teacher, teacher)) == pytest.approx(2, abs=1e-6)
     # Cross-entropy is least where the student's relations are the teacher's.
     gradient = jax.grad(lambda z: losses.teacher_relations(z, teacher, 0.5))
     np.testing.assert_allclose(gradient(losses.unit(teacher)), 0, atol=1e-6)

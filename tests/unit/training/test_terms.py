@@ -31,12 +31,13 @@ def seen() -> Seen:
         labels=(numbers % 3)[:, None],
         sources=np.zeros(PICTURES, np.int32),
         rows=numbers,
+        taught=np.asarray(unit_rows(2 * PICTURES, 5)),
     )
     return Seen(
         batch=batch,
         parts={name: unit_rows(2 * PICTURES, width) for name, width in WIDTHS.items()},
         features=jnp.ones((2 * PICTURES, 5)),
-        teacher=jnp.ones((2 * PICTURES, 5)),
+        aims={name: unit_rows(5, width) for name, width in WIDTHS.items()},
         proxies={name: unit_rows(3, width) for name, width in WIDTHS.items()},
         memory=Memory(
             {name: unit_rows(10, width) for name, width in WIDTHS.items()},
@@ -46,7 +47,9 @@ def seen() -> Seen:
     )
 
 
-@pytest.mark.parametrize("kind", ["same_picture", "same_label", "triplet", "proxy"])
+@pytest.mark.parametrize(
+    "kind", ["same_picture", "same_label", "triplet", "proxy", "teacher_embedding"]
+)
 def test_a_term_moves_its_own_part_alone(seen: Seen, kind: Kind) -> None:
     term = Term(kind=kind, part="kind", memory=10, margin=0.5)
 
