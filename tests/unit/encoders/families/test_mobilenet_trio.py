@@ -20,7 +20,9 @@ from visearch.encoders.runtimes.onnx import OnnxRuntime
 from visearch.encoders.spec import metadata_for
 from visearch.errors import InvalidRequest
 from visearch.images import Preprocess
+from visearch.training.batches import Sampler
 from visearch.training.data import Dataset
+from visearch.training.examples import Examples
 from visearch.training.losses import unit
 from visearch.training.recipe import Pretrained, Recipe
 from visearch.training.start import fill_branch, start_from
@@ -34,6 +36,7 @@ PICTURES = Dataset(
     np.arange(64, dtype=np.int32),
     np.zeros(64, np.int32),
 )
+EXAMPLES = Examples(PICTURES, Sampler(PICTURES, {}, TRIO), TRIO)
 
 
 def written(name: str, path: Path) -> tuple[Model, Pretrained]:
@@ -48,8 +51,8 @@ def test_it_gives_what_its_networks_give(tmp_path: Path) -> None:
     residual, branch = written("resnet_compact", tmp_path / "residual.safetensors")
     trio = registry.build("mobilenet_v2_trio", seed=0)
     recipe = replace(TRIO, start=start, branch=replace(branch, into="residual"))
-    fresh = start_from(trio, recipe, PICTURES)
-    filled = fill_branch(trio, recipe, PICTURES)
+    fresh = start_from(trio, recipe, EXAMPLES, None)
+    filled = fill_branch(trio, recipe, EXAMPLES)
     assert {name for name in fresh if not name.startswith(filled)} == set()
     for model in (trio, twin, residual):
         model.eval()
@@ -79,4 +82,4 @@ def test_a_branch_must_fit_its_place(name: str, into: str, tmp_path: Path) -> No
     _, branch = written(name, tmp_path / "branch.safetensors")
     trio = registry.build("mobilenet_v2_trio", seed=0)
     with pytest.raises(InvalidRequest, match=f"called '{into}'"):
-        fill_branch(trio, replace(TRIO, branch=replace(branch, into=into)), PICTURES)
+        fill_branch(trio, replace(TRIO, branch=replace(branch, into=into)), EXAMPLES)
