@@ -164,8 +164,11 @@ class Watchdog:
 
 
 def _look(child: Child, silence: Silence, lives: Callable[[float], bool]) -> None:
-    pid = child.pid  # before the look: its successor must not pay for what it failed to say
-    _note(child, silence, pid, lives(silence.bound_s(pid) / (FEWEST_MISSED + 1)))
+    pid = child.pid
+    sign = lives(silence.bound_s(pid) / (FEWEST_MISSED + 1))
+    # An answer is that of the process there is now, which may have started since it was asked; a
+    # silence is that of the one before, for which its successor must not pay.
+    _note(child, silence, (child.pid or pid) if sign else pid, sign)
 
 
 def _note(child: Child, silence: Silence, pid: int | None, sign: bool | None) -> None:

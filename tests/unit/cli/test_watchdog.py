@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,8 @@ time.sleep(600)
 """A web server that takes a while to start, and hangs as soon as it has answered once."""
 
 
-def test_web_that_hangs_at_once_has_been_heard(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked_before", [False, True])
+def test_web_that_hangs_at_once_has_been_heard(tmp_path: Path, asked_before: bool) -> None:
     """Its first answer is for the watchdog, whose question has waited; so it is not starting."""
     home = {"VISEARCH_HOME": str(tmp_path), "VISEARCH_PORT": str(free_port())}
     settings = Settings.from_env(home | {"VISEARCH_SILENCE_LIMIT_S": "1"})
@@ -91,8 +93,12 @@ def test_web_that_hangs_at_once_has_been_heard(tmp_path: Path) -> None:
         command = [sys.executable, "-c", HANGS_SOON, str(fd)]
         web = Child("web", command, {}, tmp_path, told.append, descriptors=[fd])
         watchdog = Watchdog(settings, redis=[], web=[web], workers=[])
+        if asked_before:  # as where it follows one that has died
+            watchdog.start()
+            time.sleep(0.5)
         web.start()
-        watchdog.start()
+        if not asked_before:
+            watchdog.start()
         pid = web.pid
         try:
             eventually(lambda: web.watch() or web.pid != pid, seconds=20, what="its restart")
