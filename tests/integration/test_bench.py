@@ -40,6 +40,20 @@ def test_ingest_and_serving_are_measured(system: System, tmp_path: Path) -> None
     assert serve["errors"] == []
 
 
+def test_local_embeddings_are_measured(tmp_path: Path) -> None:
+    drawn = tmp_path / "drawn.zip"
+    write_archive(drawn, 4)
+    done = subprocess.run(
+        [sys.executable, "bench/local.py", "--archive", drawn, "--runtimes", "onnx", "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout.splitlines()[-1])
+    (onnx,) = result["runtimes"]
+    assert result["pictures"] == 8 and onnx["largest_error"] < 1e-4
+    assert all(each["local"] > 0 for each in (onnx["ms_one"], onnx["ms_batch"]))
+
+
 def test_filters_are_measured_in_a_catalog_of_their_own(tmp_path: Path) -> None:
     size = ["--home", str(tmp_path), "--products", "3000", "--count", "2"]
     done = subprocess.run(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from visearch.encoders import layout
 from visearch.encoders.checkpoints.verified import load_verified
-from visearch.encoders.runtimes.options import RunOptions
+from visearch.encoders.runtimes.options import RunOptions, Runtime
 from visearch.encoders.runtimes.start import start
 from visearch.encoders.spec import EncoderSpec, resolve
 from visearch.errors import WeightsMismatch
@@ -30,9 +32,11 @@ class Encoder:
         options: RunOptions | None = None,
     ) -> None:
         self.spec = spec
-        started = start(spec, buckets, options or RunOptions.from_env())
+        self._buckets, self._options = buckets, options or RunOptions.from_env()
+        started = start(spec, buckets, self._options)
         self.runtime, self.precision = started.name, started.precision
         self._engine = started.engine
+        self._local: Runtime | None = None
         self._turn = threading.Lock()
 
     @classmethod
@@ -66,6 +70,11 @@ class Encoder:
         """Length d of an embedding."""
         return self.spec.dimension
 
+    @cached_property
+    def parts(self) -> dict[str, npt.NDArray[np.intp]]:
+        """The places in an embedding of each part's numbers; most encoders have one part, all."""
+        return layout.parts(self.spec.architecture, self.dimension)
+
     @property
     def size(self) -> int:
         """Side of the square input, px."""
@@ -85,7 +94,28 @@ class Encoder:
         """Embed RGB pictures: unit rows, float32 [n, d]."""
         if not images:
             return np.empty((0, self.dimension), np.float32)
-        return self.embed_pixels(np.stack([self.preprocess.pixels(image) for image in images]))
+        return self.embed_pixels(self._pixels(images))
+
+    def local(self, images: Sequence[Image.Image]) -> npt.NDArray[np.float32]:
+        """Return what each place of RGB pictures gives to the embedding, float32 [n, h, w, d].
+
+        The mean over the places, each of its :attr:`parts` scaled to a length that depends on
+        the encoder alone, is the embedding. The first call exports the network once more, and
+        keeps a second copy of it in memory.
+
+        Raises:
+            EncoderError: an encoder of this architecture, or in int8, has no local embeddings.
+            ExportError: as :meth:`open`.
+        """
+        with self._turn:
+            if self._local is None:
+                self._local = start(self.spec, self._buckets, self._options, "local").engine
+            if not images:
+                return self._local.run(_nothing(self.size))[:0]
+            return self._local.run(self._pixels(images))
+
+    def _pixels(self, images: Sequence[Image.Image]) -> npt.NDArray[np.uint8]:
+        return np.stack([self.preprocess.pixels(image) for image in images])
 
     def embed_pixels(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embed preprocessed pictures uint8 [n, size, size, 3]: unit rows, float32 [n, d].
@@ -102,6 +132,10 @@ class Encoder:
             return np.empty((0, self.dimension), np.float32)
         with self._turn:
             return self._engine.run(pixels)
+
+
+def _nothing(size: int) -> npt.NDArray[np.uint8]:
+    return np.zeros((1, size, size, 3), np.uint8)
 
 
 def verify_encoder(spec: EncoderSpec) -> None:

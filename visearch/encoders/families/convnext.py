@@ -97,12 +97,12 @@ class ConvNeXt(Model):
             self.norm = _norm(cin, rngs=rngs)
             self.classifier = nnx.Linear(cin, config.classes, kernel_init=_init, rngs=rngs)
 
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to features of places [N, h, w, C]."""
         for part in self.body:
             for layer in part:
                 x = layer(x)
-        return jnp.mean(x, axis=(1, 2))
+        return x
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""

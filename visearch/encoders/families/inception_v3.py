@@ -178,15 +178,15 @@ class InceptionV3(Model):
             self.dropout = nnx.Dropout(0.5, rngs=rngs)
             self.fc = nnx.Linear(cin, config.classes, rngs=rngs)
 
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]; 75 px or more."""
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3], 75 px or more, to features [N, h, w, C]."""
         for name in _STEM:
             x = getattr(self, name)(x)
             if name in _POOLED_STEM:
                 x = max_pool(x, 3, 2)
         for name in _MIXED:
             x = getattr(self, name)(x)
-        return jnp.mean(x, axis=(1, 2))
+        return x
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import numpy.typing as npt
 from flax import nnx
 
 from visearch.encoders.families.depthwise import DepthwiseConv, Padding, PointwiseConv
@@ -116,6 +118,33 @@ def max_pool(x: jax.Array, window: int, stride: int, padding: int = 0) -> jax.Ar
         x = jnp.pad(x, ((0, 0), sides, sides, (0, 0)))
     pooled: jax.Array = nnx.max_pool(x, window_shape=(window, window), strides=(stride, stride))
     return pooled
+
+
+def resampled(x: jax.Array, rows: npt.ArrayLike, columns: npt.ArrayLike) -> jax.Array:
+    """Resample [N, H, W, C] by ``rows`` [H, h] and ``columns`` [W, w]: [N, h, w, C].
+
+    It is two products with constants, because no engine's resampling is exactly JAX's.
+    """
+    x = jnp.transpose(x, (0, 1, 3, 2)) @ jnp.asarray(columns, x.dtype)  # [N, H, C, w]
+    x = jnp.transpose(x, (0, 2, 3, 1)) @ jnp.asarray(rows, x.dtype)  # [N, C, w, h]
+    return jnp.transpose(x, (0, 3, 2, 1))
+
+
+def on_grid(x: jax.Array, side: int) -> jax.Array:
+    """Average [N, H, W, C] over ``side`` × ``side`` cells, which may overlap, or repeat places.
+
+    Where one side is a multiple of the other, the mean over all places stays the same.
+    """
+    return resampled(x, _cells(x.shape[1], side), _cells(x.shape[2], side))
+
+
+def _cells(length: int, side: int) -> npt.NDArray[np.float32]:
+    """Return weights [length, side]: column i averages ⌊i·length/side⌋ to ⌈(i+1)·length/side⌉."""
+    weights = np.zeros((length, side), np.float32)
+    for i in range(side):
+        start, end = i * length // side, -((i + 1) * length // -side)
+        weights[start:end, i] = 1 / (end - start)
+    return weights
 
 
 def rounded_channels(channels: float) -> int:

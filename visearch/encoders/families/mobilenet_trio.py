@@ -7,13 +7,15 @@ half was too little) and takes a fifth of the computation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from visearch.encoders.families.mobilenet_twin import MobileNetTwin
+from visearch.encoders.families.layers import on_grid, resampled
+from visearch.encoders.families.mobilenet_twin import MobileNetTwin, interleave
 from visearch.encoders.families.mobilenet_v2 import MobileNetV2Config
 from visearch.encoders.families.resnet import ResNet, ResNetConfig
 
@@ -41,12 +43,29 @@ class MobileNetTrio(MobileNetTwin):
 
     def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return the general features [N, C] and the parts of the embedding."""
-        features, special, stages = self.branches(x)
+        general, special, stages = self.branches(x)
         instance = self.residual.features(self.branch_input(x))
-        return features, {
-            **self.general_and_kind(features, special, stages),
+        return jnp.mean(general, axis=(1, 2)), {
+            **self.general_and_kind(general, special, stages),
             "instance": self.instance_head(instance),
         }
+
+    def local(self, x: jax.Array) -> jax.Array:
+        """Return what each place of pictures [N, S, S, 3] gives to the embedding, [N, g, g, d].
+
+        The networks' places have different sizes; ``g`` is the least multiple of their numbers.
+        """
+        general, special, stages = self.branches(x)
+        grid = special.shape[1]
+        kind = jnp.concatenate([special, *(on_grid(e, grid) for e in stages.values())], axis=-1)
+        instance = self.instance_head(self.residual.feature_map(self.branch_input(x)))
+        finest = math.lcm(grid, instance.shape[1])
+        parts = {
+            "general": self.general_head(general),
+            "kind": self.kind_head(kind),
+            "instance": instance,
+        }
+        return interleave({name: on_grid(each, finest) for name, each in parts.items()})
 
     def branch_input(self, x: jax.Array) -> jax.Array:
         """Return the residual network's input for pictures [N, S, S, 3]."""
@@ -63,13 +82,8 @@ class MobileNetTrio(MobileNetTwin):
 
 
 def _shrink(x: jax.Array) -> jax.Array:
-    """Resample [N, S, S, C] to 0.6 of its side, linearly and with anti-aliasing.
-
-    It is two products with constants, because no engine's resampling is exactly JAX's.
-    """
+    """Resample [N, S, S, C] to 0.6 of its side, linearly and with anti-aliasing."""
     side = x.shape[1]
     with jax.ensure_compile_time_eval():
         weights = jax.image.resize(jnp.eye(side), (side, round(_SCALE * side)), "linear")
-    x = jnp.transpose(x, (0, 1, 3, 2)) @ weights  # [N, H, C, W]
-    x = jnp.transpose(x, (0, 2, 3, 1)) @ weights  # [N, C, W, H]
-    return jnp.transpose(x, (0, 3, 2, 1))
+    return resampled(x, weights, weights)

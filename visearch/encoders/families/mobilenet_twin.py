@@ -20,6 +20,7 @@ from flax import nnx
 
 from visearch.encoders.families.mobilenet_v2 import MobileNetV2, MobileNetV2Config
 from visearch.encoders.families.naming import Naming
+from visearch.encoders.layout import RATIOS
 from visearch.errors import EncoderError
 
 _SHARED = 4
@@ -63,7 +64,7 @@ class MobileNetTwin(MobileNetV2):
     def widths(self) -> dict[str, int]:
         """Numbers in each part of the embedding; half of all are *general*."""
         quarter = (self.config.embedding or 0) // 4
-        return {"general": 2 * quarter, "kind": quarter, "instance": quarter}
+        return {name: count * quarter for name, count in RATIOS["mobilenet_v2_twin"].items()}
 
     def namings(self) -> tuple[Naming, ...]:
         """None: nobody else publishes checkpoints of this architecture."""
@@ -71,15 +72,19 @@ class MobileNetTwin(MobileNetV2):
 
     def features_and_parts(self, x: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
         """Return the general features [N, C] and the parts of the embedding."""
-        features, special, stages = self.branches(x)
+        general, special, stages = self.branches(x)
         bands = [_bands(each, _STAGES[stage][1]) for stage, each in stages.items()]
-        return features, {
-            **self.general_and_kind(features, special, stages),
-            "instance": self.instance_head(jnp.concatenate([special, *bands], axis=1)),
+        return _mean(general), {
+            **self.general_and_kind(general, special, stages),
+            "instance": self.instance_head(jnp.concatenate([_mean(special), *bands], axis=1)),
         }
 
+    def local(self, x: jax.Array) -> jax.Array:
+        """Refuse: the part *instance* weights the bands of a picture differently."""
+        raise EncoderError("A mobilenet_v2_twin has no local embeddings.")
+
     def branches(self, x: jax.Array) -> tuple[jax.Array, jax.Array, dict[int, jax.Array]]:
-        """Return both branches' features [N, C], and the stages [N, h, w, c] by layer."""
+        """Return both branches' features of places, and the stages by layer, [N, h, w, c]."""
         for layer in self.body[:_SHARED]:
             x = layer(x)
         general = x
@@ -90,25 +95,22 @@ class MobileNetTwin(MobileNetV2):
             x = layer(x)
             if i in _STAGES:
                 stages[i] = x
-        return _mean(general), _mean(x), stages
+        return general, x, stages
 
     def general_and_kind(
         self, general: jax.Array, special: jax.Array, stages: dict[int, jax.Array]
     ) -> dict[str, jax.Array]:
         """Return the parts *general* and *kind*, [N, width] each."""
-        means = [_bands(each, 1) for each in stages.values()]
+        means = [_mean(each) for each in (special, *stages.values())]
         return {
-            "general": self.general_head(general),
-            "kind": self.kind_head(jnp.concatenate([special, *means], axis=1)),
+            "general": self.general_head(_mean(general)),
+            "kind": self.kind_head(jnp.concatenate(means, axis=1)),
         }
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
         """Scale the parts and interleave them: two numbers of *general*, one of each other."""
-        rows = parts["kind"].shape[0]
-        general = _unit(parts["general"]).reshape(rows, -1, 2)
-        kind = _unit(parts["kind"])[:, :, None]
-        instance = (_unit(parts["instance"]) * self.instance_length)[:, :, None]
-        return jnp.concatenate([general, kind, instance], axis=2).reshape(rows, -1)
+        lengths = {"instance": self.instance_length}
+        return interleave({name: _unit(z) * lengths.get(name, 1.0) for name, z in parts.items()})
 
     def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
         """Start both branches with the general layers and directions float32 [C, C]."""
@@ -120,6 +122,14 @@ class MobileNetTwin(MobileNetV2):
             more = jnp.zeros((kernel.shape[0] - len(best), width))
             kernel[...] = jnp.concatenate([best[:, :width], more])
         return ("special/",)
+
+
+def interleave(parts: dict[str, jax.Array]) -> jax.Array:
+    """Interleave the numbers of the parts [..., width], as :mod:`visearch.encoders.layout` says."""
+    rows = next(iter(parts.values())).shape[:-1]
+    ratios = RATIOS["mobilenet_v2_twin"]
+    groups = [parts[name].reshape(*rows, -1, count) for name, count in ratios.items()]
+    return jnp.concatenate(groups, axis=-1).reshape(*rows, -1)
 
 
 def _mean(x: jax.Array) -> jax.Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from visearch.encoders.families.layers import ConvNorm, Norm
@@ -93,12 +92,12 @@ class MobileNetV1(Model):
             self.dropout = nnx.Dropout(1e-3, rngs=rngs)
             self.classifier = nnx.Linear(cin, config.classes, rngs=rngs)
 
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to features of places [N, h, w, C]."""
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        return jnp.mean(x, axis=(1, 2))
+        return x
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from visearch.encoders.families.layers import ConvNorm, Norm
@@ -127,11 +126,11 @@ class MobileNetV2(Model):
             self.dropout = nnx.Dropout(0.2, rngs=rngs)
             self.classifier = nnx.Linear(config.features, config.classes, rngs=rngs)
 
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to features of places [N, h, w, C]."""
         for layer in self.body:
             x = layer(x)
-        return jnp.mean(x, axis=(1, 2))
+        return x
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from visearch.encoders.families.inverted_residual import (
@@ -120,12 +119,13 @@ class MobileNetV3(Model):
             self.dropout = nnx.Dropout(0.2, rngs=rngs)
             self.classifier = nnx.Linear(config.hidden, config.classes, rngs=rngs)
 
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to features of places [N, h, w, C]."""
         x = self.stem(x)
         for block in self.blocks:
             x = block(x)
-        return jnp.mean(self.top(x), axis=(1, 2))
+        features: jax.Array = self.top(x)
+        return features
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from visearch.encoders.families.naming import Naming
@@ -34,7 +35,7 @@ class Config(Protocol):
 class Model(nnx.Module):
     """A CNN. ``model.eval()`` switches batch norm and dropout to inference.
 
-    Families define ``features`` and, where a checkpoint has a classifier, ``classify``.
+    Families define ``feature_map`` and, where a checkpoint has a classifier, ``classify``.
     """
 
     def __init__(self, config: Config, *, rngs: nnx.Rngs) -> None:
@@ -51,9 +52,13 @@ class Model(nnx.Module):
         """The names that published checkpoints of this model use, besides visearch's own."""
         return ()
 
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to features of places [N, h, w, C]."""
+        raise NotImplementedError
+
     def features(self, x: jax.Array) -> jax.Array:
         """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
-        raise NotImplementedError
+        return jnp.mean(self.feature_map(x), axis=(1, 2))
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""
@@ -97,6 +102,18 @@ class Model(nnx.Module):
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
         """Join the parts into the embedding [N, d]."""
         return parts["all"]
+
+    def local(self, x: jax.Array) -> jax.Array:
+        """Return what each place of pictures [N, H, W, 3] gives to the embedding, [N, h, w, d].
+
+        The mean over the places is the embedding before its parts are scaled: a projection of
+        pooled features is the mean of the projected features.
+
+        Raises:
+            EncoderError: the embedding of this architecture is not such a mean.
+        """
+        places = self.feature_map(x)
+        return places if self.config.embedding is None else self.head(places)
 
     def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
         """Initialise the projection with the principal directions of the features.

@@ -11,7 +11,6 @@ from functools import partial
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from visearch.encoders.families.layers import kernel_init, max_pool
@@ -143,14 +142,14 @@ class ResNet(Model):
         if config.classes is not None:
             self.fc = nnx.Linear(config.features, config.classes, rngs=rngs)
 
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
+    def feature_map(self, x: jax.Array) -> jax.Array:
+        """Map normalised float32 pictures [N, H, W, 3] to features of places [N, h, w, C]."""
         x = nnx.relu(self.bn1(self.conv1(x)))
         x = max_pool(x, 3, 2, padding=1)
         for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
             for block in stage:
                 x = block(x)
-        return jnp.mean(x, axis=(1, 2))
+        return x
 
     def classify(self, features: jax.Array) -> jax.Array:
         """Classify pooled features [N, C]: logits [N, classes]."""

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 
-from visearch.encoders.families.layers import ConvNorm, Norm, max_pool
+from visearch.encoders.families.layers import ConvNorm, Norm, max_pool, on_grid
 from visearch.encoders.families.model import Model
 from visearch.encoders.families.naming import Naming, Rule
 
@@ -72,17 +70,13 @@ class VGG(Model):
             )
             self.dropout = nnx.Dropout(0.5, rngs=rngs)
 
-    def maps(self, x: jax.Array) -> jax.Array:
+    def feature_map(self, x: jax.Array) -> jax.Array:
         """Map normalised float32 pictures [N, H, W, 3] to [N, H/32, W/32, 512]."""
         for stage in self.stages:
             for layer in stage:
                 x = layer(x)
             x = max_pool(x, 2, 2)
         return x
-
-    def features(self, x: jax.Array) -> jax.Array:
-        """Pool normalised float32 pictures [N, H, W, 3] to features [N, C]."""
-        return jnp.mean(self.maps(x), axis=(1, 2))
 
     def logits(self, x: jax.Array) -> jax.Array:
         """Classify normalised float32 pictures [N, H, W, 3]: logits [N, classes].
@@ -91,7 +85,7 @@ class VGG(Model):
             EncoderError: the model has no classifier.
         """
         self.require_classifier()
-        x = on_grid(self.maps(x), _GRID)
+        x = on_grid(self.feature_map(x), _GRID)
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # checkpoints flatten channels first
         *hidden, last = self.classifier
         for layer in hidden:
@@ -129,18 +123,3 @@ def _body_rules(config: VGGConfig) -> Iterator[Rule]:
 def _classifier_rules(prefix: str, names: tuple[int | str, ...]) -> Iterator[Rule]:
     for i, name in enumerate(names):
         yield rf"^classifier\.{i}\.(?=kernel|bias)", f"{prefix}{name}."
-
-
-def on_grid(x: jax.Array, side: int) -> jax.Array:
-    """Average float [N, H, W, C] over ``side`` × ``side`` cells, which may overlap."""
-    rows, columns = (jnp.asarray(_cells(n, side), x.dtype) for n in x.shape[1:3])
-    return jnp.einsum("ih,jw,nhwc->nijc", rows, columns, x)
-
-
-def _cells(length: int, side: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    """Return weights [side, length]: row i averages ⌊i·length/side⌋ to ⌈(i+1)·length/side⌉."""
-    weights = np.zeros((side, length), np.float32)
-    for i in range(side):
-        start, end = i * length // side, -((i + 1) * length // -side)
-        weights[i, start:end] = 1 / (end - start)
-    return weights

@@ -22,12 +22,12 @@ import numpy.typing as npt
 import structlog
 
 from visearch import encoders
-from visearch.encoders.runtimes.options import PACKAGES, Name, Precision, Runtime
+from visearch.encoders.runtimes.options import PACKAGES, Name, Output, Precision, Runtime
 from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
 
 TOLERANCE: dict[Precision, float] = {"float32": 1e-3, "bfloat16": 5e-2}
-"""Largest distance allowed between an engine's unit vector and Flax's in float32.
+"""Largest distance allowed between an engine's vector and Flax's in float32, for unit vectors.
 
 Vectors of runtimes within this tolerance count as one encoder's and may be compared
 (docs/decisions/0008-cpu-runtime.md says what that costs in recall)."""
@@ -44,6 +44,7 @@ def exported(
     precision: Precision,
     start: Callable[[bytes], Runtime],
     cache: Path | None,
+    output: Output,
 ) -> Runtime:
     """Return the engine that ``start`` makes of the graph exported from ``spec``.
 
@@ -51,16 +52,17 @@ def exported(
     put there.
 
     Raises:
+        EncoderError: the architecture has no such output.
         ExportError: the network has no export, or the engine's vectors differ from Flax's.
         WeightsMismatch: the weights do not fit the architecture.
     """
-    store = _Store(cache, _key(spec, runtime, precision))
+    store = _Store(cache, _key(spec, runtime, precision, output))
     if (kept := store.read()) is not None:
         return start(kept)
     with store.alone():
         if (kept := store.read()) is not None:
             return start(kept)
-        return _make(spec, runtime, precision, start, store)
+        return _make(spec, runtime, precision, start, store, output)
 
 
 def _make(
@@ -69,10 +71,11 @@ def _make(
     precision: Precision,
     start: Callable[[bytes], Runtime],
     store: _Store,
+    output: Output,
 ) -> Runtime:
     from visearch.encoders.runtimes import flax_export  # loads jax
 
-    graph, pixels, wanted = flax_export.make(spec)
+    graph, pixels, wanted = flax_export.make(spec, output)
     try:
         engine = start(graph)
         found = engine.run(pixels)
@@ -88,7 +91,7 @@ def _make(
 def require_close(
     got: npt.NDArray[np.float32], wanted: npt.NDArray[np.float32], tolerance: float, what: str
 ) -> None:
-    """Check that vectors [n, d] are within ``tolerance`` of the ``wanted`` ones.
+    """Check that vectors [n, …] are within ``tolerance`` of the length of the ``wanted`` ones.
 
     ``what`` names their origin in the message.
 
@@ -99,7 +102,8 @@ def require_close(
         raise ExportError(
             f"{what} gives vectors of shape {got.shape}, but Flax gives {wanted.shape}. {_REMEDY}"
         )
-    distance = float(np.linalg.norm(got - wanted, axis=1).max())
+    rows, lengths = (got - wanted).reshape(len(got), -1), wanted.reshape(len(got), -1)
+    distance = float((np.linalg.norm(rows, axis=1) / np.linalg.norm(lengths, axis=1)).max())
     if not distance <= tolerance:  # refuses NaN, too
         raise ExportError(
             f"{what} gives vectors up to {distance:.2g} away from Flax's; the limit is "
@@ -107,11 +111,11 @@ def require_close(
         )
 
 
-def _key(spec: EncoderSpec, runtime: Name, precision: Precision) -> str:
+def _key(spec: EncoderSpec, runtime: Name, precision: Precision, output: Output) -> str:
     versions = [f"{name} {_version(name)}" for name in (*_LIBRARIES, PACKAGES[runtime])]
     parts = (spec.fingerprint, runtime, precision, _own_version(), *versions)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
-    return f"{spec.fingerprint}-{runtime}-{precision}-{digest[:16]}"
+    return f"{spec.fingerprint}-{runtime}-{precision}-{output}-{digest[:16]}"
 
 
 def _version(package: str) -> str:

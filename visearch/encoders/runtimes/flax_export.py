@@ -1,4 +1,4 @@
-"""The Flax side of an export: the model as a graph, and the vectors it must give."""
+"""The Flax side of an export: the model as a graph, and what it must give."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from visearch.encoders.checkpoints.verified import load_verified
 from visearch.encoders.families.depthwise import DepthwiseConv, PointwiseConv
 from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.fold import fold_batch_norm
-from visearch.encoders.runtimes.network import embedding
+from visearch.encoders.runtimes.network import FUNCTIONS
 from visearch.encoders.runtimes.onnx_export import export_onnx
+from visearch.encoders.runtimes.options import Output
 from visearch.encoders.spec import EncoderSpec
 from visearch.images import Preprocess
 
@@ -22,29 +23,30 @@ CHECKED = 4
 
 
 def make(
-    spec: EncoderSpec,
+    spec: EncoderSpec, output: Output = "embedding"
 ) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Return the graph of ``spec``, pictures uint8 [n, S, S, 3] and Flax's vectors of them [n, d].
+    """Return the graph of ``spec``, pictures uint8 [n, S, S, 3] and Flax's output for them.
 
     Raises:
+        EncoderError: the architecture has no local embeddings.
         ExportError: the network uses an operation that has no rule.
         WeightsMismatch: the weights do not fit the architecture.
     """
     with jax.default_device(jax.devices("cpu")[0]):
-        return of_model(load(spec), spec.preprocess, spec.dimension)
+        return of_model(load(spec), spec.preprocess, spec.dimension, output)
 
 
 def of_model(
-    model: Model, preprocess: Preprocess, dimension: int
+    model: Model, preprocess: Preprocess, dimension: int, output: Output = "embedding"
 ) -> tuple[bytes, npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Do the same for a model in inference mode; its batch norms are folded in place."""
-    pixels = pictures(preprocess.size)
-    wanted = np.asarray(jax.jit(embedding(model, preprocess, dimension))(pixels))
+    pixels, function = pictures(preprocess.size), FUNCTIONS[output]
+    wanted = np.asarray(jax.jit(function(model, preprocess, dimension))(pixels))
     fold_batch_norm(model, preprocess.size)
     for _, layer in nnx.iter_graph(model):
         if isinstance(layer, DepthwiseConv | PointwiseConv):
             layer.portable = True
-    graph = export_onnx(embedding(model, preprocess, dimension), preprocess.size)
+    graph = export_onnx(function(model, preprocess, dimension), preprocess.size)
     return graph.SerializeToString(), pixels, wanted
 
 

@@ -1,4 +1,4 @@
-"""An encoder's whole computation as one function: uint8 pixels → unit vectors."""
+"""An encoder's whole computation as one function: uint8 pixels → unit vectors, or local ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from visearch.encoders.families.model import Model
+from visearch.encoders.runtimes.options import Output
 from visearch.images import Preprocess
 
 Embed = Callable[[jax.Array], jax.Array]
@@ -30,6 +31,24 @@ def embedding(
         return unit(jax.lax.slice_in_dim(z, 0, dimension, axis=1))
 
     return embed
+
+
+def local(model: Model, preprocess: Preprocess, dimension: int, dtype: type = jnp.float32) -> Embed:
+    """Return the function uint8 [n, S, S, 3] → float32 [n, h, w, d]: what places give.
+
+    Its mean over the places is the embedding before its parts are scaled to their lengths.
+    """
+    scale, shift = normalisation(preprocess)
+
+    def places(pixels: jax.Array) -> jax.Array:
+        x = pixels.astype(jnp.float32) * scale + shift
+        z = model.local(x.astype(dtype)).astype(jnp.float32)
+        return jax.lax.slice_in_dim(z, 0, dimension, axis=3)
+
+    return places
+
+
+FUNCTIONS: dict[Output, Callable[..., Embed]] = {"embedding": embedding, "local": local}
 
 
 def normalisation(preprocess: Preprocess) -> tuple[np.ndarray, np.ndarray]:

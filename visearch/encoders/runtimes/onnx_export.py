@@ -22,7 +22,7 @@ from visearch.errors import ExportError
 
 
 def export_onnx(embed: Callable[[jax.Array], jax.Array], size: int) -> onnx.ModelProto:
-    """Export ``embed``: uint8 [n, size, size, 3] → float32 [n, d], for any n.
+    """Export ``embed``: uint8 [n, size, size, 3] → float32 [n, …], for any n.
 
     Raises:
         ExportError: it uses an operation, or a form of one, that has no rule.
@@ -34,7 +34,7 @@ def export_onnx(embed: Callable[[jax.Array], jax.Array], size: int) -> onnx.Mode
     (result,) = _walk(graph, traced.jaxpr, consts, [graph.as_held(pixels)])
     if not isinstance(result, Value):
         raise ExportError("The network's output does not depend on the pictures.")
-    return graph.model(pixels, result)
+    return graph.model(pixels, graph.as_written(result))
 
 
 def _walk(

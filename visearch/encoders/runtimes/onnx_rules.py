@@ -134,12 +134,14 @@ def _concatenate(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known])
 
 
 def _slice(graph: Graph, equation: core.JaxprEqn, inputs: Sequence[Known]) -> Value:
+    """Take the first, or other, numbers of every row or place, and all rows and places."""
     x, p = value_of(inputs[0], equation), equation.params
-    whole_rows = x.rank == 2 and p["start_indices"][0] == 0
-    require(whole_rows and set(p["strides"] or (1,)) == {1}, equation)
+    (*outer, start), (*ends, end) = p["start_indices"], p["limit_indices"]
+    whole = not any(outer) and tuple(ends[1:]) == x.shape[1:-1]
+    require(x.rank > 1 and whole and set(p["strides"] or (1,)) == {1}, equation)
     start, end, axis = (
         graph.constant(np.asarray([value], np.int64))
-        for value in (p["start_indices"][1], p["limit_indices"][1], 1)
+        for value in (start, end, held_axis(x.rank - 1, x.rank))
     )
     return graph.add("Slice", [x.name, start, end, axis], shape_of(equation))
 

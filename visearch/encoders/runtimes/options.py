@@ -18,15 +18,20 @@ from visearch.settings import PREFIX, Settings
 
 Name = Literal["xla", "onnx", "openvino"]
 Precision = Literal["float32", "bfloat16"]
+Output = Literal["embedding", "local"]
+"""The unit vector of a picture, or what each place gives to it."""
 PACKAGES: dict[Name, str] = {"xla": "jax", "onnx": "onnxruntime", "openvino": "openvino"}
 EXTRAS: dict[Name, str] = {"xla": "worker", "onnx": "cpu", "openvino": "openvino"}
 
 
 class Runtime(Protocol):
-    """Runs one network."""
+    """Runs one network, for one kind of output."""
 
     def run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embed pictures uint8 [n, S, S, 3], n > 0: unit rows, float32 [n, d]."""
+        """Return the output for pictures uint8 [n, S, S, 3], n > 0.
+
+        Embeddings are unit rows, float32 [n, d]; local ones are float32 [n, h, w, d].
+        """
 
     def warm_up(self) -> None:
         """Do the work that otherwise only the first call would do."""

@@ -7,9 +7,16 @@ from dataclasses import dataclass
 
 from visearch.encoders.checkpoints import int8
 from visearch.encoders.runtimes.export import exported
-from visearch.encoders.runtimes.options import Name, Precision, RunOptions, Runtime, choose
+from visearch.encoders.runtimes.options import (
+    Name,
+    Output,
+    Precision,
+    RunOptions,
+    Runtime,
+    choose,
+)
 from visearch.encoders.spec import EncoderSpec
-from visearch.errors import ExportError
+from visearch.errors import EncoderError, ExportError
 
 
 @dataclass(frozen=True)
@@ -21,24 +28,36 @@ class Started:
     engine: Runtime
 
 
-def start(spec: EncoderSpec, buckets: Sequence[int], options: RunOptions) -> Started:
+def start(
+    spec: EncoderSpec,
+    buckets: Sequence[int],
+    options: RunOptions,
+    output: Output = "embedding",
+) -> Started:
     """Start the runtime that ``options`` ask for.
 
     Raises:
         UnknownEncoder: there is no such architecture.
         WeightsMismatch: the weights do not fit it.
+        EncoderError: the encoder has no such output.
         ExportError: the runtime's vectors differ from Flax's, or it cannot run the graph.
         SettingsError: the runtime is not installed, or does not support the options.
     """
     quantized = int8.is_quantized(spec)
     name, precision = choose(options, quantized=quantized)
     if name == "xla":
-        return Started(name, precision, _xla(spec, buckets, precision, options))
+        return Started(name, precision, _xla(spec, buckets, precision, options, output))
+    if quantized and output == "local":
+        raise EncoderError(
+            f"{spec.weights.name} is an int8 encoder, which has no local embeddings. Use the "
+            "encoder it was made from."
+        )
     if quantized:
         # Whatever was asked for, the parts of its graph that are not int8 are float32.
         return Started(name, "int8", _started(name, spec, options))
     engine = _engine(name, precision, options)
-    return Started(name, precision, exported(spec, name, precision, engine, options.cache))
+    made = exported(spec, name, precision, engine, options.cache, output)
+    return Started(name, precision, made)
 
 
 def _started(name: Name, spec: EncoderSpec, options: RunOptions) -> Runtime:
@@ -63,7 +82,11 @@ def _engine(name: Name, precision: Precision, options: RunOptions) -> Callable[[
 
 
 def _xla(
-    spec: EncoderSpec, buckets: Sequence[int], precision: Precision, options: RunOptions
+    spec: EncoderSpec,
+    buckets: Sequence[int],
+    precision: Precision,
+    options: RunOptions,
+    output: Output,
 ) -> Runtime:
     from visearch.encoders.runtimes.flax_export import load
     from visearch.encoders.runtimes.xla import Xla
@@ -75,4 +98,5 @@ def _xla(
         precision=precision,
         buckets=buckets,
         cache=options.cache,
+        output=output,
     )

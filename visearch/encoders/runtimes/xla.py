@@ -22,8 +22,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from visearch.encoders.families.model import Model
 from visearch.encoders.runtimes.fold import fold_batch_norm
-from visearch.encoders.runtimes.network import embedding
-from visearch.encoders.runtimes.options import Precision
+from visearch.encoders.runtimes.network import FUNCTIONS
+from visearch.encoders.runtimes.options import Output, Precision
 from visearch.images import Preprocess
 
 IN_FLIGHT = 2
@@ -46,6 +46,7 @@ class Xla:
         precision: Precision,
         buckets: Sequence[int],
         cache: Path | None,
+        output: Output = "embedding",
     ) -> None:
         if cache is not None:
             _keep_compiled(cache / "xla")
@@ -63,7 +64,7 @@ class Xla:
         )
 
         def embed(state: Any, pixels: jax.Array) -> jax.Array:
-            return embedding(nnx.merge(graph, state), preprocess, dimension, dtype)(pixels)
+            return FUNCTIONS[output](nnx.merge(graph, state), preprocess, dimension, dtype)(pixels)
 
         self._jit = jax.jit(embed, out_shardings=self._split)
         self._compiled: dict[int, jax.stages.Compiled] = {}

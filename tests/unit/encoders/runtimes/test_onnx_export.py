@@ -80,6 +80,10 @@ LAYERS: dict[str, Function] = {
     "channels side by side": lambda x: jnp.concatenate([x, -x], axis=-1),
     "two means interleaved": lambda x: jnp.stack((x.mean((1, 2)), x.sum((1, 2))), axis=2),
     "channels first, then flat": lambda x: x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1),
+    "some channels": lambda x: jax.lax.slice_in_dim(x, 1, 3, axis=3),
+    "channels interleaved": lambda x: jnp.concatenate(
+        [x.reshape(*x.shape, 1), -x.reshape(*x.shape, 1)], axis=-1
+    ).reshape(*x.shape[:-1], 6),
     "a constant beside": lambda x: x * weights(1, 1, 1, 3) + weights(3),
 }
 
@@ -110,3 +114,19 @@ def test_an_operation_without_a_rule_is_refused_by_name() -> None:
 def test_a_form_that_a_rule_does_not_cover_is_refused() -> None:
     with pytest.raises(ExportError, match="this form of 'reduce_sum'"):
         both(lambda x: x.sum(axis=1))
+
+
+def test_a_slice_of_places_is_refused() -> None:
+    with pytest.raises(ExportError, match="this form of 'slice'"):
+        both(lambda x: jax.lax.slice_in_dim(x, 1, 3, axis=1))
+
+
+def test_an_output_of_places_is_laid_out_as_jax_lays_it_out() -> None:
+    def embed(pixels: jax.Array) -> jax.Array:
+        return pixels.astype(jnp.float32) @ weights(3, 5)
+
+    pixels = np.random.default_rng(1).integers(0, 256, (3, SIDE, SIDE, 3), np.uint8)
+    graph = export_onnx(embed, SIDE).SerializeToString()
+    got = OnnxRuntime(graph, threads=1).run(pixels)
+    assert got.shape == (3, SIDE, SIDE, 5)
+    np.testing.assert_allclose(got, jax.jit(embed)(pixels), rtol=1e-4, atol=1e-3)
