@@ -15,7 +15,11 @@ WHOLE = "all"
 """The only part of most embeddings."""
 
 _TRIO = {"general": 2, "kind": 1, "instance": 1}
-RATIOS: dict[str, Mapping[str, int]] = {"mobilenet_v2_twin": _TRIO, "mobilenet_v2_trio": _TRIO}
+RATIOS: dict[str, Mapping[str, int]] = {
+    "mobilenet_v2_twin": _TRIO,
+    "mobilenet_v2_trio": _TRIO,
+    "mobilenet_v2_quartet": {"general": 4, "kind": 1, "instance": 1},
+}
 """By architecture: how many numbers of each part follow one another."""
 
 

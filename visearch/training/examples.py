@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float32]
 MOST = 4096
 _CHUNK = 32
 _LEAST_LENGTH = 1e-3  # of features; those of an untrained network may be almost zero
+_LEAST_STRENGTH = 1e-6  # of a direction, beside the strongest
 _RIDGE = 1e-2
 
 
@@ -55,15 +56,18 @@ class Examples:
             yield [decode(pictures[i]) for i in part]
 
 
-def principal_directions(features: Floats) -> jax.Array:
+def principal_directions(features: Floats, whitening: float = 0.0) -> jax.Array:
     """Return the principal directions of ``features`` [n, C], [C, C], strongest first.
 
     They are not centred, so that cosines change least, and are scaled so that features of
-    mean length get length 1.
+    mean length get length 1. ``whitening`` 0..1 evens out their strengths: at 1 all are
+    alike, at 0 they stay as they are.
     """
     # Of a symmetric matrix; eigh gives the weakest first.
-    directions = np.linalg.eigh(features.T @ features)[1][:, ::-1]
-    length = max(float(np.linalg.norm(features, axis=1).mean()), _LEAST_LENGTH)
+    strengths, directions = np.linalg.eigh((features.T @ features).astype(np.float64))
+    scale = np.maximum(strengths, _LEAST_STRENGTH * strengths[-1]) ** (-whitening / 2)
+    directions = (directions * scale)[:, ::-1]
+    length = max(float(np.linalg.norm(features @ directions, axis=1).mean()), _LEAST_LENGTH)
     return jnp.asarray(directions / length, jnp.float32)
 
 

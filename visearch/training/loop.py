@@ -25,7 +25,7 @@ from visearch.training.data import Dataset
 from visearch.training.examples import Examples, principal_directions
 from visearch.training.network import Arrays, Network, parameter_name
 from visearch.training.recipe import Kind, Recipe
-from visearch.training.start import fill_branch, lineage, new_model, start_from
+from visearch.training.start import fill_branch, lineage, new_model, start_from, start_joint
 from visearch.training.state import State, restore, run_digest, save
 from visearch.training.step import make_step, optimizer
 from visearch.training.teachers import Teachers
@@ -72,6 +72,7 @@ def train(
         fresh = start_from(model, recipe, examples, wanted)
     if recipe.branch:
         filled = fill_branch(model, recipe, examples)
+        filled += start_joint(model, recipe, examples)
         fresh = {name for name in fresh if not name.startswith(filled)}
     network = Network(model, recipe.frozen)
     if not recipe.steps:
@@ -137,7 +138,7 @@ def _aims(
     if teachers is None or not parts:
         return {}, None
     said = examples.taught(teachers)
-    best = principal_directions(said)
+    best = principal_directions(said, recipe.whitening)
     aims = {part: best[:, : widths[part]] for part in parts}
     return aims, said @ np.asarray(aims["all"]) if "all" in aims else None
 

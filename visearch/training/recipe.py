@@ -96,7 +96,8 @@ class Recipe:
         With 0 ``steps`` the networks are only put together. ``embedding`` is the length of
         the embedding, in architectures that leave it open (None: the features). Terms are
         averaged over the whole embedding and its first ``lengths`` numbers, so that it can
-        be cut (Kusupati et al. 2022, arXiv:2205.13147).
+        be cut (Kusupati et al. 2022, arXiv:2205.13147). ``whitening`` 0..1 evens out the
+        strengths of the principal directions with which projections start.
 
     Pictures:
         ``mean`` and ``std`` (RGB, on a 0..1 scale) normalise pixels and must be those of the
@@ -120,6 +121,7 @@ class Recipe:
     architecture: str
     embedding: Positive | None = None
     lengths: tuple[Positive, ...] = ()
+    whitening: Share = 0.0
     size: Annotated[int, Field(ge=32, le=1024)] = 160
     fit: Fit = "stretch"
     mean: Triple = _HALF

@@ -59,7 +59,9 @@ def start_from(
 
     def directions() -> jax.Array:
         features = examples.run(donor.features, recipe)
-        return principal_directions(features) if aims is None else nearest_map(features, aims)
+        if aims is not None:
+            return nearest_map(features, aims)
+        return principal_directions(features, recipe.whitening)
 
     started = model.start_heads(directions)
     return {name for name in names if not name.startswith(started)}
@@ -89,6 +91,19 @@ def fill_branch(model: Model, recipe: Recipe, examples: Examples) -> tuple[str, 
         return names
     best = principal_directions(examples.run(lambda x: donor.embed(model.branch_input(x)), recipe))
     return (*names, *model.start_branch(donor.head.kernel[...] @ best))
+
+
+def start_joint(model: Model, recipe: Recipe, examples: Examples) -> tuple[str, ...]:
+    """Start the projection of several networks' features, if ``model`` has one.
+
+    Returns the prefixes of the parameter names filled.
+    """
+    if not model.joins:
+        return ()
+    filled = nnx.clone(model)
+    filled.eval()
+    features = examples.run(filled.joint_features, recipe)
+    return model.start_joint(principal_directions(features, recipe.whitening))
 
 
 def _copy(model: Model, donor: Model, into: str = "") -> set[tuple[Any, ...]]:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from visearch.encoders.families.layers import on_grid, resampled
-from visearch.encoders.families.mobilenet_twin import MobileNetTwin, interleave
+from visearch.encoders.families.mobilenet_twin import MobileNetTwin
 from visearch.encoders.families.mobilenet_v2 import MobileNetV2Config
 from visearch.encoders.families.resnet import ResNet, ResNetConfig
 
@@ -65,7 +65,7 @@ class MobileNetTrio(MobileNetTwin):
             "kind": self.kind_head(kind),
             "instance": instance,
         }
-        return interleave({name: on_grid(each, finest) for name, each in parts.items()})
+        return self.interleaved({name: on_grid(each, finest) for name, each in parts.items()})
 
     def branch_input(self, x: jax.Array) -> jax.Array:
         """Return the residual network's input for pictures [N, S, S, 3]."""

@@ -12,7 +12,7 @@ an embedding contain the first numbers of each part.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -41,6 +41,9 @@ VARIANTS: dict[str, MobileNetV2Config] = {
 class MobileNetTwin(MobileNetV2):
     """A MobileNet v2 of two branches; ``features`` are those of the general branch."""
 
+    ratios: Mapping[str, int] = RATIOS["mobilenet_v2_twin"]
+    """How many numbers of each part follow one another in an embedding."""
+
     instance_length = 1.0
     """Length of the *instance* part; the others have length 1."""
 
@@ -62,9 +65,9 @@ class MobileNetTwin(MobileNetV2):
 
     @property
     def widths(self) -> dict[str, int]:
-        """Numbers in each part of the embedding; half of all are *general*."""
-        quarter = (self.config.embedding or 0) // 4
-        return {name: count * quarter for name, count in RATIOS["mobilenet_v2_twin"].items()}
+        """Numbers in each part of the embedding."""
+        cycles = (self.config.embedding or 0) // sum(self.ratios.values())
+        return {name: count * cycles for name, count in self.ratios.items()}
 
     def namings(self) -> tuple[Naming, ...]:
         """None: nobody else publishes checkpoints of this architecture."""
@@ -108,9 +111,16 @@ class MobileNetTwin(MobileNetV2):
         }
 
     def join(self, parts: dict[str, jax.Array]) -> jax.Array:
-        """Scale the parts and interleave them: two numbers of *general*, one of each other."""
+        """Scale the parts and interleave them."""
         lengths = {"instance": self.instance_length}
-        return interleave({name: _unit(z) * lengths.get(name, 1.0) for name, z in parts.items()})
+        scaled = {name: _unit(z) * lengths.get(name, 1.0) for name, z in parts.items()}
+        return self.interleaved(scaled)
+
+    def interleaved(self, parts: dict[str, jax.Array]) -> jax.Array:
+        """Interleave the numbers of the parts [..., width]."""
+        rows = next(iter(parts.values())).shape[:-1]
+        groups = [parts[name].reshape(*rows, -1, count) for name, count in self.ratios.items()]
+        return jnp.concatenate(groups, axis=-1).reshape(*rows, -1)
 
     def start_heads(self, directions: Callable[[], jax.Array]) -> tuple[str, ...]:
         """Start both branches with the general layers and directions float32 [C, C]."""
@@ -122,14 +132,6 @@ class MobileNetTwin(MobileNetV2):
             more = jnp.zeros((kernel.shape[0] - len(best), width))
             kernel[...] = jnp.concatenate([best[:, :width], more])
         return ("special/",)
-
-
-def interleave(parts: dict[str, jax.Array]) -> jax.Array:
-    """Interleave the numbers of the parts [..., width], as :mod:`visearch.encoders.layout` says."""
-    rows = next(iter(parts.values())).shape[:-1]
-    ratios = RATIOS["mobilenet_v2_twin"]
-    groups = [parts[name].reshape(*rows, -1, count) for name, count in ratios.items()]
-    return jnp.concatenate(groups, axis=-1).reshape(*rows, -1)
 
 
 def _mean(x: jax.Array) -> jax.Array:

@@ -38,6 +38,9 @@ class Model(nnx.Module):
     Families define ``feature_map`` and, where a checkpoint has a classifier, ``classify``.
     """
 
+    joins = False
+    """Whether it projects the features of several networks together (``joint_features``)."""
+
     def __init__(self, config: Config, *, rngs: nnx.Rngs) -> None:
         self.config = config
         self.make_heads(rngs)
@@ -124,6 +127,17 @@ class Model(nnx.Module):
         """
         self.head.kernel[...] = directions()[:, : self.config.embedding]
         return ()
+
+    def joint_features(self, x: jax.Array) -> jax.Array:
+        """Return the features of several networks, side by side, of pictures [N, S, S, 3]."""
+        raise NotImplementedError
+
+    def start_joint(self, directions: jax.Array) -> tuple[str, ...]:
+        """Initialise the projection of these features with their principal directions [C, C].
+
+        Returns the prefixes of parameter names filled.
+        """
+        raise NotImplementedError
 
     def branch_input(self, x: jax.Array) -> jax.Array:
         """Return the input, for pictures [N, S, S, 3], of a branch that is a whole network."""
