@@ -107,12 +107,11 @@ class Encoder:
             EncoderError: an encoder of this architecture, or in int8, has no local embeddings.
             ExportError: as :meth:`open`.
         """
+        pixels = self._pixels(images) if images else _nothing(self.size)
         with self._turn:
             if self._local is None:
                 self._local = start(self.spec, self._buckets, self._options, "local").engine
-            if not images:
-                return self._local.run(_nothing(self.size))[:0]
-            return self._local.run(self._pixels(images))
+            return self._local.run(pixels)[: len(images)]
 
     def _pixels(self, images: Sequence[Image.Image]) -> npt.NDArray[np.uint8]:
         return np.stack([self.preprocess.pixels(image) for image in images])

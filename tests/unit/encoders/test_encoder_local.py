@@ -57,6 +57,7 @@ def test_their_mean_is_the_embedding(small: str, runtime: str, tmp_path: Path) -
     encoder = Encoder.open(small, (4,), options)
     places = encoder.local(IMAGES)
     assert places.shape == (5, 2, 2, 256) and places.dtype == np.float32
+    assert encoder.local([]).shape == (0, 2, 2, 256)
     np.testing.assert_allclose(rebuilt(encoder, places), encoder.embed(IMAGES), atol=1e-5)
 
 
@@ -77,7 +78,7 @@ def test_those_of_the_bundled_encoder_have_its_parts() -> None:
         assert list(np.flatnonzero(steps) + 1) == list(range(size, 15, size))
 
 
-def test_a_thing_is_where_its_places_are(tmp_path: Path) -> None:
+def test_a_thing_is_where_its_places_are() -> None:
     """Only the places that see a change give something else."""
     encoder = Encoder.open("bundled")
     blank = Image.new("RGB", (160, 160), "white")
