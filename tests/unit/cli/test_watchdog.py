@@ -82,6 +82,7 @@ time.sleep(600)
 """A web server that takes a while to start, and hangs as soon as it has answered once."""
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # as in test_process.py
 @pytest.mark.parametrize("asked_before", [False, True])
 def test_web_that_hangs_at_once_has_been_heard(tmp_path: Path, asked_before: bool) -> None:
     """Its first answer is for the watchdog, whose question has waited; so it is not starting."""
