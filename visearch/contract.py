@@ -46,6 +46,9 @@ QUEUE_OF = {
 REDIS_TIMEOUT_S = 2.0
 """So long a connection to Redis is waited for, or an answer."""
 
+READY_LINE = "worker_ready"
+"""A worker that has started prints a line with this word."""
+
 SENT_HEADER = "visearch_sent"
 """Message header: when the message was sent, in seconds since the epoch."""
 

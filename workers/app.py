@@ -158,7 +158,7 @@ def _unbind(task: Any, state: str, **_: Any) -> None:
 def _ready(**_: Any) -> None:
     _note_farewell()
     _heartbeat.start()
-    log.info("worker_ready", worker=context.name, role=role.name)
+    log.info(contract.READY_LINE, worker=context.name, role=role.name)
 
 
 def tell(details: Callable[[], dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from celery.beat import PersistentScheduler, ScheduleEntry
 
-from visearch.contract import MAINTAIN, QUEUE_OF
+from visearch.contract import MAINTAIN, QUEUE_OF, READY_LINE
 from visearch.errors import DependencyUnavailable
 from visearch.store.redis import presence
 from visearch.store.redis.client import answering
@@ -23,10 +23,16 @@ FEW = 8
 class Scheduler(PersistentScheduler):
     """Celery's scheduler, which leaves a tick out while its queue is long, and has a heartbeat."""
 
+    _ticks = False
+
     def tick(self, *args: Any, **kwargs: Any) -> Any:
         """Send what is due, and say that this clock goes."""
+        name = context.name.replace(context.role, BEAT, 1)
+        if not self._ticks:
+            self._ticks = True
+            log.info(READY_LINE, worker=name, role=BEAT)
         try:
-            presence.beat(context.redis, context.name.replace(context.role, BEAT, 1), BEAT)
+            presence.beat(context.redis, name, BEAT)
         except DependencyUnavailable as error:
             log.warning("heartbeat_failed", error=error.detail)
         return super().tick(*args, **kwargs)

@@ -14,6 +14,9 @@ import psutil
 import pytest
 from system import System, archive, eventually, picture
 
+from visearch.cli.client import until
+from visearch.cli.redis_server import READY_WORD
+from visearch.contract import READY_LINE
 from visearch.store.redis import presence
 from visearch.store.redis.client import connect
 
@@ -65,6 +68,27 @@ def test_workers_that_hang_are_restarted(system: System) -> None:
     for role in ROLES:
         assert f"{role} has given no sign of life for " in system.output()
     assert works(system, "workers")
+
+
+@pytest.mark.parametrize("role", ["plan", "beat", "redis"])
+def test_what_hangs_as_soon_as_it_has_begun_is_restarted(system: System, role: str) -> None:
+    """`up` has not heard it: Redis has lost a worker's only heartbeat before it was looked for."""
+    log, old = system.home / "logs" / f"{role}.log", system.kill(role)
+    system.wait_restarted(role, old)
+    pid = system.pids()[role]
+    begun = (READY_WORD, f"{pid}:m") if role == "redis" else (READY_LINE, f".{pid}.")
+
+    def is_ready() -> bool:
+        lines = log.read_text().lower().splitlines()
+        return any(all(word in line for word in begun) for line in lines)
+
+    until(is_ready, 60, f"the start of {role}", every_s=0.005)
+    stop_group(system, role)
+    if role != "redis":
+        with connect(system.settings.redis) as client:
+            client.flushall()
+    system.wait_restarted(role, pid)
+    assert works(system, f"begun-{role}")
 
 
 def test_a_worker_that_cannot_end_is_restarted(system: System) -> None:

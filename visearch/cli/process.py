@@ -17,6 +17,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from visearch.confine import die_with_parent
+from visearch.contract import READY_LINE
 from visearch.errors import first_line
 
 LOG_BYTES, LOG_FILES = 10 << 20, 3
@@ -28,7 +29,8 @@ MAX_BACKOFF_S = 30.0
 class Child:
     """A role's process. ``tell(line)`` speaks to the operator.
 
-    The process inherits ``descriptors``, under the same numbers.
+    The process inherits ``descriptors``, under the same numbers. When it has started, it prints a
+    line with ``ready_word``, in small letters or large ones.
     """
 
     def __init__(
@@ -40,13 +42,15 @@ class Child:
         tell: Callable[[str], None],
         *,
         descriptors: Sequence[int] = (),
+        ready_word: str = READY_LINE,
     ) -> None:
         self.name, self._argv, self._env, self._tell = name, argv, dict(env), tell
-        self._descriptors = descriptors
+        self._descriptors, self._ready_word = descriptors, ready_word
         self._process: subprocess.Popen[bytes] | None = None
         self._tail: deque[str] = deque(maxlen=20)
         self._restart_at, self._backoff, self._started = 0.0, 0.0, 0.0
         self._given_up: tuple[int, str] | None = None
+        self._ready: int | None = None
         self._reader: threading.Thread | None = None
         self._log = logging.Logger(f"up.{name}")
         self._log_file = _LogFile(log_folder / f"{name}.log", tell)
@@ -56,6 +60,10 @@ class Child:
     def pid(self) -> int | None:
         """The process id while it runs."""
         return self._process.pid if self._process else None
+
+    def has_begun(self, pid: int | None) -> bool:
+        """Tell whether the process ``pid`` is this role's and has said that it is ready."""
+        return pid is not None and pid == self._ready
 
     def start(self) -> None:
         """Start the process in its own group, so that Ctrl-C reaches the supervisor alone."""
@@ -79,6 +87,8 @@ class Child:
             for raw in lines:
                 line = raw.decode(errors="replace").rstrip("\n")
                 self._tail.append(line)
+                if self._ready_word in line.lower():
+                    self._ready = process.pid
                 self._log.info(line)
 
     def give_up(self, pid: int, why: str) -> None:

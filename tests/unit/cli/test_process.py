@@ -13,6 +13,7 @@ import pytest
 
 from visearch.cli.client import until
 from visearch.cli.process import Child
+from visearch.contract import READY_LINE
 
 # The children are forked before they become another program. In this process, unlike in the
 # supervisor, other tests may have started JAX, which warns of that.
@@ -50,6 +51,24 @@ def test_a_full_disk_under_the_log_is_told_once_and_stops_nobody(tmp_path: Path)
         child.watch()
         assert child.pid == pid
     assert len(told) == 1
+
+
+def test_a_process_has_begun_when_it_says_so(tmp_path: Path) -> None:
+    code = f"import time\ntime.sleep(0.3); print('{READY_LINE} role=x', flush=True); time.sleep(60)"
+    child = Child("worker", [sys.executable, "-c", code], os.environ, tmp_path, [].append)
+    child.start()
+    try:
+        pid = pid_of(child)
+        assert not child.has_begun(pid) and not child.has_begun(None)
+        until(lambda: child.has_begun(pid), 10, "its word", every_s=0.01)
+        child.kill()
+        child.wait(10)
+        until(lambda: child.watch() or child.pid not in (None, pid), 10, "another", every_s=0.05)
+        assert not child.has_begun(child.pid), "its successor has not"
+    finally:
+        child.kill()
+        child.wait(10)
+        child.close()
 
 
 def test_a_process_that_was_given_up_is_killed_and_started_again(tmp_path: Path) -> None:

@@ -50,6 +50,19 @@ def test_a_silence_is_too_long(
     assert looks(Silence(LIMIT_S, START_S), *seen) == too_long
 
 
+@pytest.mark.parametrize("begun_at", [0, 1])
+def test_one_that_has_begun_is_not_starting_though_nobody_has_heard_it(begun_at: int) -> None:
+    """It was stopped before the first look, and Redis has forgotten it since."""
+    silence = Silence(LIMIT_S, START_S)
+    found = [
+        silence.look(1, sign, at, has_begun=number >= begun_at)
+        for number, (at, sign) in enumerate([(0, False), (10, None), (20, False), (30, False)])
+    ]
+    assert found == [None] * 4
+    assert silence.look(1, False, 41.0, has_begun=True) == 31
+    assert silence.look(2, False, 300.0) is None, "its successor starts"
+
+
 @pytest.mark.parametrize(
     ("seen", "too_long"),
     [
