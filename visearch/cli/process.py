@@ -17,7 +17,6 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from visearch.confine import die_with_parent
-from visearch.contract import READY_LINE
 from visearch.errors import first_line
 
 LOG_BYTES, LOG_FILES = 10 << 20, 3
@@ -29,8 +28,8 @@ MAX_BACKOFF_S = 30.0
 class Child:
     """A role's process. ``tell(line)`` speaks to the operator.
 
-    The process inherits ``descriptors``, under the same numbers. When it has started, it prints a
-    line with ``ready_word``, in small letters or large ones.
+    The process inherits ``descriptors``, under the same numbers. If there is a ``ready_word``, it
+    prints it, in small letters or large ones, when it has started.
     """
 
     def __init__(
@@ -42,7 +41,7 @@ class Child:
         tell: Callable[[str], None],
         *,
         descriptors: Sequence[int] = (),
-        ready_word: str = READY_LINE,
+        ready_word: str | None = None,
     ) -> None:
         self.name, self._argv, self._env, self._tell = name, argv, dict(env), tell
         self._descriptors, self._ready_word = descriptors, ready_word
@@ -50,7 +49,7 @@ class Child:
         self._tail: deque[str] = deque(maxlen=20)
         self._restart_at, self._backoff, self._started = 0.0, 0.0, 0.0
         self._given_up: tuple[int, str] | None = None
-        self._ready: int | None = None
+        self._ready: subprocess.Popen[bytes] | None = None
         self._reader: threading.Thread | None = None
         self._log = logging.Logger(f"up.{name}")
         self._log_file = _LogFile(log_folder / f"{name}.log", tell)
@@ -62,8 +61,12 @@ class Child:
         return self._process.pid if self._process else None
 
     def has_begun(self, pid: int | None) -> bool:
-        """Tell whether the process ``pid`` is this role's and has said that it is ready."""
-        return pid is not None and pid == self._ready
+        """Tell whether the process ``pid`` is this role's and has said that it is ready.
+
+        Another thread may ask.
+        """
+        process = self._process
+        return process is not None and process.pid == pid and process is self._ready
 
     def start(self) -> None:
         """Start the process in its own group, so that Ctrl-C reaches the supervisor alone."""
@@ -87,14 +90,14 @@ class Child:
             for raw in lines:
                 line = raw.decode(errors="replace").rstrip("\n")
                 self._tail.append(line)
-                if self._ready_word in line.lower():
-                    self._ready = process.pid
+                if self._ready_word is not None and self._ready_word in line.lower():
+                    self._ready = process
                 self._log.info(line)
 
     def give_up(self, pid: int, why: str) -> None:
         """Have :meth:`watch` kill the process ``pid``, if it still is this role's.
 
-        Only this method may be called by another thread.
+        Another thread may call it.
         """
         self._given_up = self._given_up or (pid, why)
 

@@ -19,7 +19,7 @@ from visearch.cli.client import Client, until
 from visearch.cli.pid_file import PidFile
 from visearch.cli.process import KILL_S, Child
 from visearch.cli.watchdog import Watchdog
-from visearch.contract import MAX_SHARDS
+from visearch.contract import MAX_SHARDS, READY_LINE
 from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.flag import Flag
 from visearch.settings import Settings
@@ -50,7 +50,14 @@ class Supervisor:
             self._redis = [Child("redis", command, env, logs, tell, ready_word=word)]
         python = sys.executable
         self._workers = [
-            Child(name, [python, "-m", "workers", role], env | shards, logs, tell)
+            Child(
+                name,
+                [python, "-m", "workers", role],
+                env | shards,
+                logs,
+                tell,
+                ready_word=READY_LINE,
+            )
             for name, role, shards in _roles(settings)
         ]
         # Clients that come while web is restarted wait in this socket's queue.

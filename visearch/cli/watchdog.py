@@ -65,11 +65,13 @@ class Silence:
 
         ``sign`` is None if nobody can tell, as when Redis does not answer: the silence that
         counts then begins anew. ``has_begun`` says that the process has started, whoever has heard
-        of it: it may hang before the first look that could tell.
+        of it: it may hang before the first look that could tell. The time that it took to start
+        counts for nothing then.
         """
         if pid != self._pid:
             self._pid, self._heard, self._since, self._missed = pid, False, at, 0
-        self._heard = self._heard or has_begun
+        if has_begun and not self._heard:
+            self._heard, self._since, self._missed = True, at, 0
         if pid is None:
             return None
         if sign is not False:

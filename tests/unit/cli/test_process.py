@@ -13,13 +13,24 @@ import pytest
 
 from visearch.cli.client import until
 from visearch.cli.process import Child
-from visearch.contract import READY_LINE
+from visearch.cli.redis_server import READY_WORD, command
+from visearch.settings import Settings
+from visearch.store.redis.client import connect
 
 # The children are forked before they become another program. In this process, unlike in the
 # supervisor, other tests may have started JAX, which warns of that.
 pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
 
 TALKING = "import time\nwhile True: print('a line', flush=True); time.sleep(0.01)"
+
+READY_WHEN_TOLD = """
+import sys, time
+from pathlib import Path
+while not Path(sys.argv[1]).exists():
+    time.sleep(0.01)
+print("The worker Is Ready", flush=True)
+time.sleep(60)
+"""
 
 
 @contextmanager
@@ -54,17 +65,36 @@ def test_a_full_disk_under_the_log_is_told_once_and_stops_nobody(tmp_path: Path)
 
 
 def test_a_process_has_begun_when_it_says_so(tmp_path: Path) -> None:
-    code = f"import time\ntime.sleep(0.3); print('{READY_LINE} role=x', flush=True); time.sleep(60)"
-    child = Child("worker", [sys.executable, "-c", code], os.environ, tmp_path, [].append)
+    may_begin = tmp_path / "may-begin"
+    argv = [sys.executable, "-c", READY_WHEN_TOLD, str(may_begin)]
+    child = Child("worker", argv, os.environ, tmp_path, [].append, ready_word="is ready")
     child.start()
     try:
         pid = pid_of(child)
         assert not child.has_begun(pid) and not child.has_begun(None)
+        may_begin.touch()
         until(lambda: child.has_begun(pid), 10, "its word", every_s=0.01)
+        may_begin.unlink()
         child.kill()
         child.wait(10)
         until(lambda: child.watch() or child.pid not in (None, pid), 10, "another", every_s=0.05)
         assert not child.has_begun(child.pid), "its successor has not"
+    finally:
+        child.kill()
+        child.wait(10)
+        child.close()
+
+
+def test_redis_has_begun_when_it_answers(tmp_path: Path) -> None:
+    """Whatever redis-server this machine has, it says so in these words."""
+    settings = Settings(home=tmp_path / "home")
+    argv = command(settings)
+    child = Child("redis", argv, os.environ, tmp_path, [].append, ready_word=READY_WORD)
+    child.start()
+    try:
+        until(lambda: child.has_begun(pid_of(child)), 10, "its word", every_s=0.01)
+        with connect(settings.redis) as client:
+            assert client.ping()
     finally:
         child.kill()
         child.wait(10)

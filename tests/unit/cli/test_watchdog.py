@@ -63,6 +63,15 @@ def test_one_that_has_begun_is_not_starting_though_nobody_has_heard_it(begun_at:
     assert silence.look(2, False, 300.0) is None, "its successor starts"
 
 
+def test_one_that_has_begun_at_last_is_not_blamed_for_its_start() -> None:
+    """It is ready, and its first heartbeat is on its way."""
+    silence = Silence(LIMIT_S, START_S)
+    assert [silence.look(1, False, at) for at in (0.0, 100.0, 200.0)] == [None] * 3
+    late = [silence.look(1, False, at, has_begun=True) for at in (201.0, 210.0, 220.0, 231.0)]
+    assert late == [None] * 4
+    assert silence.look(1, False, 232.0, has_begun=True) == 31
+
+
 @pytest.mark.parametrize(
     ("seen", "too_long"),
     [
