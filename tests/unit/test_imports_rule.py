@@ -20,7 +20,7 @@ LEAVES = {
     "home_lock", "private", "scratch", "background", "confine",
     "flag", "listener", "schedule",
 }  # fmt: skip
-ADAPTERS = {"images", "archives", "tables", "fetching", "encoders", "index", "store"}
+ADAPTERS = {"images", "archives", "tables", "fetching", "encoders", "fusion", "index", "store"}
 USE_CASES = {
     "importing", "upkeep", "reindexing", "searching", "training", "evaluation", "backend",
     "catalog", "inline",

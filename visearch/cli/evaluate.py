@@ -57,8 +57,11 @@ def evaluate(
 ) -> None:
     """Measure ENCODER, and compare OTHER with it, on labelled pictures.
 
+    After an encoder and # may stand the weights of its parts, or `fitted`.
+
     \b
     visearch evaluate bundled --data clothing.zip --label label --group sender
+    visearch evaluate bundled#general=1,kind=0.5,instance=0.2 --data clothing.zip --label label
     visearch evaluate bundled file:mine.safetensors --recipe mine.toml --data FOLDER
     """
     with needs_extras("worker"):

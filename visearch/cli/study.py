@@ -17,8 +17,11 @@ from visearch.evaluation.page import render
 from visearch.evaluation.results import Study
 from visearch.evaluation.study import study, workload
 from visearch.evaluation.summary import Estimate
+from visearch.evaluation.weighing import Subject
 from visearch.records import Metric
 from visearch.training.data import Source
+
+FITTED = "fitted"
 
 
 def read_recipe(recipe: Path, data: Path) -> Material:
@@ -74,20 +77,40 @@ def run(
 ) -> Study:
     """Measure the encoders ``specs`` on ``material`` and write ``report`` if one is wanted.
 
+    After a spec and ``#`` stand the weights of its parts, ``NAME=WEIGHT,…``, or ``fitted``.
+
     Raises:
         UnknownEncoder: there is no such encoder.
-        InvalidRequest: no query has anything to find, or the report has no folder.
+        InvalidRequest: weights are not valid, no query has anything to find, or the report has
+            no folder.
     """
     if report is not None and not report.parent.is_dir():
         raise InvalidRequest(
             f"The report cannot be written: {report.parent} is not a folder. Create it first."
         )
-    encoders = [(name, Encoder.open(spec)) for name, spec in zip(_names(specs), specs, strict=True)]
-    bar = bars.add_task("embedding", total=workload(material, len(encoders)))
-    result, sheets = study(encoders, material, similarity, lambda n: bars.advance(bar, n))
+    subjects = [_subject(name, spec) for name, spec in zip(_names(specs), specs, strict=True)]
+    bar = bars.add_task("embedding", total=workload(material, len(subjects)))
+    result, sheets = study(subjects, material, similarity, lambda n: bars.advance(bar, n))
     if report is not None:
         report.write_text(render(result, sheets, material.pictures), encoding="utf-8")
     return result
+
+
+def _subject(name: str, spec: str) -> Subject:
+    """Open an encoder whose weights may stand after its spec; a file's name may contain ``#``."""
+    plain, mark, weights = spec.rpartition("#")
+    if not mark or not (weights == FITTED or "=" in weights):
+        return Subject(name, Encoder.open(spec))
+    if weights == FITTED:
+        return Subject(name, Encoder.open(plain), fitted=True)
+    pairs = [pair.partition("=") for pair in weights.split(",")]
+    try:
+        given = {part: float(weight) for part, _, weight in pairs}
+    except ValueError as error:
+        raise InvalidRequest(
+            f"The weights {weights!r} cannot be read. Write them as NAME=WEIGHT,NAME=WEIGHT."
+        ) from error
+    return Subject(name, Encoder.open(plain), given)
 
 
 def _names(specs: Sequence[str]) -> Sequence[str]:
@@ -106,6 +129,9 @@ def show(result: Study, console: Console) -> None:
             figures = [_text(each.levels[i].metrics[name]) for each in result.encoders]
             gain = [_text(result.gains[i][name], "+.3f")] if result.gains else []
             table.add_row(name, *figures, *gain)
+        weights = [each.levels[i].weights_in_words for each in result.encoders]
+        if any(weights):
+            table.add_row("weights", *weights)
         console.print(table)
     console.print(_robustness(result, names))
 

@@ -14,11 +14,14 @@ import numpy.typing as npt
 WHOLE = "all"
 """The only part of most embeddings."""
 
-_TRIO = {"general": 2, "kind": 1, "instance": 1}
+INSTANCE = "instance"
+"""The part that is trained to be the same for a picture and its edited copies."""
+
+_TRIO = {"general": 2, "kind": 1, INSTANCE: 1}
 RATIOS: dict[str, Mapping[str, int]] = {
     "mobilenet_v2_twin": _TRIO,
     "mobilenet_v2_trio": _TRIO,
-    "mobilenet_v2_quartet": {"general": 4, "kind": 1, "instance": 1},
+    "mobilenet_v2_quartet": {"general": 4, "kind": 1, INSTANCE: 1},
 }
 """By architecture: how many numbers of each part follow one another."""
 

@@ -4,6 +4,7 @@ loading      a recipe's sources → labelled pictures (``material``)
 protocol     which pictures query which
 embedding    pictures → vectors
 ranking      the gallery, ordered by similarity to each query
+weighing     how much the parts of embeddings count
 metrics      the scores of each query; ``answers`` collects them
 bootstrap    confidence intervals; ``summary`` attaches them to figures
 robustness   damages queries

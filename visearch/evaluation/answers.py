@@ -29,15 +29,19 @@ class Answers:
     expected: Rows
 
 
-def answer(vectors: Vectors, task: Retrieval, similarity: Metric) -> Answers:
+def answer(
+    vectors: Vectors, task: Retrieval, similarity: Metric, asking: Vectors | None = None
+) -> Answers:
     """Rank the gallery of ``task`` for all its queries; there must be at least one.
 
-    ``vectors`` is float32 [n, d], one row for each picture.
+    ``vectors`` is float32 [n, d], one row for each picture; ``asking`` are those of the pictures
+    as queries, if they differ.
 
     Raises:
         ValueError: a vector is not finite.
     """
-    queries, gallery = vectors[task.queries], vectors[task.gallery]
+    queries = (vectors if asking is None else asking)[task.queries]
+    gallery = vectors[task.gallery]
     blocks = [
         _score(task, part, task.gallery[order])
         for part, order in ranked(queries, gallery, similarity, task.own)

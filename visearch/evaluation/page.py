@@ -77,6 +77,11 @@ def _level(study: Study, i: int) -> list[ET.Element]:
     return [
         tag("h2", f"By {results[0].level}"),
         tag("p", _counts(results[0])),
+        *(
+            tag("p", f"Weights of the parts of {each.encoder}: {level.weights_in_words}.")
+            for each, level in zip(study.encoders, results, strict=True)
+            if level.weights
+        ),
         _table(heads, rows),
         _classes(study.encoders, results),
     ]

@@ -23,7 +23,8 @@ class LevelResult:
     """One level of labels: metrics over all queries, and by class.
 
     ``unanswerable`` is the number of labelled pictures without a relevant one, which are not
-    queries; ``groups`` is the number of groups that the bootstrap resampled.
+    queries; ``groups`` is the number of groups that the bootstrap resampled. ``weights`` are
+    those of the embedding's parts (None: as in an inner product).
     """
 
     level: str
@@ -32,8 +33,14 @@ class LevelResult:
     unanswerable: int
     unlabelled: int
     groups: int
+    weights: dict[str, float] | None
     metrics: dict[str, Estimate]
     classes: list[ClassResult]
+
+    @property
+    def weights_in_words(self) -> str:
+        """The weights as a text, empty without them."""
+        return ", ".join(f"{part} {weight:.3g}" for part, weight in (self.weights or {}).items())
 
 
 @dataclass(frozen=True)
@@ -55,11 +62,12 @@ class Curve:
 
 @dataclass(frozen=True)
 class EncoderResult:
-    """All figures of one encoder."""
+    """All figures of one encoder; ``weights`` are those of the robustness, of all pictures."""
 
     encoder: str
     fingerprint: str
     dimension: int
+    weights: dict[str, float] | None
     levels: list[LevelResult]
     robustness: list[Curve]
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from visearch.encoders.encoder import Encoder
 from visearch.evaluation.answers import Answers, answer
 from visearch.evaluation.bootstrap import CONFIDENCE, RESAMPLES, Bootstrap
 from visearch.evaluation.embedding import Advance, embed_damaged, embed_pictures
 from visearch.evaluation.failures import worst_failures
 from visearch.evaluation.material import Level, Material
-from visearch.evaluation.protocol import Retrieval, Rows
-from visearch.evaluation.ranking import Vectors, nearest
+from visearch.evaluation.protocol import ELSEWHERE, Retrieval, Rows
+from visearch.evaluation.ranking import nearest
 from visearch.evaluation.results import (
     ClassResult,
     Curve,
@@ -27,6 +26,8 @@ from visearch.evaluation.results import (
 )
 from visearch.evaluation.robustness import CORRUPTIONS
 from visearch.evaluation.summary import Estimate, Summary, figures, summarise
+from visearch.evaluation.weighing import Subject, Weighing
+from visearch.fusion.weights import Weights
 from visearch.records import Metric
 
 ROBUSTNESS_QUERIES = 256
@@ -34,12 +35,12 @@ ROBUSTNESS_QUERIES = 256
 
 
 def study(
-    encoders: Sequence[tuple[str, Encoder]],
+    subjects: Sequence[Subject],
     material: Material,
     similarity: Metric,
     advance: Advance,
 ) -> tuple[Study, list[Sheet]]:
-    """Measure one or two named encoders; the second is compared with the first.
+    """Measure one or two encoders; the second is compared with the first.
 
     ``advance`` is called with the number of pictures just embedded.
 
@@ -48,7 +49,7 @@ def study(
         ImageError: a picture cannot be decoded.
     """
     tasks = [(level, material.task(level)) for level in material.levels]
-    measured = [_measure(each, tasks, material, similarity, advance) for each in encoders]
+    measured = [_measure(each, tasks, material, similarity, advance) for each in subjects]
     first, *others = measured
     result = Study(
         pictures=len(material),
@@ -68,7 +69,7 @@ def study(
 
 
 def workload(material: Material, encoders: int) -> int:
-    """Return the number of pictures that ``study`` embeds."""
+    """Return the number of pictures that ``study`` embeds, without those to fit weights on."""
     damages = 1 + sum(len(corruption.severities) for corruption in CORRUPTIONS)
     return encoders * (len(material) + damages * len(_sample(len(material))))
 
@@ -81,29 +82,48 @@ class _Measured:
 
 
 def _measure(
-    named: tuple[str, Encoder],
+    subject: Subject,
     tasks: list[tuple[Level, Retrieval]],
     material: Material,
     similarity: Metric,
     advance: Advance,
 ) -> _Measured:
-    name, encoder = named
+    encoder = subject.encoder
     vectors = embed_pictures(encoder, material.pictures, advance)
+    weighing = Weighing(subject, material, vectors, advance)
     levels, summaries, sheets = [], [], []
     for level, task in tasks:
-        answers = answer(vectors, task, similarity)
+        weights = weighing.weights(level.labels != ELSEWHERE)
+        by, asking = weighing.asking(vectors, weights, similarity)
+        answers = answer(vectors, task, by, asking)
         bootstrap = Bootstrap(material.groups[task.queries])
         summary = summarise(answers.values, bootstrap)
-        levels.append(_level_result(level, task, answers, summary, bootstrap))
+        levels.append(_level_result(level, task, weights, answers, summary, bootstrap))
         summaries.append(summary)
-        sheets.append(Sheet(name, level.name, worst_failures(answers, task, level)))
-    curves = _robustness(encoder, vectors, material, similarity, advance)
-    result = EncoderResult(name, encoder.fingerprint, encoder.dimension, levels, curves)
+        sheets.append(Sheet(subject.name, level.name, worst_failures(answers, task, level)))
+    weights = weighing.weights(np.ones(len(material), np.bool_))
+    result = EncoderResult(
+        encoder=subject.name,
+        fingerprint=encoder.fingerprint,
+        dimension=encoder.dimension,
+        weights=_noted(weights),
+        levels=levels,
+        robustness=_robustness(weighing, weights, similarity),
+    )
     return _Measured(result, summaries, sheets)
 
 
+def _noted(weights: Weights | None) -> dict[str, float] | None:
+    return None if weights is None else dict(weights)
+
+
 def _level_result(
-    level: Level, task: Retrieval, answers: Answers, summary: Summary, bootstrap: Bootstrap
+    level: Level,
+    task: Retrieval,
+    weights: Weights | None,
+    answers: Answers,
+    summary: Summary,
+    bootstrap: Bootstrap,
 ) -> LevelResult:
     return LevelResult(
         level=level.name,
@@ -112,6 +132,7 @@ def _level_result(
         unanswerable=task.unanswerable,
         unlabelled=task.unlabelled,
         groups=bootstrap.units,
+        weights=_noted(weights),
         metrics=summary.estimates(),
         classes=_classes(level, task, answers),
     )
@@ -127,12 +148,12 @@ def _classes(level: Level, task: Retrieval, answers: Answers) -> list[ClassResul
     return results
 
 
-def _robustness(
-    encoder: Encoder, vectors: Vectors, material: Material, similarity: Metric, advance: Advance
-) -> list[Curve]:
+def _robustness(weighing: Weighing, weights: Weights | None, similarity: Metric) -> list[Curve]:
+    material, encoder = weighing.material, weighing.subject.encoder
     rows = _sample(len(material))
-    edited = embed_damaged(encoder, [material.pictures[row] for row in rows], advance)
-    found = nearest(edited.reshape(-1, edited.shape[2]), vectors, similarity)
+    edited = embed_damaged(encoder, [material.pictures[row] for row in rows], weighing.advance)
+    by, queries = weighing.asking(edited.reshape(-1, edited.shape[2]), weights, similarity)
+    found = nearest(queries, weighing.vectors, by)
     hits = found.reshape(len(rows), -1) == rows[:, None]
     return _curves(_recalls(hits, Bootstrap(material.groups[rows])))
 

@@ -166,6 +166,10 @@ def _require_fit(
         ),
         f"its embedding has no part {', '.join(sorted(unknown))}; "
         f"its parts are {', '.join(sorted(widths))}": unknown,
+        f"part_weights must weigh {', '.join(sorted(parts)) or 'nothing'}, and one above 0": (
+            bool(recipe.part_weights)
+            and (set(recipe.part_weights) != parts or not any(recipe.part_weights.values()))
+        ),
         f"no parameter's name begins with {', '.join(idle)}": idle,
         f"an embedding of {whole} numbers cannot be cut to {uneven}": uneven,
         f"teacher_features compares its {features} features with the teachers' {said} numbers, "

@@ -102,6 +102,24 @@ def test_robustness_starts_whole_and_falls(compared: dict[str, Any]) -> None:
         assert recalls[-1] <= recalls[0]
 
 
+def test_weights_of_the_parts_are_weighed_and_shown(shop: Path) -> None:
+    report = shop / "weighed.html"
+    arguments = ("--data", shop / "shop.zip", "--label", "kind", "--similarity", "euclidean")
+    kind_alone = "bundled#general=0,kind=1,instance=0"
+    both = evaluate("bundled", kind_alone, *arguments, "--json")
+    assert both.exit_code == 0, both.output
+    plain, weighed = json.loads(both.stdout)["encoders"]
+    assert (plain["encoder"], weighed["encoder"]) == ("bundled", kind_alone)
+    assert plain["levels"][0]["weights"] is None
+    assert weighed["levels"][0]["weights"] == {"general": 0, "kind": 1, "instance": 0}
+    assert plain["levels"][0]["metrics"] != weighed["levels"][0]["metrics"]
+    said = evaluate("bundled#fitted", *arguments, "--report", report)
+    assert said.exit_code == 0, said.output
+    # So few pictures change nothing: these are the squares of the parts' lengths.
+    assert "general 0.424, kind 0.424, instance 0.153" in " ".join(said.stdout.split())
+    assert "Weights of the parts of bundled#fitted: general 0.424" in report.read_text("utf-8")
+
+
 def test_the_report_is_written(compared: dict[str, Any], shop: Path) -> None:
     text = (shop / "report.html").read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
@@ -130,6 +148,8 @@ def test_photos_query_one_gallery_picture_each(shop: Path) -> None:
         (["--label", "kind", "--gallery", "view=z"], "no picture has 'z'"),
         (["--label", "image"], "No query has an answer at label 'image'"),
         (["--label", "kind", "--report", "/no/such/folder/x.html"], "is not a folder"),
+        (["bundled#general=much", "--label", "kind"], "NAME=WEIGHT"),
+        (["bundled#general=1", "--label", "kind"], "Give each of these a weight"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
