@@ -37,8 +37,6 @@ def main() -> None:
         app.start(["beat", "--loglevel=INFO", "--pidfile="])
         return
     role = ROLES[name]
-    # A stop gives tasks some seconds (worker_soft_shutdown_timeout), then puts them back.
-    os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
     app.worker_main(
         [
             "worker",

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from functools import wraps
-from types import FrameType
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -19,10 +17,10 @@ from kombu.transport import redis
 from visearch import background, contract, logs
 from visearch.background import Loop
 from visearch.errors import DependencyUnavailable
-from visearch.flag import Flag
 from visearch.settings import Settings
 from visearch.store.redis import broker, presence, queues
 from workers.context import Context
+from workers.farewell import OneSigterm, leaving
 from workers.loop import STUCK_S, Marking, turning
 from workers.roles import ROLES
 
@@ -67,6 +65,7 @@ app.conf.update(
     beat_schedule={name: {"task": name, "schedule": every_s} for name, every_s in TICKS.items()},
 )
 app.steps["consumer"].add(Marking)
+app.steps["worker"].add(OneSigterm)
 context = Context(app, settings, role.name)
 _details: Callable[[], dict[str, Any]] = dict
 
@@ -156,7 +155,6 @@ def _unbind(task: Any, state: str, **_: Any) -> None:
 
 @signals.worker_ready.connect
 def _ready(**_: Any) -> None:
-    _note_farewell()
     _heartbeat.start()
     log.info(contract.READY_LINE, worker=context.name, role=role.name)
 
@@ -173,7 +171,7 @@ def _beat() -> None:
         log.error("loop_stuck", role=role.name, for_s=STUCK_S)
         return
     health = {"queues": role.queues(settings), "troubles": background.troubles()}
-    work = {"holding": _holding(), "leaving": _leaving.is_set()}
+    work = {"holding": _holding(), "leaving": leaving.is_set()}
     presence.beat(context.redis, context.name, role.name, **health, **work, **_details())
 
 
@@ -188,30 +186,13 @@ def _holding() -> list[str]:
     ]
 
 
-_leaving = Flag()
 _heartbeat = Loop("heartbeat", _beat, every_s=presence.BEAT_S)
-
-
-def _note_farewell() -> None:
-    """Let the beats say it from the moment on when this worker is told to end.
-
-    Work that is then cut off has not failed by itself. After SIGTERM, Celery's own signal comes too
-    late: when the processes of its pool have ended, if they do.
-    """
-    end = signal.getsignal(signal.SIGTERM)
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        _leaving.set()
-        if callable(end):
-            end(number, frame)
-
-    signal.signal(signal.SIGTERM, leave)
 
 
 @signals.worker_shutting_down.connect
 def _begin_to_leave(**_: Any) -> None:
     """Let the beats say it when another signal ends this worker, as Ctrl-C does."""
-    _leaving.set()
+    leaving.set()
 
 
 # At the very end: until then the worker finishes, and vouches for, what it holds.

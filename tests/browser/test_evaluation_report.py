@@ -36,8 +36,8 @@ def encoder(name: str, recall: float) -> EncoderResult:
         Curve(c.name, c.unit, [Point(s, metrics["recall@1"]) for s in (None, *c.severities)])
         for c in CORRUPTIONS
     ]
-    level = LevelResult("kind", 8, 10, 1, 2, 4, metrics, classes)
-    return EncoderResult(name, f"{name}-0123", 256, [level], curves)
+    level = LevelResult("kind", 8, 10, 1, 2, 4, None, metrics, classes)
+    return EncoderResult(name, f"{name}-0123", 256, None, [level], curves)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -154,6 +154,36 @@ def test_an_import_survives_a_stop_and_a_killed_supervisor(stopped: System) -> N
     started = time.monotonic()
     eventually(lambda: not survivors(pids), seconds=20, what="the end of the orphans")
     print(f"no orphans after {time.monotonic() - started:.1f} s")
+
+
+def test_processes_that_are_told_to_end_many_times_end(stopped: System) -> None:
+    """Linux tells orphans to end again with each thread that their parent loses."""
+    stopped.start()
+    record = upload(stopped, "told")
+    wait_for_items(stopped, record, 16)
+    assert stopped.process is not None
+    pids = family(stopped)
+    stopped.process.send_signal(signal.SIGSTOP)  # or it would start them again
+    try:
+        told_until = time.monotonic() + 0.5
+        while time.monotonic() < told_until:
+            for each in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(each.pid, signal.SIGTERM)
+            time.sleep(0.0001)  # a signal that is pending already is not sent twice
+        eventually(lambda: not survivors(pids), seconds=20, what="the end of all processes")
+    finally:
+        stopped.process.kill()
+        stopped.process.wait()
+        kill_survivors(pids)
+    start_again(stopped)
+    assert complete(stopped, record)
+
+
+def kill_survivors(family: list[psutil.Process]) -> None:
+    for each in survivors(family):
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
 
 
 def upload(system: System, catalog: str) -> dict[str, object]:
