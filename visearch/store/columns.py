@@ -155,5 +155,5 @@ def canonical(value: object) -> float | Other:
         return value
     if not isinstance(value, int | float):
         raise TypeError(f"{value!r} is no member of an attribute")
-    nearest = float(value)
+    nearest = float(value) + 0.0  # zero has no sign: one product's would be shown for all
     return nearest if nearest == value or abs(value) >= FIRST_INEXACT else value

@@ -46,6 +46,7 @@ def test_a_column_holds_what_was_written_last(changes: list[dict[int, list[Any]]
         model |= {place: {key(canonical(v)) for v in values} for place, values in change.items()}
         model = {place: values for place, values in model.items() if values}
         assert content(column) == model
+    assert not np.signbit(column.numbers[column.numbers == 0]).any()
     values = [*column.numbers.tolist(), *column.others]
     assert len(set(map(key, values))) == len(values) == len(set().union(*model.values()))
     some = at([place for place in model if place % 2])
