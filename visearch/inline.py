@@ -17,10 +17,12 @@ from visearch.importing.decode import decode_chunk
 from visearch.importing.embed import embed_chunk
 from visearch.importing.planning import plan
 from visearch.importing.reconcile import WORKER_LOST
+from visearch.records import Catalog
 from visearch.reindexing.mend import mend
 from visearch.settings import Settings
 from visearch.store import chunks, claims, imports
 from visearch.upkeep.compaction import compact_all
+from visearch.upkeep.fitting import Seen, fit_due, fit_now
 from visearch.upkeep.purge import purge
 
 WORKER = "embedded"
@@ -33,10 +35,12 @@ class InlineWorker:
         """``open_encoder(spec)`` is asked for a catalog's encoder when the first chunk needs it."""
         self._messages: deque[tuple[str, Mapping[str, Any]]] = deque()
         self._open_encoder = open_encoder
+        self._fitted: Seen = {}
         self.backend = LoneBackend(settings, self._send)
 
     def work(self) -> None:
-        """Run every message until there is none, then mend and compact what needs it.
+        """Run every message until there is none, then mend, compact and fit what
+        needs it.
 
         What was put off is waited for.
         """
@@ -54,6 +58,11 @@ class InlineWorker:
         mend(self.backend, self._open_encoder, lambda: False)
         if compact_all(self.backend):
             purge(self.backend)
+        fit_due(self.backend, self._open_encoder, bool, WORKER, self._fitted)
+
+    def fit(self, catalog: Catalog) -> None:
+        """Fit the weights of a catalog now."""
+        fit_now(self.backend, catalog, self._open_encoder, WORKER)
 
     def recover(self) -> None:
         """Go on with the imports that a process which was killed here left behind."""

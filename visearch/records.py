@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 Metric = Literal["cosine", "euclidean"]
+Focus = Literal["product", "kind", "look"]
+"""What a search may be about: this very product, things of its kind, or things that look so."""
+
 Attributes = dict[str, "str | float | bool | list[str]"]
 
 ACTIVE = ("received", "running")
@@ -27,7 +31,8 @@ def now() -> datetime:
 class Catalog:
     """One searchable collection. ``revision`` grows with every visible change.
 
-    A picture's shard is its key modulo ``shards``.
+    A picture's shard is its key modulo ``shards``. ``weights`` say how much each part of an
+    embedding counts in a search (None: as the encoder says).
     """
 
     pk: int
@@ -42,6 +47,7 @@ class Catalog:
     target_recall: float
     shards: int
     created_at: datetime
+    weights: Mapping[str, float] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from visearch import rules
 from visearch.errors import InvalidRequest, VisearchError
 from visearch.fields import CatalogName, Fraction, ProductId
-from visearch.records import Metric
+from visearch.records import Focus, Metric
 
 LOWEST: dict[Metric, float] = {"cosine": -1.0, "euclidean": -2.0}
 """The lowest score of two unit vectors."""
@@ -59,6 +59,7 @@ class SearchQuery(BaseModel):
     group: bool = False
     facets: list[Facet] = Field(default=[], max_length=rules.MAX_FACETS)
     product: ProductRef | None = None
+    focus: Focus | None = None
 
     @field_validator("box")
     @classmethod

@@ -12,6 +12,7 @@ from visearch.reindexing.mend import mend
 from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
 from visearch.store.redis.client import answering
+from visearch.upkeep.fitting import Seen, fit_due
 from workers.app import app, at_start, context, on_time, one_at_a_time
 from workers.claims import giving_back, take
 from workers.encoders import Encoders
@@ -27,6 +28,12 @@ def encoders() -> Encoders:
     return made
 
 
+@at_start
+def fitted() -> Seen:
+    """The catalogs whose weights need not be fitted."""
+    return {}
+
+
 @app.task(name=EMBED_CHUNK)
 def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
     """Embed one chunk."""
@@ -40,10 +47,11 @@ def embed(import_id: str, chunk: int, attempt: int, request_id: str) -> None:
 @on_time(REINDEX)
 @one_at_a_time
 def reindex() -> None:
-    """Go on with the reindexes, one turn at a time, while no chunk is waiting."""
+    """Go on with the reindexes, and fit weights, one turn at a time, while no chunk is waiting."""
     steps: dict[str, Callable[[], object]] = {
         "mend": partial(mend, context, encoders().get, _busy),
         "reindex": partial(take_turn, context, encoders().get, _busy, context.name),
+        "fit": partial(fit_due, context, encoders().get, _busy, context.name, fitted()),
     }
     take_steps("embeddings_not_made", steps)
 

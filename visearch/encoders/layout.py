@@ -32,3 +32,8 @@ def parts(architecture: str, dimension: int) -> dict[str, npt.NDArray[np.intp]]:
     names = [name for name, count in ratios.items() for _ in range(count)]
     cycle = np.resize(np.asarray(names), dimension)
     return {name: np.flatnonzero(cycle == name) for name in ratios}
+
+
+def parts_of(fingerprint: str, dimension: int) -> dict[str, npt.NDArray[np.intp]]:
+    """Return what ``parts`` does for the encoder that has this fingerprint."""
+    return parts(fingerprint.rpartition("-")[0], dimension)

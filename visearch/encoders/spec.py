@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ class EncoderSpec:
     """An encoder: its architecture, its file of weights, its preprocessing.
 
     ``digest`` is the SHA-256 of the file, ``dimension`` the length of an embedding.
+    ``part_weights`` say how much each part of it counts where nobody says otherwise (None: as in
+    an inner product).
     """
 
     architecture: str
@@ -37,6 +40,7 @@ class EncoderSpec:
     digest: str
     dimension: int
     preprocess: Preprocess
+    part_weights: Mapping[str, float] | None = field(default=None, hash=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -143,6 +147,7 @@ def _read(path: Path, _mtime: int) -> EncoderSpec:
             digest=hashlib.sha256(path.read_bytes()).hexdigest(),
             dimension=_positive(notes["dimension"]),
             preprocess=Preprocess.from_dict(notes["preprocess"]),
+            part_weights=(notes.get("recipe") or {}).get("part_weights") or None,
         )
     except (KeyError, ValueError, TypeError, WeightsMismatch) as error:
         raise UnknownEncoder(

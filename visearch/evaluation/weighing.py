@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from visearch.encoders.encoder import Encoder
-from visearch.encoders.spec import read_notes
 from visearch.errors import InvalidRequest
 from visearch.evaluation.embedding import Advance, embed_images
 from visearch.evaluation.material import Material
@@ -63,7 +61,7 @@ class Weighing:
         None: as in an inner product. Pictures that only query are in no catalog.
         """
         if not self.subject.fitted:
-            return self.subject.weights or self._own
+            return self.subject.weights or self._encoder.spec.part_weights
         if self.material.in_gallery is not None:
             chosen = chosen & self.material.in_gallery
         rows = np.flatnonzero(chosen)
@@ -87,15 +85,9 @@ class Weighing:
     def _encoder(self) -> Encoder:
         return self.subject.encoder
 
-    @cached_property
-    def _own(self) -> Weights | None:
-        """What the encoder's recipe says, if it says something."""
-        recipe = read_notes(self._encoder.spec.weights).get("recipe") or {}
-        return recipe.get("part_weights") or None
-
     def _fitted(self, rows: Rows) -> Weights:
         plain = of_a_plain_product(self.vectors[0], self._encoder.parts)
-        default = self._own or plain
+        default = self._encoder.spec.part_weights or plain
         chosen, copied = draw(len(rows))
         pictures = rows[chosen]
         copies = embed_images(self._encoder, self._edited(pictures[copied]), self.advance)

@@ -131,11 +131,10 @@ class LiveIndex:
         after worse ones. With ``allowed``, int64 [r], only these keys are considered; unknown
         ones are ignored.
 
-        Raises ValueError for a query of another dtype or shape, not finite or, for ``cosine``,
-        not a unit vector, and for k < 1.
+        Raises ValueError for a query of another dtype or shape or not finite, and for k < 1.
         """
         check_count(k)
-        row = check_query(query, self.metric, self.dimension)
+        row = check_query(query, self.dimension)
         if allowed is not None:
             allowed = _ascending(allowed)
         based = self._from_base(row, k, allowed)

@@ -12,6 +12,7 @@ import structlog
 from visearch.backend import Backend
 from visearch.encoders.protocol import OpenEncoder, PixelEncoder
 from visearch.errors import DependencyUnavailable, EncoderMismatch, ImageError, UnknownEncoder
+from visearch.fusion.alike import class_fields
 from visearch.images.order import Pixels
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
@@ -211,7 +212,7 @@ def _labels(
 ) -> list[dict[str, Any]]:
     """Return precision@10 for each attribute that sorts the sample into classes."""
     out = []
-    for field in _label_fields(attributes)[:_FIELDS]:
+    for field in class_fields(attributes)[:_FIELDS]:
         values = [each.get(field) for each in attributes]
         asked = [i for i, query in enumerate(queries) if values[query] is not None]
         old, new = (
@@ -225,17 +226,3 @@ def _labels(
 def _precision(values: Sequence[Any], query: int, found: Sequence[int]) -> float:
     same = [values[i] == values[query] for i in found]
     return same.count(True) / max(1, len(same))
-
-
-def _label_fields(attributes: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the text fields that most pictures have and that take few values."""
-    names = sorted({name for each in attributes for name in each})
-    texts = {
-        name: [each[name] for each in attributes if isinstance(each.get(name), str)]
-        for name in names
-    }
-    return [
-        name
-        for name, values in texts.items()
-        if 2 * len(values) >= len(attributes) and 2 <= len(set(values)) <= len(values) // 5
-    ]

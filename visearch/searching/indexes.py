@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,13 @@ class Snapshot:
         bases = {part.base.manifest.id if part.base else None for part in self.parts.values()}
         wrong = bases - {self.catalog.generation}
         return min(wrong, key=str) if wrong else self.catalog.generation
+
+    def weighed_as(self, catalog: Catalog) -> Snapshot:
+        """Return it with the weights that its catalog, just read, has by now."""
+        held = self.catalog
+        if held.weights == catalog.weights or held.fingerprint != catalog.fingerprint:
+            return self
+        return replace(self, catalog=replace(held, weights=catalog.weights))
 
     def described(self) -> dict[str, Any]:
         """Return what is served, as JSON; a refused generation shows as another one."""
@@ -111,9 +118,9 @@ class Indexes:
         if snapshot is None:
             return self._load(catalog, within_s)
         if _is_current(snapshot, catalog):
-            return snapshot
+            return snapshot.weighed_as(catalog)
         self._catch_up(catalog, at, TURN_S if within_s is None else min(TURN_S, within_s))
-        return self._of(catalog) or snapshot
+        return (self._of(catalog) or snapshot).weighed_as(catalog)
 
     def _of(self, catalog: Catalog) -> Snapshot | None:
         """Return the snapshot of this very catalog, not of a deleted one of the same name."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from visearch.errors import DependencyUnavailable
 from visearch.index.coded import ERROR
 from visearch.records import Metric, Neighbour
 from visearch.searches import HIGHEST, LOWEST
 from visearch.searching.shard import Question, Shard, ShardAnswer
+
+_ROUNDING = 1e-5
+"""The square of a unit vector's length may be so far from 1."""
+
+_NEAR = 0.01
+"""Codes may put a copy so far from a query that weighs the parts: it is a difference's root."""
 
 
 class Joined:
@@ -17,6 +25,7 @@ class Joined:
 
     def __init__(self, shards: dict[int, Shard], question: Question) -> None:
         self._shards, self._question = shards, question
+        self._square = float(np.square(question.vector, dtype=np.float64).sum())
         self._seen: set[int] = set()
         self.answers: list[ShardAnswer] = []
 
@@ -41,7 +50,7 @@ class Joined:
         self._shards = {answer.shard: self._shards[answer.shard] for answer in self.answers}
         metric = self._question.catalog.metric
         found = [
-            neighbour._replace(score=shown(neighbour.score, metric))
+            neighbour._replace(score=shown(neighbour.score, metric, self._square))
             for neighbour in joined(self.answers, k)
         ]
         if least is not None:
@@ -68,7 +77,16 @@ def joined(answers: Sequence[ShardAnswer], k: int) -> list[Neighbour]:
     return [neighbour for *_, neighbour in sorted(ranked)[:k]]
 
 
-def shown(score: float, metric: Metric) -> float:
-    """Return the score that is shown: codes put a copy a little off the highest one there is."""
-    highest = HIGHEST[metric]
-    return highest if score > highest - ERROR[metric] else max(score, LOWEST[metric])
+def shown(score: float, metric: Metric, square: float = 1.0) -> float:
+    """Return the score that is shown of a query whose squared length is ``square``.
+
+    A query that weighs the parts of embeddings is no unit vector. Its inner products p are scores
+    as they are; its distances become those that unit vectors of the same p have, √(2 − 2p). Codes
+    put a copy a little off the highest score there is.
+    """
+    highest, error = HIGHEST[metric], ERROR[metric]
+    if abs(square - 1.0) > _ROUNDING:
+        error *= math.sqrt(square)
+        if metric == "euclidean":
+            score, error = -math.sqrt(max(0.0, score * score + 1.0 - square)), _NEAR
+    return highest if score > highest - error else max(score, LOWEST[metric])

@@ -16,6 +16,7 @@ from visearch.searching.indexes import Indexes, Snapshot
 from visearch.searching.joining import Joined
 from visearch.searching.remote_shard import RemoteShard
 from visearch.searching.shard import LocalShard, Question, Shard, Vector
+from visearch.searching.weighing import weighed
 from visearch.store import changes, facets, products
 
 log = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class SearchService:
         snapshot = self._indexes.get(query.catalog, clock.left())
         query.check_scores(snapshot.catalog.metric)
         vector = self._embedder.vector(query, picture, snapshot.catalog, clock)
+        vector = weighed(vector, snapshot.catalog, query.focus)
         found = self._answer(snapshot, query, vector, clock)
         return self._again(snapshot, found, query, vector, clock) if found.gone else found
 

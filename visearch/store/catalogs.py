@@ -14,10 +14,15 @@ from visearch.errors import Conflict, InvalidRequest, NotFound
 from visearch.fields import CATALOG_NAME
 from visearch.records import TARGET_RECALL, Catalog
 from visearch.store.schema import catalogs
+from visearch.store.schema_ranking import rankings
 
 NAME = re.compile(CATALOG_NAME)
 _LIVE = catalogs.c.deleted_at.is_(None)
-_NAMED = sa.select(catalogs).where(catalogs.c.name == sa.bindparam("name"), _LIVE)
+_RANKED = sa.select(catalogs, rankings.c.weights).outerjoin(
+    rankings,
+    (rankings.c.catalog_pk == catalogs.c.pk) & (rankings.c.fingerprint == catalogs.c.fingerprint),
+)
+_NAMED = _RANKED.where(catalogs.c.name == sa.bindparam("name"), _LIVE)
 
 
 def _record(row: sa.Row[Any]) -> Catalog:
@@ -34,6 +39,7 @@ def _record(row: sa.Row[Any]) -> Catalog:
         target_recall=row.target_recall,
         shards=row.shards,
         created_at=datetime.fromtimestamp(row.created_at, UTC),
+        weights=row.weights,
     )
 
 
@@ -58,7 +64,7 @@ def get(connection: sa.Connection, name: str) -> Catalog:
 
 def page(connection: sa.Connection, after: str, limit: int) -> list[Catalog]:
     """Return up to ``limit`` live catalogs whose name sorts after ``after``."""
-    query = sa.select(catalogs).where(_LIVE, catalogs.c.name > after)
+    query = _RANKED.where(_LIVE, catalogs.c.name > after)
     return [
         _record(row) for row in connection.execute(query.order_by(catalogs.c.name).limit(limit))
     ]
@@ -66,7 +72,7 @@ def page(connection: sa.Connection, after: str, limit: int) -> list[Catalog]:
 
 def everything(connection: sa.Connection) -> list[Catalog]:
     """Return all live catalogs by name."""
-    query = sa.select(catalogs).where(_LIVE).order_by(catalogs.c.name)
+    query = _RANKED.where(_LIVE).order_by(catalogs.c.name)
     return [_record(row) for row in connection.execute(query)]
 
 

@@ -191,7 +191,6 @@ UNIT = cloud(12, 3, D, "cosine")
     [
         UNIT[0] * np.float32(np.nan),
         UNIT[0] * np.float32(np.inf),
-        UNIT[0] * np.float32(3),
         UNIT[0].astype(np.float64),
         UNIT[0, :4],
         UNIT[:1],
@@ -203,6 +202,18 @@ def test_bad_queries_are_refused(query):
         index.search(query, 1)
     with pytest.raises(ValueError):
         index.search(query, 1, allowed=ints(1))
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_a_query_need_not_be_a_unit_vector(metric):
+    index = added(LiveIndex.empty(D, metric), ints(1, 2, 3), UNIT)
+    query = UNIT[0] * np.float32(1.5)
+    found = {each.image: each.score for each in index.search(query, 3)}
+    dots = UNIT @ query
+    far = -np.sqrt(query @ query + 1 - 2 * dots)
+    expected = dots if metric == "cosine" else far
+    assert list(found.values()) == pytest.approx(sorted(expected, reverse=True), abs=1e-4)
+    assert found == pytest.approx(dict(zip((1, 2, 3), expected, strict=True)), abs=1e-4)
 
 
 def test_other_mistakes_are_refused():

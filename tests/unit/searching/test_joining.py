@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from visearch.errors import SettingsError
 from visearch.records import Neighbour
-from visearch.searching.joining import joined
+from visearch.searching.joining import joined, shown
 from visearch.searching.remote_shard import pack, unpack
 from visearch.searching.shard import ShardAnswer
 from visearch.settings import Settings
@@ -68,3 +68,19 @@ def test_what_travels_arrives() -> None:
     assert ShardAnswer.from_json(sent.to_json().encode()) == sent
     vector = np.random.default_rng(np.random.SeedSequence(1)).random(7, np.float32)
     np.testing.assert_array_equal(unpack(pack(vector)), vector)
+
+
+@given(st.floats(-1, 1), st.floats(0.2, 3))
+def test_weighed_distances_are_shown_as_those_of_unit_vectors(cosine: float, square: float) -> None:
+    product = cosine * square**0.5
+    distance = max(0.0, square + 1 - 2 * product) ** 0.5
+    expected = max(-2.0, -(max(0.0, 2 - 2 * product) ** 0.5))
+    assert shown(-distance, "euclidean", square) == pytest.approx(expected, abs=0.011)
+
+
+def test_a_copy_has_the_highest_score_however_it_is_coded() -> None:
+    for metric, highest in (("cosine", 1.0), ("euclidean", 0.0)):
+        for square in (1.0, 2.0):
+            off = -5e-5 if metric == "euclidean" else 0.999995
+            score = off if square == 1.0 or metric == "cosine" else -((square - 1) ** 0.5) - 1e-5
+            assert shown(score, metric, square) == highest

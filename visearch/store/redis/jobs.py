@@ -314,8 +314,9 @@ def answer_name(
     """Name the answer to ``query`` at one revision of a catalog, from one generation.
 
     ``picture`` is the SHA-256 of the query's bytes. Every visible change of the catalog
-    makes a new revision, so a cached answer is never stale; and pages of one search come from
-    one generation, cached or not.
+    makes a new revision, and its weights are part of the name, so a cached answer is never stale;
+    and pages of one search come from one generation, cached or not.
     """
-    parts = [catalog.pk, catalog.fingerprint, revision, generation, picture]
+    weights = catalog.weights and sorted(catalog.weights.items())
+    parts = [catalog.pk, catalog.fingerprint, weights, revision, generation, picture]
     return hashlib.sha256(f"{json.dumps(parts)}{query.model_dump_json()}".encode()).hexdigest()

@@ -123,6 +123,18 @@ from web.api.schemas.products import (
 from web.api.schemas.products import (
     ProductText as ProductText,
 )
+from web.api.schemas.ranking import (
+    NewRanking as NewRanking,
+)
+from web.api.schemas.ranking import (
+    Ranking as Ranking,
+)
+from web.api.schemas.ranking import (
+    RankingFit as RankingFit,
+)
+from web.api.schemas.ranking import (
+    RankingTrial as RankingTrial,
+)
 from web.api.schemas.reindexes import (
     BeforeAndAfter as BeforeAndAfter,
 )
