@@ -12,6 +12,7 @@ import { Products } from "./products.js";
 import { show as showProblem } from "./problems.js";
 import { Quality } from "./quality.js";
 import { Question } from "./question.js";
+import { Ranking } from "./ranking.js";
 import { Twins } from "./twins.js";
 
 class MerchantPage {
@@ -29,6 +30,7 @@ class MerchantPage {
     this.products = new Products({ question, changed: () => this.refresh() });
     this.twins = new Twins({ question, changed: () => this.refresh() });
     this.quality = new Quality({ question, rule: nameRule });
+    this.ranking = new Ranking();
     this.feeds = new Feeds({
       question,
       rule: nameRule,
@@ -86,6 +88,7 @@ class MerchantPage {
     this.products.load(name);
     this.twins.load(name);
     this.quality.load(name);
+    this.ranking.load(name);
     const items = await this.imports.load(name);
     const live = items.find((record) => !record.finished_at);
     if (live && this.shelf.name === name) this.panel.show(live);
@@ -96,6 +99,7 @@ class MerchantPage {
     this.panel.hide();
     this.feeds.close();
     this.quality.close();
+    this.ranking.close();
     this.desk.hidden = true;
   }
 
@@ -144,6 +148,7 @@ class MerchantPage {
     this.products.load(name);
     this.twins.load(name);
     this.quality.load(name);
+    this.ranking.load(name);
     await this.imports.load(name);
   }
 

@@ -10,7 +10,7 @@ const HOW = { over, told() {}, lost() {}, every: 250, patience: 3, headers: WAIT
 // The POST does not wait for the result: it returns the search's id at once, so that the search can
 // be cancelled.
 
-/** Run a query, {catalog, picture, box} or {catalog, product}; return the succeeded Search. */
+/** Run a query, {catalog, focus, picture, box} or {catalog, focus, product}; return the succeeded Search. */
 export async function search(query, signal) {
   const accepted = await json("/v1/searches", { method: "POST", signal, ...request(query) });
   return finish(accepted, signal);
@@ -22,9 +22,9 @@ export async function restore(id, signal) {
   return finish(record, signal);
 }
 
-function request({ catalog, picture, box, product }) {
+function request({ catalog, focus, picture, box, product }) {
   if (product) {
-    const body = { catalog, product: { id: product.id }, group: true, limit: Number(LIMIT) };
+    const body = { catalog, focus, product: { id: product.id }, group: true, limit: Number(LIMIT) };
     return {
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
@@ -36,6 +36,7 @@ function request({ catalog, picture, box, product }) {
   form.set("group", "true");
   form.set("limit", LIMIT);
   if (box) form.set("box", JSON.stringify(box));
+  if (focus) form.set("focus", focus);
   return { body: form };
 }
 

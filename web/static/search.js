@@ -3,6 +3,7 @@
 import { Problem } from "./api.js";
 import { CatalogPicker } from "./catalog-picker.js";
 import { byId, bytes } from "./dom.js";
+import { FocusPicker } from "./focus-picker.js";
 import { pictureSources } from "./picture-sources.js";
 import { Preview } from "./preview.js";
 import { show as showProblem } from "./problems.js";
@@ -30,6 +31,7 @@ class SearchPage {
     this.running = null;
     this.preview = new Preview((box) => this.crop(box));
     this.picker = new CatalogPicker(byId("catalog"), (catalog) => this.searchIn(catalog));
+    this.focus = new FocusPicker(byId("focus-field"), byId("focus"), () => this.refocus());
   }
 
   async start() {
@@ -53,6 +55,7 @@ class SearchPage {
   async loadCatalogs() {
     try {
       await this.picker.load(new URLSearchParams(location.search).get("catalog"));
+      this.offerFocus();
       if (!this.picker.current) this.say("There are no catalogs yet. Create one under “Catalogs”.");
       return true;
     } catch (problem) {
@@ -64,7 +67,7 @@ class SearchPage {
   offerSamples(refuse) {
     const places = { section: byId("samples"), list: byId("sample-list") };
     const take = (file, label) => {
-      this.picker.choose(DEMO);
+      this.choose(DEMO);
       this.take(file, label);
     };
     return showSamples(places, take, refuse);
@@ -107,7 +110,22 @@ class SearchPage {
     this.run({ catalog, product, label, box: null }, { scroll: true, focus: true });
   }
 
+  choose(catalog) {
+    this.picker.choose(catalog);
+    this.offerFocus();
+  }
+
+  offerFocus() {
+    this.focus.offer(this.picker.current?.name).catch(() => {}); // searches work without it
+  }
+
+  /** Search again, for what the user now looks for. */
+  refocus() {
+    if (this.query && !this.query.shared) this.run(this.query, { replace: true });
+  }
+
   searchIn(catalog) {
+    this.offerFocus();
     if (this.query?.picture) this.run({ ...this.query, catalog });
     else if (this.query) {
       history.pushState(null, "", `/?${new URLSearchParams({ catalog })}`);
@@ -123,7 +141,8 @@ class SearchPage {
       return this.fail(obstacle);
     }
     const again = () => this.run(query, options);
-    return this.attempt((signal) => search(query, signal), again, (found) => {
+    const asked = { ...query, focus: this.focus.current };
+    return this.attempt((signal) => search(asked, signal), again, (found) => {
       this.remember(found.id, query);
       const address = `/?${new URLSearchParams({ catalog: found.catalog, search: found.id })}`;
       history[options.replace ? "replaceState" : "pushState"](null, "", address);
@@ -135,7 +154,7 @@ class SearchPage {
   followAddress() {
     const parameters = new URLSearchParams(location.search);
     const id = parameters.get("search");
-    this.picker.choose(parameters.get("catalog"));
+    this.choose(parameters.get("catalog"));
     if (!id) return this.reset();
     this.present(this.queries.get(id) ?? { label: "An earlier search", shared: true });
     return this.attempt((signal) => restore(id, signal), () => this.followAddress());
@@ -190,7 +209,7 @@ class SearchPage {
     this.running = null;
     this.shown = found;
     const metric = this.picker.find(found.catalog)?.metric ?? "cosine";
-    this.picker.choose(found.catalog);
+    this.choose(found.catalog);
     this.bench.dataset.state = "result";
     showHits(this.hits, found.results, metric, (hit) => this.more(hit));
     const places = {
