@@ -22,6 +22,8 @@ from visearch.errors import (
     UnsupportedArchive,
     VisearchError,
 )
+from visearch.fusion.fit import FEWEST
+from visearch.fusion.focus import FOCUSES
 
 
 @pytest.fixture
@@ -194,3 +196,20 @@ def test_a_catalog_keeps_its_metric(tmp_path: Path) -> None:
     Catalog(tmp_path, metric="euclidean").close()
     with pytest.raises(Conflict, match="euclidean"):
         Catalog(tmp_path)
+
+
+def test_what_counts_is_fitted_to_the_pictures(home: Path) -> None:
+    with Catalog(home) as shop:
+        files = [(f"p{i}.jpg", picture(i)) for i in range(FEWEST)]
+        path = home.parent / "pictures.zip"
+        path.write_bytes(archive(files))
+        shop.import_file(path)
+        fitted = shop.fit_ranking()
+        assert fitted.fit is not None and fitted.weights == fitted.fit["chosen"]["weights"]
+        assert (fitted.pictures, fitted.given) == (FEWEST, False)
+        by_kind, by_look = (
+            {hit.product_id: hit.score for hit in shop.search(picture(3), limit=9, focus=focus)}
+            for focus in FOCUSES
+            if focus != "product"
+        )
+        assert by_kind["p3"] == by_look["p3"] == 1 and by_kind != by_look
