@@ -149,14 +149,18 @@ def fit_catalog(
     kept, vectors = segments.load(
         backend.database, backend.blobs, stored.at(chosen), catalog.dimension
     )
-    copied = copied[copied < len(kept.keys)]  # a damaged segment may have left fewer
     with backend.database.read() as connection:
         pictures = images.pictured(connection, kept.keys.tolist())
     if len(pictures) < len(kept.keys):
         raise Interrupted  # some were removed just now
+    # Many products may have one picture, such as that there is none: it is taken once.
+    firsts = {picture.sha256: place for place, picture in reversed([*enumerate(pictures)])}
+    once = np.sort(np.asarray([*firsts.values()], np.intp))
+    pictures = [pictures[place] for place in once.tolist()]
+    copied = copied[copied < len(pictures)]
     found = None
-    if len(kept.keys) >= FEWEST:
-        found = _fitted(backend, catalog, encoder, vectors, pictures, copied, busy)
+    if len(pictures) >= FEWEST:
+        found = _fitted(backend, catalog, encoder, vectors[once], pictures, copied, busy)
     return None if found is None else asdict(found), len(stored.keys)
 
 
