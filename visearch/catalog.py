@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -270,6 +270,9 @@ class Catalog:
         """
         if limit < 1:
             raise InvalidRequest(f"limit is {limit}; it must be 1 or more")
+        if focus is not None and focus not in get_args(Focus):
+            known = ", ".join(get_args(Focus))
+            raise InvalidRequest(f"focus is {focus!r}; it must be one of {known}, or None")
         # Not validated: a page may be longer here than over HTTP.
         query = SearchQuery.model_construct(
             catalog=self._name, limit=limit, filter=filter, group=group, focus=focus
@@ -288,6 +291,7 @@ class Catalog:
 
         Raises:
             EncoderMismatch: the catalog's encoder is another one by now.
+            Conflict: another process is fitting it.
         """
         with self._database.read() as connection:
             catalog = catalogs.get(connection, self._name)

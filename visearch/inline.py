@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from visearch import contract
 from visearch.backend import LoneBackend
+from visearch.background import take_steps
 from visearch.contract import ChunkPayload, PlanPayload
 from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import VisearchError
@@ -22,7 +23,7 @@ from visearch.reindexing.mend import mend
 from visearch.settings import Settings
 from visearch.store import chunks, claims, imports
 from visearch.upkeep.compaction import compact_all
-from visearch.upkeep.fitting import Seen, fit_due, fit_now
+from visearch.upkeep.fitting import Pace, fit_due, fit_now
 from visearch.upkeep.purge import purge
 
 WORKER = "embedded"
@@ -35,12 +36,11 @@ class InlineWorker:
         """``open_encoder(spec)`` is asked for a catalog's encoder when the first chunk needs it."""
         self._messages: deque[tuple[str, Mapping[str, Any]]] = deque()
         self._open_encoder = open_encoder
-        self._fitted: Seen = {}
+        self._pace = Pace()
         self.backend = LoneBackend(settings, self._send)
 
     def work(self) -> None:
-        """Run every message until there is none, then mend, compact and fit what
-        needs it.
+        """Run every message until there is none, then mend, compact and fit what needs it.
 
         What was put off is waited for.
         """
@@ -58,7 +58,11 @@ class InlineWorker:
         mend(self.backend, self._open_encoder, lambda: False)
         if compact_all(self.backend):
             purge(self.backend)
-        fit_due(self.backend, self._open_encoder, bool, WORKER, self._fitted)
+        take_steps("ranking_not_fitted", {"fit": self._fit_all})
+
+    def _fit_all(self) -> None:
+        while fit_due(self.backend, self._open_encoder, bool, WORKER, self._pace):
+            pass
 
     def fit(self, catalog: Catalog) -> None:
         """Fit the weights of a catalog now."""

@@ -12,7 +12,7 @@ from visearch.reindexing.mend import mend
 from visearch.reindexing.reindex import take_turn
 from visearch.store import chunks
 from visearch.store.redis.client import answering
-from visearch.upkeep.fitting import Seen, fit_due
+from visearch.upkeep.fitting import Pace, fit_due
 from workers.app import app, at_start, context, on_time, one_at_a_time
 from workers.claims import giving_back, take
 from workers.encoders import Encoders
@@ -29,9 +29,9 @@ def encoders() -> Encoders:
 
 
 @at_start
-def fitted() -> Seen:
-    """The catalogs whose weights need not be fitted."""
-    return {}
+def pace() -> Pace:
+    """Which catalogs' weights need not be fitted, or not now."""
+    return Pace()
 
 
 @app.task(name=EMBED_CHUNK)
@@ -51,7 +51,7 @@ def reindex() -> None:
     steps: dict[str, Callable[[], object]] = {
         "mend": partial(mend, context, encoders().get, _busy),
         "reindex": partial(take_turn, context, encoders().get, _busy, context.name),
-        "fit": partial(fit_due, context, encoders().get, _busy, context.name, fitted()),
+        "fit": partial(fit_due, context, encoders().get, _busy, context.name, pace()),
     }
     take_steps("embeddings_not_made", steps)
 

@@ -84,3 +84,50 @@ def test_the_weights_are_usable(page: Page, catalog: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     open_ranking(page, catalog)
     expect_usable(page)
+
+
+def test_a_shopper_keeps_looking_for_it_in_another_catalog(
+    page: Page, system: System, catalog: str, query: Path
+) -> None:
+    other = system.create_catalog(f"{catalog[:40]}-other")
+    files = [(f"p{n}.jpg", picture(n)) for n in range(6)]
+    system.finish(system.upload(other, archive(files)))
+    open_search(page, catalog)
+    page.get_by_label("Look for").select_option("The same kind of product")
+    page.get_by_label("Choose a picture").set_input_files(query)
+    expect(first_hit(page)).to_be_visible()
+    first = page.url
+    of_its_kind = page.locator(".hit").all_inner_texts()
+    page.get_by_label("Search in").select_option(other)
+    expect(page).not_to_have_url(first)
+    expect(page.get_by_label("Look for")).to_have_value("kind")
+    assert page.locator(".hit").all_inner_texts() == of_its_kind, "other scores"
+    page.get_by_label("Look for").select_option("")
+    expect(page.locator("#bench")).to_have_attribute("data-state", "result")
+    page.go_back()
+    expect(page).to_have_url(first)
+    expect(page.get_by_label("Look for")).to_have_value("kind")
+
+
+def test_sliders_stay_as_the_user_moves_them(page: Page, system: System, catalog: str) -> None:
+    ranking = open_ranking(page, catalog)
+    kind = ranking.get_by_label("Which kind of product it is")
+    kind.fill("2")
+    kind.focus()
+    weights = {"general": 1, "kind": 0.25, "instance": 1}
+    system.http.put(f"/v1/catalogs/{catalog}/ranking", json={"weights": weights})
+    expect(ranking).to_contain_text("set here", timeout=20_000)
+    expect(kind).to_have_value("2")
+    expect(kind).to_be_focused()
+
+
+def test_what_cannot_be_read_is_said(page: Page, catalog: str) -> None:
+    page.route("**/ranking", lambda route: route.fulfill(status=503, json={
+        "type": "about:blank", "title": "Away", "status": 503, "code": "dependency_unavailable",
+        "detail": "The database is away.", "request_id": "r", "retryable": True,
+    }))  # fmt: skip
+    page.goto(f"/merchant?catalog={catalog}")
+    ranking = page.get_by_role("region", name="What counts in a search")
+    said = ranking.get_by_role("alert").filter(has_text="Part of the server is down")
+    expect(said).to_be_visible()
+    expect(ranking.get_by_role("button", name="Use these weights")).to_be_hidden()

@@ -9,14 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 from visearch.encoders.checkpoints import hub
-from visearch.errors import EncoderMismatch, UnknownEncoder, WeightsMismatch
+from visearch.encoders.layout import parts
+from visearch.errors import EncoderMismatch, InvalidRequest, UnknownEncoder, WeightsMismatch
+from visearch.fusion.weights import Weights, check
 from visearch.images import Preprocess
 from visearch.records import Catalog
 from visearch.settings import Settings
@@ -40,7 +41,7 @@ class EncoderSpec:
     digest: str
     dimension: int
     preprocess: Preprocess
-    part_weights: Mapping[str, float] | None = field(default=None, hash=False)
+    part_weights: Weights | None = field(default=None, hash=False)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -147,12 +148,23 @@ def _read(path: Path, _mtime: int) -> EncoderSpec:
             digest=hashlib.sha256(path.read_bytes()).hexdigest(),
             dimension=_positive(notes["dimension"]),
             preprocess=Preprocess.from_dict(notes["preprocess"]),
-            part_weights=(notes.get("recipe") or {}).get("part_weights") or None,
+            part_weights=_part_weights(notes),
         )
-    except (KeyError, ValueError, TypeError, WeightsMismatch) as error:
+    except (KeyError, ValueError, TypeError, WeightsMismatch, InvalidRequest) as error:
         raise UnknownEncoder(
             f"{path.name} is not an encoder file. Make one of it with `visearch weights convert`."
         ) from error
+
+
+def _part_weights(notes: dict[str, Any]) -> Weights | None:
+    recipe = notes.get("recipe") or {}
+    weights = recipe.get("part_weights") if isinstance(recipe, dict) else recipe
+    if not weights:
+        return None
+    if not isinstance(weights, dict):
+        raise TypeError(f"weights of parts are an object, not {weights!r}")
+    check(weights, parts(notes["architecture"], _positive(notes["dimension"])))
+    return weights
 
 
 def _positive(value: Any) -> int:

@@ -15,7 +15,7 @@ from visearch.evaluation.embedding import Advance, embed_images
 from visearch.evaluation.material import Material
 from visearch.evaluation.protocol import Rows
 from visearch.evaluation.ranking import Vectors
-from visearch.fusion.draw import draw
+from visearch.fusion.draw import COPIES, MOST_PICTURES, draw
 from visearch.fusion.fit import Sample, fit
 from visearch.fusion.weights import Weights, check, of_a_plain_product, weigh
 from visearch.images import decode
@@ -88,8 +88,8 @@ class Weighing:
     def _fitted(self, rows: Rows) -> Weights:
         plain = of_a_plain_product(self.vectors[0], self._encoder.parts)
         default = self._encoder.spec.part_weights or plain
-        chosen, copied = draw(len(rows))
-        pictures = rows[chosen]
+        pictures = rows[draw(len(rows), MOST_PICTURES)]
+        copied = draw(len(pictures), COPIES)
         copies = embed_images(self._encoder, self._edited(pictures[copied]), self.advance)
         found = fit(Sample(self.vectors[pictures], copies, copied), self._encoder.parts, default)
         return found.chosen.weights if found else default

@@ -13,8 +13,6 @@ COPIES = 400
 """So many are copied, which an encoder takes some ten seconds for."""
 
 
-def draw(pictures: int, seed: int = 0) -> tuple[Rows, Rows]:
-    """Return which of n pictures to search, and which of those, by place, to copy; ascending."""
-    rng = np.random.default_rng(seed)
-    chosen = np.sort(rng.permutation(pictures)[:MOST_PICTURES])
-    return chosen, np.sort(rng.permutation(len(chosen))[:COPIES])
+def draw(pictures: int, most: int, seed: int = 0) -> Rows:
+    """Return at most so many of n pictures, by place, ascending."""
+    return np.sort(np.random.default_rng(seed).permutation(pictures)[:most])

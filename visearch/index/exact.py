@@ -42,13 +42,13 @@ def exact_search(queries: NDArray[Any], vectors: NDArray[Any], k: int, metric: M
     answer is rows int64 [q, k'] and scores float32 [q, k'], with k' = min(k, n).
 
     Raises ValueError for a wrong dtype or shape, k < 1, a value that is not finite or, for
-    ``cosine``, a vector that is not a unit vector.
+    ``cosine``, one of the vectors searched that is not a unit vector.
     """
     check_metric(metric)
     check_count(k)
     check_shape(queries)
     check_shape(vectors, queries.shape[1])
-    squared_norms(queries, metric)
+    squared_norms(queries, "euclidean")  # finite; those that weigh parts are no unit vectors
     best = [nothing() for _ in range(len(queries))]
     for first, block in blocks(vectors):
         norms = squared_norms(block, metric)

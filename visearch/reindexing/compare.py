@@ -18,6 +18,7 @@ from visearch.index.exact import exact_search
 from visearch.records import Catalog
 from visearch.reindexing.golden import GoldenShares
 from visearch.reindexing.stored import picture_pixels
+from visearch.searching.weighing import weighed
 from visearch.store import changes, golden, images, segments
 from visearch.store.golden import Expected
 from visearch.store.images import Pictured
@@ -51,6 +52,8 @@ def compare(
 
     ``keep()`` is called between the parts of it, each of which may take minutes.
 
+    Queries are weighed as each of them would be served.
+
     Returns (shares 0 to 1; null where it cannot be measured):
         ``overlap_at_10``: how many of the ten nearest pictures of other products stay;
         ``own_first``: how often a picture, edited as a shopper would, finds its own product
@@ -70,7 +73,10 @@ def compare(
     queries = np.sort(rng.permutation(sampled)[:QUERIES])
     vectors = [_vectors(backend, each, keys) for each in (old, new)]
     owners = np.asarray([picture.product_pk for picture in pictures])
-    found = [_neighbours(some, queries, owners, old.metric) for some in vectors]
+    found = [
+        _neighbours(weighed(some[queries], each), some, queries, owners, old.metric)
+        for each, some in zip((old, new), vectors, strict=True)
+    ]
     shared = [len(set(a) & set(b)) / max(1, len(a)) for a, b in zip(*found, strict=True)]
     edited = queries[:EDITED]
     own = []
@@ -143,10 +149,14 @@ def _vectors(backend: Backend, catalog: Catalog, keys: Rows) -> changes.Vectors:
 
 
 def _neighbours(
-    vectors: changes.Vectors, queries: Rows, owners: npt.NDArray[np.int64], metric: Any
+    asked: changes.Vectors,
+    vectors: changes.Vectors,
+    queries: Rows,
+    owners: npt.NDArray[np.int64],
+    metric: Any,
 ) -> list[list[int]]:
     """Return the nearest pictures of other products to each query, at most ten."""
-    rows, _ = exact_search(vectors[queries], vectors, min(_PEERS, len(vectors)), metric)
+    rows, _ = exact_search(asked, vectors, min(_PEERS, len(vectors)), metric)
     return [
         row[(row >= 0) & (owners[row] != owners[query])][:NEIGHBOURS].tolist()
         for query, row in zip(queries, rows, strict=True)
@@ -174,7 +184,7 @@ def _own_first(
     if not edited:
         return None
     embedded, own = encoder.embed_pixels(np.stack([*edited.values()])), own[list(edited)]
-    best = exact_search(embedded, vectors, 1, catalog.metric)[0][:, 0]
+    best = exact_search(weighed(embedded, catalog), vectors, 1, catalog.metric)[0][:, 0]
     twins = (vectors[best] == vectors[own]).all(axis=1)
     return round(float(np.mean((best == own) | twins)), 4)
 

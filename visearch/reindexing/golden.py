@@ -15,6 +15,7 @@ from visearch.images.order import Pixels
 from visearch.index.exact import exact_search
 from visearch.records import Catalog
 from visearch.reindexing.stored import pixels_of
+from visearch.searching.weighing import weighed
 from visearch.store.changes import Vectors
 from visearch.store.golden import TEN, Expected
 
@@ -55,7 +56,7 @@ class GoldenShares:
             return None
         embedded = encoder.embed_pixels(np.stack(pixels))
         most = min(_PICTURES, len(vectors))
-        rows, _ = exact_search(embedded, vectors, most, catalog.metric)
+        rows, _ = exact_search(weighed(embedded, catalog), vectors, most, catalog.metric)
         found = [
             first_products(self._owners[row[row >= 0]].tolist(), TEN) & each.product_pks
             for row, each in zip(rows, asked, strict=True)

@@ -60,7 +60,6 @@ class SearchService:
         snapshot = self._indexes.get(query.catalog, clock.left())
         query.check_scores(snapshot.catalog.metric)
         vector = self._embedder.vector(query, picture, snapshot.catalog, clock)
-        vector = weighed(vector, snapshot.catalog, query.focus)
         found = self._answer(snapshot, query, vector, clock)
         return self._again(snapshot, found, query, vector, clock) if found.gone else found
 
@@ -73,7 +72,9 @@ class SearchService:
         """
         try:
             newer = self._indexes.get(query.catalog, clock.left())
-            if newer is snapshot or _vectors_of(newer.catalog) != _vectors_of(snapshot.catalog):
+            if newer.parts is snapshot.parts or _vectors_of(newer.catalog) != _vectors_of(
+                snapshot.catalog
+            ):
                 return found
             again = self._answer(newer, query, vector, clock)
         except (SearchExpired, TooSlow, DependencyUnavailable) as error:
@@ -89,7 +90,12 @@ class SearchService:
         if query.filter:
             with clock.part("search"), self._backend.database.read(clock.left()) as connection:
                 allowed = changes.filtered(connection, catalog, query.filter)
-        question = Question(catalog=catalog, vector=vector, filter=query.filter, allowed=allowed)
+        question = Question(
+            catalog=catalog,
+            vector=weighed(vector, catalog, query.focus),
+            filter=query.filter,
+            allowed=allowed,
+        )
         ranking = Joined(self._shards(snapshot), question)
         hits, counted, gone = self._page(catalog, ranking, query, clock)
         answers = ranking.answers

@@ -10,13 +10,13 @@ from visearch.fusion.weights import Vectors, Weights, weigh
 from visearch.records import Catalog, Focus
 
 
-def weighed(vector: Vectors, catalog: Catalog, focus: Focus | None) -> Vectors:
-    """Return a unit vector float32 [d] as the query whose inner products weigh its parts."""
+def weighed(vectors: Vectors, catalog: Catalog, focus: Focus | None = None) -> Vectors:
+    """Return unit vectors float32 [..., d] as queries whose inner products weigh their parts."""
     parts = parts_of(catalog.fingerprint, catalog.dimension)
     if len(parts) == 1:
-        return vector
+        return vectors
     weights = (focus and weights_of(focus, parts)) or catalog.weights or default_weights(catalog)
-    return vector if weights is None else weigh(vector, parts, weights)
+    return vectors if weights is None else weigh(vectors, parts, weights)
 
 
 def default_weights(catalog: Catalog) -> Weights | None:

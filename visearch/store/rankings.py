@@ -12,10 +12,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from visearch.encoders.layout import parts_of
 from visearch.records import Catalog
+from visearch.store import golden
+from visearch.store.schema import catalogs
 from visearch.store.schema_ranking import rankings
-
-_ASKED = rankings.c.asked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Ranking:
 
     ``given`` says that somebody gave the weights. ``fit`` is ``fusion.fit.Fit`` as JSON; None if
     there was none yet (``fitted_at`` is None, too), or there were too few ``pictures``. ``asked``
-    says that another one was asked for.
+    says that another one was asked for; ``held_by`` names the worker that is fitting it.
     """
 
     weights: dict[str, float] | None = None
@@ -33,6 +34,7 @@ class Ranking:
     fitted_at: datetime | None = None
     pictures: int | None = None
     asked: bool = False
+    held_by: str | None = None
 
 
 def get(connection: sa.Connection, catalog: Catalog) -> Ranking:
@@ -47,6 +49,7 @@ def get(connection: sa.Connection, catalog: Catalog) -> Ranking:
         fitted_at=None if row.fitted_at is None else datetime.fromtimestamp(row.fitted_at, UTC),
         pictures=row.pictures,
         asked=row.asked,
+        held_by=row.leased_by if row.leased_until >= time.time() else None,
     )
 
 
@@ -54,26 +57,62 @@ def give(connection: sa.Connection, catalog: Catalog, weights: dict[str, float] 
     """Give a catalog weights; with None, those of the last fit are in force, and it is fitted."""
     _ensure(connection, catalog)
     given = weights is not None
-    fitted = fitted_weights(get(connection, catalog).fit)
-    _set(connection, catalog, weights=weights if given else fitted, given=given, asked=not given)
+    before = get(connection, catalog)
+    now = weights if given else fitted_weights(before.fit)
+    _set(connection, catalog, weights=now, given=given, asked=not given)
+    _check_again(connection, catalog, before.weights, now)
+
+
+def next_weights(
+    connection: sa.Connection, catalog: Catalog, after: Catalog
+) -> dict[str, float] | None:
+    """Return the weights that a catalog has with its next encoder; None: as that one says.
+
+    Weights that somebody gave stay, if its embeddings have the same parts.
+    """
+    ranking = get(connection, catalog)
+    return ranking.weights if _outlast(ranking, catalog, after) else get(connection, after).weights
+
+
+def carry_over(connection: sa.Connection, catalog: Catalog, after: Catalog) -> None:
+    """Keep the weights that somebody gave for a catalog's next encoder."""
+    ranking = get(connection, catalog)
+    if _outlast(ranking, catalog, after):
+        give(connection, after, ranking.weights)
+
+
+def _outlast(ranking: Ranking, catalog: Catalog, after: Catalog) -> bool:
+    before, now = (parts_of(each.fingerprint, each.dimension) for each in (catalog, after))
+    return ranking.given and set(before) == set(now)
 
 
 def take(connection: sa.Connection, catalog: Catalog, worker: str, seconds: float) -> bool:
-    """Keep other workers from fitting for so long; False if one of them is at it."""
+    """Keep other workers from fitting for so long; False if one of them is at it.
+
+    A worker may take again what it took itself: it was killed in between.
+    """
     _ensure(connection, catalog)
     at = time.time()
-    free = (*_of(catalog), rankings.c.leased_until < at)
-    taken = sa.update(rankings).where(*free).values(leased_by=worker, leased_until=at + seconds)
+    free = sa.or_(rankings.c.leased_until < at, rankings.c.leased_by == worker)
+    taken = (
+        sa.update(rankings)
+        .where(*_of(catalog), free)
+        .values(leased_by=worker, leased_until=at + seconds)
+    )
     return connection.execute(taken).rowcount == 1
 
 
 def asked(connection: sa.Connection) -> set[int]:
-    """Return the keys of the catalogs that a fit was asked for."""
-    return set(connection.execute(sa.select(rankings.c.catalog_pk).where(_ASKED)).scalars())
+    """Return the keys of the catalogs that a fit was asked for, with their present encoders."""
+    present = (catalogs.c.pk == rankings.c.catalog_pk) & (
+        catalogs.c.fingerprint == rankings.c.fingerprint
+    )
+    query = sa.select(rankings.c.catalog_pk).join(catalogs, present).where(rankings.c.asked)
+    return set(connection.execute(query).scalars())
 
 
 def give_back(connection: sa.Connection, catalog: Catalog, worker: str) -> None:
-    """End a worker's lease without a fit."""
+    """End a worker's lease, if it still has one."""
     mine = (*_of(catalog), rankings.c.leased_by == worker)
     ended = sa.update(rankings).where(*mine).values(leased_by=None, leased_until=0.0)
     connection.execute(ended)
@@ -93,18 +132,20 @@ def note_fit(
     mine = (*_of(catalog), rankings.c.leased_by == worker)
     if connection.execute(sa.select(rankings.c.given).where(*mine)).one_or_none() is None:
         return
-    weights = {} if get(connection, catalog).given else {"weights": fitted_weights(fit)}
+    before = get(connection, catalog)
+    weights = before.weights if before.given else fitted_weights(fit)
     _set(
         connection,
         catalog,
+        weights=weights,
         fit=fit,
         fitted_at=time.time(),
         pictures=pictures,
         asked=False,
         leased_by=None,
         leased_until=0.0,
-        **weights,
     )
+    _check_again(connection, catalog, before.weights, weights)
 
 
 def fitted_weights(fit: dict[str, Any] | None) -> dict[str, float] | None:
@@ -121,6 +162,17 @@ def _ensure(connection: sa.Connection, catalog: Catalog) -> None:
         key = {"catalog_pk": catalog.pk, "fingerprint": catalog.fingerprint}
         first = sa.insert(rankings).values(**key, given=False, asked=False, leased_until=0.0)
         connection.execute(first)
+
+
+def _check_again(
+    connection: sa.Connection,
+    catalog: Catalog,
+    before: dict[str, float] | None,
+    now: dict[str, float] | None,
+) -> None:
+    """Have the golden queries checked again if other weights are in force."""
+    if before != now:
+        golden.ask(connection, catalog)
 
 
 def _set(connection: sa.Connection, catalog: Catalog, **values: Any) -> None:

@@ -13,6 +13,7 @@ from visearch.errors import Conflict, NotFound
 from visearch.ids import new_id
 from visearch.records import Catalog
 from visearch.store import catalogs as catalog_rows
+from visearch.store import rankings
 from visearch.store.embeddings import failed, forget_failed, lacking
 from visearch.store.schema import catalogs, embeddings, images, reindexes
 
@@ -155,13 +156,21 @@ def prospect(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> C
     first = connection.execute(
         sa.select(sa.func.min(images.c.added)).where(*conditions)
     ).scalar_one()
+    after = _with(catalog, reindex)
+    return replace(
+        after,
+        revision=catalog.revision if first is None else first - 1,
+        weights=rankings.next_weights(connection, catalog, after),
+    )
+
+
+def _with(catalog: Catalog, reindex: Reindex) -> Catalog:
     return replace(
         catalog,
         encoder=reindex.encoder,
         fingerprint=reindex.fingerprint,
         dimension=reindex.dimension,
         generation=reindex.generation,
-        revision=catalog.revision if first is None else first - 1,
     )
 
 
@@ -246,6 +255,7 @@ def activate(connection: sa.Connection, catalog: Catalog, reindex: Reindex) -> b
             generation=reindex.generation,
         )
     )
+    rankings.carry_over(connection, before, _with(before, reindex))
     return True
 
 

@@ -14,7 +14,7 @@
     catalogs 1─n reindexes                      on the way to another encoder, or back
     images n─n images by duplicates             pictures that look the same
 
-Those of ``schema_imports``, ``schema_feeds`` and ``schema_golden`` come on top.
+Those of the modules ``schema_…`` come on top.
 
 ``catalogs.revision`` numbers the commits that change a catalog. Every write that
 changes search results increments it first and so holds the row's lock until its commit:

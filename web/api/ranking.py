@@ -43,6 +43,7 @@ def put_ranking(path: CatalogPath, body: schemas.NewRanking) -> Response:
     with services().database.write() as connection:
         catalog = catalogs.get(connection, path.catalog)
         catalogs.lock_live(connection, catalog.pk)
+        catalog = catalogs.get(connection, path.catalog)  # as nobody changes it any more
         _check(catalog, body.weights)
         rankings.give(connection, catalog, body.weights)
         shown = _shown(connection, catalogs.get(connection, path.catalog))

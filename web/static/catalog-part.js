@@ -11,6 +11,7 @@ const IDLE_MS = 15000;
  *
  * A class made of it says how it is read, `read(url)` of the catalog, and shown, `show(found)`; what
  * is forgotten with a catalog, `forget()`; and whether something `moves`, so that it looks again soon.
+ * It may say what there is to do where it could not be read, `failed()`.
  */
 export class CatalogPart {
   constructor(name, list, pollMs) {
@@ -49,10 +50,13 @@ export class CatalogPart {
       this.show(found);
     } catch (problem) {
       if (this.asked !== asked) return;
+      this.failed();
       showProblem(this.error, problem, () => this.load(catalog));
     }
     this.timer = setTimeout(() => this.load(catalog), this.moves ? this.pollMs : IDLE_MS);
   }
+
+  failed() {}
 
   /** Whether this is not what is drawn already. */
   isNew(...shown) {

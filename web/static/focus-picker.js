@@ -13,16 +13,30 @@ export class FocusPicker {
 
   /** Offer the choice if the catalog's embeddings have parts to focus on. */
   async offer(catalog) {
-    if (this.catalog === catalog) return;
+    if (this.catalog === catalog) return this.offered;
     this.catalog = catalog;
-    this.field.hidden = true;
-    if (!catalog) return;
-    const { parts } = await json(`${catalogUrl(catalog)}/ranking`);
-    if (this.catalog === catalog) this.field.hidden = parts.length < 2;
+    this.offered = this.show(catalog);
+    return this.offered;
   }
 
-  /** The focus, or null: what fits best. */
-  get current() {
+  async show(catalog) {
+    let hidden = true; // also where that cannot be told: searches work without it
+    try {
+      if (catalog) hidden = (await json(`${catalogUrl(catalog)}/ranking`)).parts.length < 2;
+    } catch {
+      if (this.catalog === catalog) this.catalog = undefined; // the next time it is asked again
+    }
+    if (this.catalog === catalog || !this.catalog) this.field.hidden = hidden;
+  }
+
+  /** The focus, or null: what fits best. It is known when the catalog's choice is offered. */
+  async current() {
+    await this.offered;
     return (!this.field.hidden && this.select.value) || null;
+  }
+
+  /** Show the focus of an earlier search. */
+  choose(focus) {
+    this.select.value = focus ?? "";
   }
 }

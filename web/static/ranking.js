@@ -18,8 +18,8 @@ export class Ranking extends CatalogPart {
   constructor() {
     super("ranking", "ranking-parts", POLL_MS);
     this.section = byId("ranking");
-    const form = byId("ranking-form");
-    form.addEventListener("submit", (event) => {
+    this.form = byId("ranking-form");
+    this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.attempt(() => this.give(this.chosen()));
     });
@@ -29,6 +29,12 @@ export class Ranking extends CatalogPart {
   forget() {
     this.section.hidden = true;
     this.fitting = false;
+    this.touched = false;
+  }
+
+  failed() {
+    this.section.hidden = false;
+    this.form.hidden = !this.list.childElementCount;
   }
 
   read(url) {
@@ -41,12 +47,28 @@ export class Ranking extends CatalogPart {
 
   show(ranking) {
     this.section.hidden = ranking.parts.length < 2;
+    this.form.hidden = false;
     this.fitting = ranking.fitting;
-    if (!this.isNew(ranking)) return;
     byId("ranking-source").textContent = source(ranking);
     byId("ranking-fit").textContent = found(ranking);
+    // What the user is about to set stays, whatever is fitted meanwhile.
+    if (!this.isNew(ranking.parts, ranking.weights) || this.touched) return;
     const weights = scaled(ranking);
-    this.list.replaceChildren(...ranking.parts.map((part) => slider(part, weights?.[part] ?? 1)));
+    if (this.list.childElementCount !== ranking.parts.length) {
+      this.list.replaceChildren(...ranking.parts.map((part) => this.slider(part)));
+    }
+    for (const part of ranking.parts) set(byId(`weight-${part}`), weights?.[part] ?? 1);
+  }
+
+  slider(part) {
+    const id = `weight-${part}`;
+    const value = el("output", { htmlFor: id });
+    const input = el("input", { type: "range", id, name: part, min: 0, max: MOST, step: STEP });
+    input.addEventListener("input", () => {
+      this.touched = true;
+      tell(input);
+    });
+    return el("p", { className: "field" }, el("label", { htmlFor: id }, NAMES[part] ?? part), input, value);
   }
 
   /** The weights that the sliders say. */
@@ -58,6 +80,7 @@ export class Ranking extends CatalogPart {
   async give(weights) {
     await sendJson("PUT", `${catalogUrl(this.catalog)}/ranking`, { weights });
     this.drawn = ""; // the sliders show what is in force, also where that is what it was
+    this.touched = false;
     await this.load(this.catalog);
   }
 }
@@ -68,15 +91,14 @@ function scaled({ weights }) {
   return weights && Object.fromEntries(Object.entries(weights).map(([part, w]) => [part, w * factor]));
 }
 
-function slider(part, weight) {
-  const id = `weight-${part}`;
-  const value = el("output", { htmlFor: id }, weight.toFixed(2));
-  const input = el("input", { type: "range", id, name: part, min: 0, max: MOST, step: STEP });
+function set(input, weight) {
   input.value = weight;
-  input.addEventListener("input", () => {
-    value.textContent = Number(input.value).toFixed(2);
-  });
-  return el("p", { className: "field" }, el("label", { htmlFor: id }, NAMES[part] ?? part), input, value);
+  tell(input);
+}
+
+/** Say beside a slider what it says. */
+function tell(input) {
+  input.nextElementSibling.textContent = Number(input.value).toFixed(2);
 }
 
 function source({ source: from, fitting }) {

@@ -116,7 +116,7 @@ class SearchPage {
   }
 
   offerFocus() {
-    this.focus.offer(this.picker.current?.name).catch(() => {}); // searches work without it
+    this.focus.offer(this.picker.current?.name);
   }
 
   /** Search again, for what the user now looks for. */
@@ -141,9 +141,13 @@ class SearchPage {
       return this.fail(obstacle);
     }
     const again = () => this.run(query, options);
-    const asked = { ...query, focus: this.focus.current };
-    return this.attempt((signal) => search(asked, signal), again, (found) => {
-      this.remember(found.id, query);
+    let focus = null;
+    const work = async (signal) => {
+      focus = await this.focus.current();
+      return search({ ...query, focus }, signal);
+    };
+    return this.attempt(work, again, (found) => {
+      this.remember(found.id, { ...query, focus });
       const address = `/?${new URLSearchParams({ catalog: found.catalog, search: found.id })}`;
       history[options.replace ? "replaceState" : "pushState"](null, "", address);
       this.arrive(options);
@@ -156,7 +160,9 @@ class SearchPage {
     const id = parameters.get("search");
     this.choose(parameters.get("catalog"));
     if (!id) return this.reset();
-    this.present(this.queries.get(id) ?? { label: "An earlier search", shared: true });
+    const query = this.queries.get(id) ?? { label: "An earlier search", shared: true };
+    this.focus.choose(query.focus);
+    this.present(query);
     return this.attempt((signal) => restore(id, signal), () => this.followAddress());
   }
 

@@ -153,6 +153,18 @@ def test_notes_that_make_no_sense_are_refused(tmp_path: Path, dimension: object)
         spec.resolve(f"file:{path}")
 
 
+@pytest.mark.parametrize(
+    "weights", [{"general": 1}, {"all": 0}, {"all": -1}, {"all": "much"}, [1, 2], "even"]
+)
+def test_weights_of_parts_that_it_has_not_are_refused(tmp_path: Path, weights: object) -> None:
+    path = tmp_path / "x.safetensors"
+    recipe = {"part_weights": weights}
+    notes = spec.metadata_for("resnet_compact", 256, PREPROCESS, recipe=recipe)
+    save_safetensors(path, {"a": np.zeros(1, np.float32)}, notes)
+    with pytest.raises(UnknownEncoder, match="is not an encoder file"):
+        spec.resolve(f"file:{path}")
+
+
 class TestBundled:
     def test_it_is_trained_and_small(self) -> None:
         assert spec.BUNDLED.stat().st_size <= 16 << 20

@@ -101,7 +101,7 @@ UNIT = cloud(6, 4, 3, "cosine")
         (UNIT * np.float32(np.nan), UNIT, 1, "euclidean"),
         (UNIT, UNIT * np.float32(np.inf), 1, "euclidean"),
         (UNIT, UNIT * np.float32(1e30), 1, "euclidean"),
-        (UNIT * np.float32(2), UNIT, 1, "cosine"),
+        (UNIT, UNIT * np.float32(2), 1, "cosine"),
         (UNIT, UNIT * np.float32(0), 1, "cosine"),
     ],
 )

@@ -13,7 +13,14 @@ from alembic.runtime.migration import MigrationContext
 
 from visearch import contract
 from visearch.errors import Conflict, DependencyBroken, DependencyUnavailable, TooSlow
-from visearch.store import catalogs, outbox, schema_feeds, schema_golden, schema_imports
+from visearch.store import (
+    catalogs,
+    outbox,
+    schema_feeds,
+    schema_golden,
+    schema_imports,
+    schema_ranking,
+)
 from visearch.store.database import Database
 from visearch.store.migrate import migrate
 from visearch.store.schema import outbox as outbox_rows
@@ -43,7 +50,7 @@ def add_catalog(database: Database, name: str = "shop") -> int:
 def test_migrations_make_exactly_the_tables_of_the_schema(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        for module in (schema_imports, schema_feeds, schema_golden):
+        for module in (schema_imports, schema_feeds, schema_golden, schema_ranking):
             assert compare_metadata(context, module.metadata) == []
 
 
