@@ -7,12 +7,11 @@ run it has computed vectors of fixed pictures that agree with Flax's.
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +22,7 @@ import structlog
 
 from visearch import encoders
 from visearch.encoders.runtimes.options import PACKAGES, Name, Output, Precision, Runtime
+from visearch.encoders.runtimes.turns import alone
 from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
 
@@ -59,7 +59,7 @@ def exported(
     store = _Store(cache, _key(spec, runtime, precision, output))
     if (kept := store.read()) is not None:
         return start(kept)
-    with store.alone():
+    with alone(store.folder, store.key):
         if (kept := store.read()) is not None:
             return start(kept)
         return _make(spec, runtime, precision, start, store, output)
@@ -138,14 +138,14 @@ class _Store:
     """A checked graph on disk; its file name contains its digest."""
 
     def __init__(self, cache: Path | None, key: str) -> None:
-        self._folder = None if cache is None else cache / "graphs"
-        self._key = key
+        self.folder = None if cache is None else cache / "graphs"
+        self.key = key
 
     def read(self) -> bytes | None:
         """Return the graph; None if there is none, or only broken ones."""
-        if self._folder is None:
+        if self.folder is None:
             return None
-        for path in self._folder.glob(f"{self._key}-*.onnx"):
+        for path in self.folder.glob(f"{self.key}-*.onnx"):
             try:
                 graph = path.read_bytes()
             except OSError as error:
@@ -156,34 +156,20 @@ class _Store:
             log.warning("cached_graph_broken", path=str(path))
         return None
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait for another process that makes this graph: both would keep every core busy.
-
-        Where the folder cannot be written, each makes it for itself.
-        """
-        with ExitStack() as held:
-            if self._folder is not None:
-                with suppress(OSError):  # ``write`` will say why
-                    self._folder.mkdir(parents=True, exist_ok=True)
-                    lock = held.enter_context((self._folder / f".{self._key}.lock").open("w"))
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-
     def write(self, graph: bytes) -> None:
         """Store the graph; if the folder is not writable, only this process has it."""
-        if self._folder is None:
+        if self.folder is None:
             return
-        path = self._folder / self._name(graph)
+        path = self.folder / self._name(graph)
         part = path.with_name(f".{path.name}.{os.getpid()}.{id(graph):x}.part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             part.write_bytes(graph)
             part.replace(path)
         except OSError as error:
-            log.warning("graph_not_cached", folder=str(self._folder), reason=error.strerror)
+            log.warning("graph_not_cached", folder=str(self.folder), reason=error.strerror)
             with suppress(OSError):  # leave no partial file on a full disk
                 part.unlink(missing_ok=True)
 
     def _name(self, graph: bytes) -> str:
-        return f"{self._key}-{hashlib.sha256(graph).hexdigest()[:16]}.onnx"
+        return f"{self.key}-{hashlib.sha256(graph).hexdigest()[:16]}.onnx"

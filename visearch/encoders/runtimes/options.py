@@ -104,12 +104,13 @@ def user_cache() -> Path:
 
 def choose(
     options: RunOptions, *, quantized: bool, accelerator: Callable[[], bool] | None = None
-) -> tuple[Name, Precision]:
-    """Return the runtime and the precision to use.
+) -> list[tuple[Name, Precision]]:
+    """Return the runtimes and precisions to choose from; the first is the one to trust.
 
-    ``auto`` means XLA in bfloat16 on an accelerator. On a CPU it means float32 in ONNX
-    Runtime or, where that is not installed, in XLA. An int8 encoder is a finished graph,
-    which XLA cannot read.
+    ``auto`` means XLA in bfloat16 on an accelerator. On a CPU it means float32 in ONNX Runtime
+    or, where that is not installed, in XLA; or what is installed and turns out to be faster:
+    OpenVINO in float32, and in bfloat16 where the processor has it. An int8 encoder is a finished
+    graph, which XLA cannot read.
 
     Raises:
         SettingsError: the runtime is not installed, or does not support the precision.
@@ -129,11 +130,38 @@ def choose(
         raise SettingsError(
             "An int8 encoder does not run in XLA. Set VISEARCH_RUNTIME to onnx or openvino."
         )
+    if options.precision == "auto" and name == "xla" and on_device:
+        return [(name, "bfloat16")]
     if options.precision == "auto":
-        return name, "bfloat16" if name == "xla" and on_device else "float32"
+        faster = _faster(options.runtime, name) if not quantized else []
+        return [(name, "float32"), *faster]
     if options.precision == "bfloat16" and name == "onnx":
         raise SettingsError("ONNX Runtime has no bfloat16 on CPUs. Set VISEARCH_RUNTIME=openvino.")
-    return name, cast(Precision, options.precision)
+    return [(name, cast(Precision, options.precision))]
+
+
+def _faster(asked: str, name: Name) -> list[tuple[Name, Precision]]:
+    """Return what may be faster than float32 in the engine ``name``, if ``asked`` lets choose."""
+    if asked not in ("auto", "openvino") or name == "xla":
+        return []
+    found: list[tuple[Name, Precision]] = []
+    if _is_installed("openvino", quantized=False):
+        if name != "openvino":
+            found.append(("openvino", "float32"))
+        if has_bfloat16():
+            found.append(("openvino", "bfloat16"))
+    return found
+
+
+def has_bfloat16() -> bool:
+    """Tell whether the processor multiplies bfloat16 itself (AVX-512, AMX or Arm's)."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        return False
+    lines = [line for line in text.splitlines() if line.startswith(("flags", "Features"))]
+    flags = set(lines[0].split()) if lines else set()
+    return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
 
 
 def _is_installed(name: Name, quantized: bool) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from visearch.encoders.checkpoints import int8
 from visearch.encoders.runtimes.export import exported
+from visearch.encoders.runtimes.fastest import Way, fastest
 from visearch.encoders.runtimes.options import (
     Name,
     Output,
@@ -44,7 +45,8 @@ def start(
         SettingsError: the runtime is not installed, or does not support the options.
     """
     quantized = int8.is_quantized(spec)
-    name, precision = choose(options, quantized=quantized)
+    ways = choose(options, quantized=quantized)
+    name, precision = ways[0] if len(ways) == 1 else _fastest(spec, ways, options)
     if name == "xla":
         return Started(name, precision, _xla(spec, buckets, precision, options, output))
     if quantized and output == "local":
@@ -58,6 +60,14 @@ def start(
     engine = _engine(name, precision, options)
     made = exported(spec, name, precision, engine, options.cache, output)
     return Started(name, precision, made)
+
+
+def _fastest(spec: EncoderSpec, ways: Sequence[Way], options: RunOptions) -> Way:
+    def opened(name: Name, precision: Precision) -> Runtime:
+        engine = _engine(name, precision, options)
+        return exported(spec, name, precision, engine, options.cache, "embedding")
+
+    return fastest(spec, ways, opened, options.cache)
 
 
 def _started(name: Name, spec: EncoderSpec, options: RunOptions) -> Runtime:

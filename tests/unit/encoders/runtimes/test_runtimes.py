@@ -16,7 +16,7 @@ import pytest
 from visearch import Encoder
 from visearch.encoders import registry, spec
 from visearch.encoders.checkpoints.weights import save_safetensors, to_tensors
-from visearch.encoders.runtimes.options import RunOptions, choose, user_cache
+from visearch.encoders.runtimes.options import RunOptions, choose, has_bfloat16, user_cache
 from visearch.errors import ExportError, SettingsError
 from visearch.images import Preprocess
 from visearch.settings import Settings
@@ -242,11 +242,19 @@ class TestInt8:
 class TestChoice:
     def test_an_accelerator_gets_xla_in_bfloat16(self) -> None:
         found = choose(RunOptions(), quantized=False, accelerator=lambda: True)
-        assert found == ("xla", "bfloat16")
+        assert found == [("xla", "bfloat16")]
 
-    def test_a_cpu_gets_exact_vectors(self) -> None:
+    def test_a_cpu_gets_exact_vectors_or_what_is_faster(self) -> None:
         found = choose(RunOptions(), quantized=False, accelerator=lambda: False)
-        assert found == ("onnx", "float32")
+        there = find_spec("openvino") is not None
+        faster = [("openvino", "float32"), ("openvino", "bfloat16")][: 1 + has_bfloat16()]
+        assert found == [("onnx", "float32"), *(faster if there else [])]
+
+    @pytest.mark.parametrize("asked", [{"runtime": "onnx"}, {"precision": "float32"}])
+    def test_who_says_something_has_it(self, asked: dict[str, str]) -> None:
+        options = RunOptions(**asked)
+        found = choose(options, quantized=False, accelerator=lambda: False)
+        assert found == [("onnx", "float32")]
 
     @pytest.mark.parametrize("given", [{"runtime": "tpu"}, {"precision": "int4"}])
     def test_misspelt_names_are_refused(self, given: dict[str, str]) -> None:
