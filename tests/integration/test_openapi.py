@@ -29,6 +29,8 @@ CONTRACT = {
     ("delete", f"{C}/products/{{product_id}}"): "204 403 404 422 503",
     ("get", f"{C}/duplicates"): "200 403 404 422 503",
     ("post", f"{C}/duplicates/merge"): "200 403 404 409 413 422 503",
+    ("get", "/v1/encoders"): "200 403 503",
+    ("get", f"{C}/reindex"): "200 403 404 503",
     ("post", f"{C}/reindex"): "202 403 404 409 413 422 503",
     ("get", f"{C}/reindex/{{id}}"): "200 403 404 503",
     ("get", f"{C}/reindex/{{id}}/failures"): "200 403 404 422 503",

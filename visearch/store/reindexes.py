@@ -101,6 +101,13 @@ def get(connection: sa.Connection, catalog: Catalog, reindex_id: str) -> Reindex
     return found[0]
 
 
+def of_catalog(connection: sa.Connection, catalog: Catalog, limit: int) -> list[Reindex]:
+    """Return the latest reindexes of a catalog, newest first."""
+    mine = reindexes.c.catalog_pk == catalog.pk
+    query = sa.select(reindexes).where(mine).order_by(reindexes.c.pk.desc()).limit(limit)
+    return [_record(connection, row) for row in connection.execute(query).mappings().all()]
+
+
 def dead(
     connection: sa.Connection, before: str = "", limit: int = 1, *, only: str = ""
 ) -> list[tuple[str, Reindex]]:

@@ -1,11 +1,42 @@
-"""Which encoders a client may name: only those that the operator offers."""
+"""Which encoders there are for a client: only those that the operator offers may be named."""
 
 from __future__ import annotations
+
+import structlog
+from flask import Response
+from flask_openapi.blueprint import APIBlueprint
 
 from visearch.encoders.checkpoints.hub import PREFIX as HUB
 from visearch.encoders.spec import EncoderSpec, resolve
 from visearch.errors import InvalidRequest, UnknownEncoder
+from web.api import schemas
+from web.api.common import problems, reply
 from web.services import services
+
+api = APIBlueprint("encoders", __name__, url_prefix="/v1/encoders")
+log = structlog.get_logger(__name__)
+
+
+@api.get("", summary="List the encoders", responses={200: schemas.EncoderList, **problems()})
+def list_encoders() -> Response:
+    """Return the encoders that a catalog may be made with or moved to, the default one first."""
+    settings = services().settings
+    names = sorted(settings.offered_encoders, key=lambda name: (name != settings.encoder, name))
+    items = [
+        schemas.Encoder(name=name, fingerprint=spec.fingerprint, dimension=spec.dimension)
+        for name in names
+        if (spec := _readable(name)) is not None
+    ]
+    return reply(schemas.EncoderList(items=items))
+
+
+def _readable(name: str) -> EncoderSpec | None:
+    """Return an encoder's spec; None if the server cannot read it now, as a log line says."""
+    try:
+        return resolve(name)
+    except UnknownEncoder as error:
+        log.warning("encoder_not_offered", encoder=name, error=error.detail)
+        return None
 
 
 def offered(encoder: str | None) -> tuple[str, EncoderSpec]:

@@ -20,6 +20,9 @@ from web.idempotency import resource_id
 from web.problems import public_detail
 from web.services import services
 
+LATEST = 20
+"""Reindexes listed."""
+
 api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catalog>")
 
 
@@ -37,6 +40,20 @@ class ReindexPath(CatalogPath):
 def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
     """Embed the catalog's pictures with another encoder in the background."""
     return begin(path.catalog, body.encoder, body.activate)
+
+
+@api.get(
+    "/reindex",
+    summary="List the reindexes of a catalog",
+    responses={200: schemas.ReindexList, **problems(404)},
+)
+def list_reindexes(path: CatalogPath) -> Response:
+    """Return the latest reindexes, newest first."""
+    with services().database.read() as connection:
+        catalog = catalogs.get(connection, path.catalog)
+        found = reindexes.of_catalog(connection, catalog, LATEST)
+    items = [_shown(catalog, reindex) for reindex in found]
+    return reply(schemas.ReindexList(items=items))
 
 
 def begin(name: str, encoder: str | None, activate: Activate) -> Response:

@@ -5,6 +5,7 @@ import { ArchiveUpload } from "./archive-upload.js";
 import { catalogUrl, createDialog, deleteDialog } from "./catalog-dialogs.js";
 import { CatalogShelf, holds } from "./catalog-shelf.js";
 import { byId } from "./dom.js";
+import { EncoderPart } from "./encoder.js";
 import { Feeds } from "./feeds.js";
 import { ImportList } from "./import-list.js";
 import { ImportPanel } from "./import-panel.js";
@@ -31,6 +32,7 @@ class MerchantPage {
     this.twins = new Twins({ question, changed: () => this.refresh() });
     this.quality = new Quality({ question, rule: nameRule });
     this.ranking = new Ranking();
+    this.encoder = new EncoderPart({ question });
     this.feeds = new Feeds({
       question,
       rule: nameRule,
@@ -89,6 +91,7 @@ class MerchantPage {
     this.twins.load(name);
     this.quality.load(name);
     this.ranking.load(name);
+    this.encoder.load(name);
     const items = await this.imports.load(name);
     const live = items.find((record) => !record.finished_at);
     if (live && this.shelf.name === name) this.panel.show(live);
@@ -100,6 +103,7 @@ class MerchantPage {
     this.feeds.close();
     this.quality.close();
     this.ranking.close();
+    this.encoder.close();
     this.desk.hidden = true;
   }
 
@@ -149,6 +153,7 @@ class MerchantPage {
     this.twins.load(name);
     this.quality.load(name);
     this.ranking.load(name);
+    this.encoder.load(name);
     await this.imports.load(name);
   }
 

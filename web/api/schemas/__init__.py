@@ -39,6 +39,12 @@ from web.api.schemas.dead import (
 from web.api.schemas.dead import (
     DeadList as DeadList,
 )
+from web.api.schemas.encoders import (
+    Encoder as Encoder,
+)
+from web.api.schemas.encoders import (
+    EncoderList as EncoderList,
+)
 from web.api.schemas.feeds import (
     Feed as Feed,
 )
@@ -161,6 +167,9 @@ from web.api.schemas.reindexes import (
 )
 from web.api.schemas.reindexes import (
     ReindexFailureList as ReindexFailureList,
+)
+from web.api.schemas.reindexes import (
+    ReindexList as ReindexList,
 )
 from web.api.schemas.searches import (
     ImageRef as ImageRef,

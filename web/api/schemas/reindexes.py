@@ -94,3 +94,9 @@ class Reindex(BaseModel):
     detail: str | None
     created_at: datetime
     finished_at: datetime | None
+
+
+class ReindexList(BaseModel):
+    """The latest reindexes of a catalog, newest first."""
+
+    items: list[Reindex]
