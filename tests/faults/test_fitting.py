@@ -11,6 +11,7 @@ import pytest
 from manual_system import FlatEncoder, ManualSystem
 from system import archive, picture
 
+from visearch import inline
 from visearch.errors import Conflict, DependencyUnavailable
 from visearch.fusion.fit import FEWEST
 from visearch.reindexing.reindex import take_turn
@@ -126,9 +127,19 @@ def test_a_fit_of_a_killed_worker_is_made_when_its_lease_is_over(
     assert turn(manual, pace) and ranking(manual).fit
 
 
-def test_a_worker_that_is_started_again_goes_on_at_once(manual: ManualSystem) -> None:
-    take(manual, "a", "w")
-    assert turn(manual, Pace()) and ranking(manual).fit
+def test_an_embedded_catalog_that_is_opened_again_goes_on_at_once(manual: ManualSystem) -> None:
+    take(manual, "a", inline.WORKER)
+    assert turn(manual, Pace(), inline.WORKER) and ranking(manual).fit
+
+
+def test_a_fit_that_was_taken_over_changes_nothing(manual: ManualSystem) -> None:
+    with manual.database.write() as connection:
+        catalog = catalogs.get(connection, "a")
+        assert rankings.take(connection, catalog, "slow", -1.0)
+        assert rankings.take(connection, catalog, "other", 600.0)
+        assert not rankings.note_fit(connection, catalog, "slow", None, 7)
+        rankings.give_back(connection, catalog, "slow")
+    assert (ranking(manual).pictures, ranking(manual).held_by) == (None, "other")
 
 
 def test_a_catalog_that_is_deleted_meanwhile_is_no_error(manual: ManualSystem) -> None:

@@ -110,7 +110,12 @@ def resolve(spec: str) -> EncoderSpec:
         )
     if not path.is_file():
         raise UnknownEncoder(f"The encoder {spec!r} cannot be opened. {remedy}.")
-    return _read(path, path.stat().st_mtime_ns)
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except OSError as error:
+        raise UnknownEncoder(
+            f"The encoder {spec!r} cannot be read ({error.strerror}). Check who may read its file."
+        ) from error
 
 
 def weights_folder() -> Path:

@@ -89,7 +89,7 @@ def _outlast(ranking: Ranking, catalog: Catalog, after: Catalog) -> bool:
 def take(connection: sa.Connection, catalog: Catalog, worker: str, seconds: float) -> bool:
     """Keep other workers from fitting for so long; False if one of them is at it.
 
-    A worker may take again what it took itself: it was killed in between.
+    Whoever has the same name may take it again: an embedded catalog that was killed in between.
     """
     _ensure(connection, catalog)
     at = time.time()
@@ -124,14 +124,14 @@ def note_fit(
     worker: str,
     fit: dict[str, Any] | None,
     pictures: int,
-) -> None:
-    """Write what a fit found, unless another worker has taken it over; the lease ends.
+) -> bool:
+    """Write what a fit found; the lease ends. False if another worker has taken the fit over.
 
     Weights that were given stay in force.
     """
     mine = (*_of(catalog), rankings.c.leased_by == worker)
     if connection.execute(sa.select(rankings.c.given).where(*mine)).one_or_none() is None:
-        return
+        return False
     before = get(connection, catalog)
     weights = before.weights if before.given else fitted_weights(fit)
     _set(
@@ -146,6 +146,7 @@ def note_fit(
         leased_until=0.0,
     )
     _check_again(connection, catalog, before.weights, weights)
+    return True
 
 
 def fitted_weights(fit: dict[str, Any] | None) -> dict[str, float] | None:

@@ -101,11 +101,10 @@ def get(connection: sa.Connection, catalog: Catalog, reindex_id: str) -> Reindex
     return found[0]
 
 
-def of_catalog(connection: sa.Connection, catalog: Catalog, limit: int) -> list[Reindex]:
-    """Return the latest reindexes of a catalog, newest first."""
+def standing(connection: sa.Connection, catalog: Catalog) -> list[Reindex]:
+    """Return what there is to do about a catalog's encoder: under way, failed, or the way back."""
     mine = reindexes.c.catalog_pk == catalog.pk
-    query = sa.select(reindexes).where(mine).order_by(reindexes.c.pk.desc()).limit(limit)
-    return [_record(connection, row) for row in connection.execute(query).mappings().all()]
+    return _read(connection, mine, reindexes.c.status.in_((*KEPT_UP, FAILED)))
 
 
 def dead(

@@ -167,7 +167,8 @@ def fit_now(
         found = fit_catalog(backend, catalog, open_encoder, busy)
         with backend.database.write() as connection:
             catalogs.lock_live(connection, catalog.pk)
-            rankings.note_fit(connection, catalog, worker, found, pictures)
+            if not rankings.note_fit(connection, catalog, worker, found, pictures):
+                raise Conflict("The fit took too long, and another worker has taken it over.")
     finally:
         with backend.database.write() as connection:
             rankings.give_back(connection, catalog, worker)

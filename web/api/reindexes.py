@@ -20,9 +20,6 @@ from web.idempotency import resource_id
 from web.problems import public_detail
 from web.services import services
 
-LATEST = 20
-"""Reindexes listed."""
-
 api = APIBlueprint("reindexes", __name__, url_prefix="/v1/catalogs/<string:catalog>")
 
 
@@ -48,10 +45,10 @@ def create_reindex(path: CatalogPath, body: schemas.NewReindex) -> Response:
     responses={200: schemas.ReindexList, **problems(404)},
 )
 def list_reindexes(path: CatalogPath) -> Response:
-    """Return the latest reindexes, newest first."""
+    """Return those under way, one that has failed, and the way back, oldest first."""
     with services().database.read() as connection:
         catalog = catalogs.get(connection, path.catalog)
-        found = reindexes.of_catalog(connection, catalog, LATEST)
+        found = reindexes.standing(connection, catalog)
     items = [_shown(catalog, reindex) for reindex in found]
     return reply(schemas.ReindexList(items=items))
 

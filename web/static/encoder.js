@@ -5,7 +5,7 @@ import { catalogUrl } from "./catalog-dialogs.js";
 import { CatalogPart } from "./catalog-part.js";
 import { byId, count, el, number } from "./dom.js";
 
-const POLL_MS = 1500;
+const POLL_MS = 3000;
 const UNDER_WAY = ["running", "ready"];
 
 export class EncoderPart extends CatalogPart {
@@ -24,53 +24,65 @@ export class EncoderPart extends CatalogPart {
   }
 
   forget() {
+    this.encoders = null;
+    this.offered = "";
     this.form.hidden = true;
     this.back.hidden = true;
     byId("encoder-state").textContent = "";
   }
 
-  read(url) {
-    return Promise.all([json(url), json("/v1/encoders"), json(`${url}/reindex`)]);
+  async read(url) {
+    this.encoders ??= (await json("/v1/encoders")).items;
+    return Promise.all([json(url), json(`${url}/reindex`)]);
   }
 
   get moves() {
-    return this.items.some(({ status, activate }) => status === "running" || activate === "now");
+    return this.items.some((reindex) => reindex.status === "running" || isSwitching(reindex));
   }
 
-  show([catalog, { items: encoders }, { items: reindexes }]) {
-    this.items = reindexes.filter(({ status }) => [...UNDER_WAY, "failed"].includes(status));
-    const others = encoders.filter(({ fingerprint }) => fingerprint !== catalog.fingerprint);
-    const former = reindexes.find(({ status }) => status === "former");
-    const isUnderWay = this.items.some(({ status }) => UNDER_WAY.includes(status));
-    if (!this.isNew(catalog.encoder, catalog.fingerprint, others, this.items, former)) return;
-    byId("encoder-state").textContent =
-      `The pictures are compared by the encoder “${catalog.encoder}” (${catalog.fingerprint}).`;
+  show([catalog, { items }]) {
+    const others = this.encoders.filter(({ fingerprint }) => fingerprint !== catalog.fingerprint);
+    const former = items.find(({ status }) => status === "former");
+    this.items = items.filter((reindex) => reindex.status !== "former" || isSwitching(reindex));
+    const isUnderWay = this.items.some(({ status }) => status !== "failed");
+    if (!this.isNew(catalog.encoder, catalog.fingerprint, others, this.items, former?.id)) return;
+    const state = `The pictures are compared by the encoder “${catalog.encoder}” (${catalog.fingerprint}).`;
+    byId("encoder-state").textContent = [state, ...this.items.map(headline)].join(" ");
     this.back.hidden = !former || isUnderWay;
     this.former = former;
     this.form.hidden = !others.length || isUnderWay;
-    this.next.replaceChildren(...others.map(({ name }) => el("option", { value: name }, name)));
+    this.offer(others.map(({ name }) => name));
     this.enter(this.items.map((reindex) => this.entry(reindex)));
   }
 
+  /** Let the user choose among these; what is chosen already stays so. */
+  offer(names) {
+    if (this.offered === names.join()) return;
+    this.offered = names.join();
+    const chosen = this.next.value;
+    this.next.replaceChildren(...names.map((name) => el("option", { value: name }, name)));
+    if (names.includes(chosen)) this.next.value = chosen;
+  }
+
   entry(reindex) {
-    const { id, encoder, status, progress, counts, detail, comparison } = reindex;
+    const { id, status, progress, counts, detail, comparison } = reindex;
+    const forget = () => this.attempt(() => this.cancel(id));
     const buttons = [];
-    if (status === "ready" && reindex.activate !== "now") {
+    if (status === "ready" && !isSwitching(reindex)) {
       buttons.push(this.act(id, "activate", "Switch to this encoder", () => this.ask(reindex)));
     }
-    if (UNDER_WAY.includes(status)) {
-      buttons.push(this.act(id, "cancel", "Cancel", () => this.attempt(() => this.cancel(id))));
-    }
+    if (UNDER_WAY.includes(status)) buttons.push(this.act(id, "cancel", "Cancel", forget));
+    if (status === "failed") buttons.push(this.act(id, "dismiss", "Dismiss", forget));
     const bar = el("progress", { max: 1, value: progress, id: "encoder-progress" });
     const done = `${number(counts.embedded)} of ${count(counts.images, "picture")} embedded`;
     return el(
       "div",
       { className: "part" },
-      el("p", {}, el("strong", {}, `To “${encoder}”`), ` ${said(reindex)}`),
+      el("p", { aria: { hidden: true } }, headline(reindex)), // the state says it, too
       status === "running" ? el("label", { className: "sending" }, done, bar) : null,
       counts.failed ? el("p", { className: "hint" }, `${count(counts.failed, "picture")} could not be embedded.`) : null,
       detail && el("p", { className: "wrong" }, detail),
-      comparison && compared(comparison),
+      comparison?.queries ? compared(comparison) : null,
       buttons.length ? el("div", { className: "actions" }, ...buttons) : null,
     );
   }
@@ -115,10 +127,19 @@ export class EncoderPart extends CatalogPart {
   }
 }
 
-function said({ status, activate, progress }) {
+function isSwitching({ status, activate }) {
+  return activate === "now" && (status === "ready" || status === "former");
+}
+
+function headline(reindex) {
+  return `“${reindex.encoder}” ${said(reindex)}`;
+}
+
+function said(reindex) {
+  const { status, activate, progress } = reindex;
   if (status === "failed") return "has failed.";
   if (status === "running") return progress < 1 ? "is being prepared." : "is being compared and indexed.";
-  return activate === "manual" ? "is ready." : "is ready, and switched to in a moment.";
+  return isSwitching(reindex) || activate === "auto" ? "is ready, and switched to in a moment." : "is ready.";
 }
 
 /** What would change with the encoder, as a table. */

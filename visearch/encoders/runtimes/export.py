@@ -112,10 +112,15 @@ def require_close(
 
 
 def _key(spec: EncoderSpec, runtime: Name, precision: Precision, output: Output) -> str:
-    versions = [f"{name} {_version(name)}" for name in (*_LIBRARIES, PACKAGES[runtime])]
-    parts = (spec.fingerprint, runtime, precision, _own_version(), *versions)
+    parts = (spec.fingerprint, runtime, precision, *versions(runtime))
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{spec.fingerprint}-{runtime}-{precision}-{output}-{digest[:16]}"
+
+
+def versions(*runtimes: Name) -> list[str]:
+    """Return the versions of all that a graph, and what an engine makes of it, depend on."""
+    packages = (*_LIBRARIES, *(PACKAGES[runtime] for runtime in runtimes))
+    return [_own_version(), *(f"{name} {_version(name)}" for name in packages)]
 
 
 def _version(package: str) -> str:

@@ -1,18 +1,20 @@
 """Which engine and precision is the fastest on this machine and answers as float32 does.
 
-It is measured when an encoder first starts here, takes some ten seconds, and is kept in the cache.
+It is measured when an encoder first starts here, takes as long as some 900 pictures, and is kept in
+the folder ``choices`` of the cache: without the file, it is measured again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import statistics
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ import numpy.typing as npt
 import structlog
 
 from visearch.encoders.runtimes.check_pictures import check_pictures
-from visearch.encoders.runtimes.options import PACKAGES, Name, Precision, Runtime
+from visearch.encoders.runtimes.export import versions
+from visearch.encoders.runtimes.options import Name, Precision, RunOptions, Runtime
 from visearch.encoders.runtimes.turns import alone
 from visearch.encoders.spec import EncoderSpec
 from visearch.errors import ExportError
@@ -52,7 +55,7 @@ class Measured:
     recall: float
 
 
-def fastest(spec: EncoderSpec, ways: Sequence[Way], start: Open, cache: Path | None) -> Way:
+def fastest(spec: EncoderSpec, ways: Sequence[Way], start: Open, options: RunOptions) -> Way:
     """Return the fastest of the ``ways`` whose vectors find what those of the first find.
 
     ``start`` opens an engine; one that cannot be used is left out, as a log line says. Without a
@@ -61,9 +64,9 @@ def fastest(spec: EncoderSpec, ways: Sequence[Way], start: Open, cache: Path | N
     Raises:
         ExportError: the first cannot be used.
     """
-    if cache is None or len(ways) == 1:
+    if options.cache is None or len(ways) == 1:
         return ways[0]
-    folder, key = cache / "choices", _key(spec, ways)
+    folder, key = options.cache / "choices", _key(spec, ways, options)
     if (kept := _read(folder / key, ways)) is not None:
         return kept
     with alone(folder, key):
@@ -86,24 +89,40 @@ def choice(measured: Sequence[Measured]) -> Way:
 
 def measure(spec: EncoderSpec, ways: Sequence[Way], start: Open) -> list[Measured]:
     """Measure the ways, the first of which is float32's, side by side."""
-    engines: dict[Way, Runtime] = {}
-    for way in ways:
-        try:
-            engines[way] = start(*way)
-        except ExportError as error:
-            if way == ways[0]:
-                raise
-            log.warning("runtime_left_out", runtime=way[0], precision=way[1], error=error.detail)
     gallery, copies = check_pictures(spec.preprocess.size)
     own = np.arange(len(copies))
+    engines = {ways[0]: start(*ways[0])}
     base = engines[ways[0]].run(gallery)
-    finds = {way: _among_ten(engine.run(copies), base, own) for way, engine in engines.items()}
-    known = finds[ways[0]]
+    known = _among_ten(engines[ways[0]].run(copies), base, own)
+    finds = {ways[0]: known}
+    for way in ways[1:]:
+        try:
+            engines[way], found = _tried(way, start, copies)
+        except ExportError as error:
+            leave_out(way, error)
+        else:
+            finds[way] = _among_ten(found, base, own)
     times = _times(engines, gallery[:TIMED])
     return [
         Measured(*way, ms=round(times[way], 3), recall=round(_share(finds[way], known), 4))
         for way in engines
     ]
+
+
+def _tried(
+    way: Way, start: Open, pixels: npt.NDArray[np.uint8]
+) -> tuple[Runtime, npt.NDArray[np.float32]]:
+    try:
+        engine = start(*way)
+        return engine, engine.run(pixels)
+    except Exception as error:  # engines raise many types of their own
+        name, precision = way
+        raise ExportError(f"{name} in {precision} does not run here ({error}).") from error
+
+
+def leave_out(way: Way, error: Exception) -> None:
+    """Say that an engine is not used although it is installed."""
+    log.warning("runtime_left_out", runtime=way[0], precision=way[1], error=str(error))
 
 
 def _among_ten(
@@ -127,21 +146,23 @@ def _times(engines: Mapping[Way, Runtime], pixels: npt.NDArray[np.uint8]) -> dic
     return {way: statistics.median(each) for way, each in spent.items()}
 
 
-def _key(spec: EncoderSpec, ways: Sequence[Way]) -> str:
-    """Name the choice: by encoder, ways, versions of the engines and this machine's processor."""
-    engines = sorted({name for name, _ in ways})
-    versions = [f"{name} {version(PACKAGES[name])}" for name in engines]
-    parts = (*map(" ".join, ways), *versions, _processor())
+def _key(spec: EncoderSpec, ways: Sequence[Way], options: RunOptions) -> str:
+    """Name the choice by all that it depends on: the encoder, the software, and the machine."""
+    software = versions(*sorted({name for name, _ in ways}))
+    machine = [f"{options.cores} {options.shared}", *_processor()]
+    parts = (*map(" ".join, ways), *software, *machine)
     digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     return f"{spec.fingerprint}-{digest[:16]}.json"
 
 
-def _processor() -> str:
-    with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        named = [line for line in lines if line.startswith(("model name", "CPU part", "Features"))]
-        return f"{len(named)} {named[0] if named else ''}"
-    return ""
+def _processor() -> list[str]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:  # not Linux
+        return []
+    said = dict(line.partition(":")[::2] for line in reversed(text.splitlines()))
+    named = {name.strip(): value.strip() for name, value in said.items()}
+    return [named.get(name, "") for name in ("model name", "flags", "CPU part", "Features")]
 
 
 def _read(path: Path, ways: Sequence[Way]) -> Way | None:
@@ -158,9 +179,11 @@ def _read(path: Path, ways: Sequence[Way]) -> Way | None:
 
 def _write(path: Path, chosen: Way, measured: Sequence[Measured]) -> None:
     text = json.dumps({"chosen": chosen, "measured": [asdict(each) for each in measured]}, indent=1)
-    part = path.with_suffix(".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         log.warning("choice_not_kept", folder=str(path.parent), reason=error.strerror)
+        with suppress(OSError):  # leave no partial file on a full disk
+            part.unlink(missing_ok=True)

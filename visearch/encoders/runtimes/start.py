@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from visearch.encoders.checkpoints import int8
 from visearch.encoders.runtimes.export import exported
-from visearch.encoders.runtimes.fastest import Way, fastest
+from visearch.encoders.runtimes.fastest import Way, fastest, leave_out
 from visearch.encoders.runtimes.options import (
     Name,
     Output,
@@ -46,7 +46,9 @@ def start(
     """
     quantized = int8.is_quantized(spec)
     ways = choose(options, quantized=quantized)
-    name, precision = ways[0] if len(ways) == 1 else _fastest(spec, ways, options)
+    if len(ways) > 1 and output == "embedding":
+        return _fastest(spec, ways, options)
+    name, precision = ways[0]
     if name == "xla":
         return Started(name, precision, _xla(spec, buckets, precision, options, output))
     if quantized and output == "local":
@@ -62,12 +64,21 @@ def start(
     return Started(name, precision, made)
 
 
-def _fastest(spec: EncoderSpec, ways: Sequence[Way], options: RunOptions) -> Way:
+def _fastest(spec: EncoderSpec, ways: Sequence[Way], options: RunOptions) -> Started:
+    """Start the fastest of the ways; the first, should that one not work any more."""
+
     def opened(name: Name, precision: Precision) -> Runtime:
         engine = _engine(name, precision, options)
         return exported(spec, name, precision, engine, options.cache, "embedding")
 
-    return fastest(spec, ways, opened, options.cache)
+    way = fastest(spec, ways, opened, options)
+    try:
+        return Started(*way, opened(*way))
+    except Exception as error:  # engines raise many types of their own
+        if way == ways[0]:
+            raise
+        leave_out(way, error)
+        return Started(*ways[0], opened(*ways[0]))
 
 
 def _started(name: Name, spec: EncoderSpec, options: RunOptions) -> Runtime:

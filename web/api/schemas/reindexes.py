@@ -97,6 +97,6 @@ class Reindex(BaseModel):
 
 
 class ReindexList(BaseModel):
-    """The latest reindexes of a catalog, newest first."""
+    """A catalog's reindexes that somebody may still act on, oldest first."""
 
     items: list[Reindex]

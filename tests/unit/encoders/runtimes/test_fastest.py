@@ -11,9 +11,8 @@ import pytest
 
 from visearch.encoders.runtimes.check_pictures import COPIES, GALLERY, check_pictures
 from visearch.encoders.runtimes.fastest import ENOUGH, Measured, Way, choice, fastest, measure
-from visearch.encoders.runtimes.options import Name, Precision
+from visearch.encoders.runtimes.options import Name, Precision, RunOptions
 from visearch.encoders.spec import resolve
-from visearch.errors import ExportError
 
 EXACT: Way = ("onnx", "float32")
 SAME: Way = ("xla", "float32")
@@ -39,6 +38,16 @@ class Engine:
         """Need nothing."""
 
 
+class Broken(Engine):
+    """An engine that opens and does not run, as one that misses an instruction."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0)
+
+    def run(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        raise RuntimeError("no such instruction")
+
+
 class Machine:
     """Opens engines, and counts how often."""
 
@@ -50,7 +59,7 @@ class Machine:
         self.opened += 1
         engine = self._engines[f"{name}_{precision}"]
         if engine is None:
-            raise ExportError("It cannot run the graph.")
+            raise ImportError("libtbb.so.12: no such file")
         return engine
 
 
@@ -62,11 +71,11 @@ def test_the_fastest_that_finds_the_same_is_taken_once(tmp_path: Path) -> None:
     )
     spec = resolve("bundled")
     for _ in range(2):
-        assert fastest(spec, WAYS, machine.open, tmp_path) == ROUNDED
+        assert fastest(spec, WAYS, machine.open, RunOptions(cache=tmp_path)) == ROUNDED
     assert machine.opened == len(WAYS), "the second time it is known"
     (kept,) = (tmp_path / "choices").glob("*.json")
     kept.write_text("{}")
-    assert fastest(spec, WAYS, machine.open, tmp_path) == ROUNDED
+    assert fastest(spec, WAYS, machine.open, RunOptions(cache=tmp_path)) == ROUNDED
     assert machine.opened == 2 * len(WAYS), "a broken file is made again"
 
 
@@ -79,17 +88,33 @@ def test_one_that_finds_something_else_is_not_taken(tmp_path: Path) -> None:
     spec = resolve("bundled")
     exact, rounded = measure(spec, WAYS, machine.open)
     assert exact.recall == 1 and rounded.recall < ENOUGH / 2
-    assert fastest(spec, WAYS, machine.open, tmp_path) == EXACT
+    assert fastest(spec, WAYS, machine.open, RunOptions(cache=tmp_path)) == EXACT
+
+
+def test_what_does_not_run_is_left_out(tmp_path: Path) -> None:
+    machine = Machine(onnx_float32=Engine(0, 0.0), xla_float32=Broken(), xla_bfloat16=None)
+    options = RunOptions(cache=tmp_path)
+    assert fastest(resolve("bundled"), WAYS, machine.open, options) == EXACT
+
+
+def test_another_number_of_threads_is_measured_anew(tmp_path: Path) -> None:
+    machine = Machine(
+        onnx_float32=Engine(0, 0.0), xla_float32=Engine(0, 0.0), xla_bfloat16=Engine(0, 0.0)
+    )
+    for threads in (1, 2, 1):
+        options = RunOptions(cache=tmp_path, threads=threads)
+        fastest(resolve("bundled"), WAYS, machine.open, options)
+    assert machine.opened == 2 * len(WAYS)
 
 
 def test_without_a_folder_nothing_is_measured() -> None:
-    assert fastest(resolve("bundled"), WAYS, Machine().open, None) == EXACT
+    assert fastest(resolve("bundled"), WAYS, Machine().open, RunOptions()) == EXACT
 
 
 def test_the_first_has_to_work(tmp_path: Path) -> None:
     machine = Machine(onnx_float32=None, xla_float32=Engine(0, 0), xla_bfloat16=Engine(0, 0))
-    with pytest.raises(ExportError):
-        fastest(resolve("bundled"), WAYS, machine.open, tmp_path)
+    with pytest.raises(ImportError):
+        fastest(resolve("bundled"), WAYS, machine.open, RunOptions(cache=tmp_path))
 
 
 @pytest.mark.parametrize(
