@@ -49,6 +49,10 @@ def built(system: System, name: str) -> bool:
 
 
 def test_four_shards_answer_as_one(system: System) -> None:
+    for name in ("whole", "parts"):  # both have the same, whenever they are fitted
+        weights = {"general": 1, "kind": 1, "instance": 0.5}
+        given = system.http.put(f"/v1/catalogs/{name}/ranking", json={"weights": weights})
+        assert given.status_code == 200
     for ready in (False, True):
         if ready:
             eventually(lambda: built(system, "parts"), seconds=90, what="a generation in shards")

@@ -2,8 +2,9 @@
 
 Pictures added meanwhile are embedded by the present encoder as ever, and are then found
 missing here: so every change is in both. A picture that is lost or cannot be decoded is noted with
-its reason, and the others go on. When none is missing, the two encoders are compared and compaction
-builds the next generation; then one transaction activates the new encoder.
+its reason, and the others go on. When none is missing, the new encoder's weights are fitted, the
+two encoders are compared, and compaction builds the next generation; then one transaction activates
+the new encoder.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from visearch.backend import Backend
 from visearch.background import take_steps
 from visearch.encoders.protocol import OpenEncoder
 from visearch.errors import (
+    Conflict,
     DependencyBroken,
     DependencyUnavailable,
     EncoderError,
@@ -34,12 +36,13 @@ from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.reindexing.compare import compare, what_is_worse
 from visearch.reindexing.stored import LOST, picture_pixels
-from visearch.store import catalogs, embeddings, leases, reindexes, segments
+from visearch.store import catalogs, embeddings, leases, products, rankings, reindexes, segments
 from visearch.store.database import Connection
 from visearch.store.embeddings import Missing
 from visearch.store.leases import Lease, LeaseLost
 from visearch.store.reindexes import READY, RUNNING, Reindex
 from visearch.upkeep.compaction import is_due
+from visearch.upkeep.fitting import Interrupted, fit_now, needs_fit
 
 log = structlog.get_logger(__name__)
 
@@ -147,13 +150,32 @@ def _go_on(turn: _Turn) -> None:
         indexed = not is_due(turn.backend, connection, prospect)
     turn = replace(turn, reindex=reindex)
     if reindex.comparison is None and reindex.status == RUNNING:
-        found = compare(turn.backend, turn.catalog, prospect, turn.open_encoder, turn.keep)
+        if (fitted := _fitted(turn, prospect)) is None:
+            return
+        found = compare(turn.backend, turn.catalog, fitted, turn.open_encoder, turn.keep)
         turn.change(comparison=found)
         return  # the next turn embeds what was added meanwhile
     if reindex.status == RUNNING and indexed:
         turn.change(status=READY)
     if reindex.status != RUNNING and reindex.activate != "manual":
         _activate(turn)
+
+
+def _fitted(turn: _Turn, prospect: Catalog) -> Catalog | None:
+    """Fit the new encoder's weights, with which it is compared and served; None: not now."""
+    with turn.backend.database.read() as connection:
+        ranking = rankings.get(connection, prospect)
+        _, pictures = products.count(connection, prospect.pk)
+    if prospect.weights is not None or not needs_fit(ranking, pictures):
+        return prospect
+    turn.keep()
+    try:
+        fit_now(turn.backend, prospect, turn.open_encoder, turn.lease.owner, turn.busy)
+    except (Conflict, Interrupted):
+        return None
+    turn.keep()
+    with turn.backend.database.read() as connection:
+        return replace(prospect, weights=rankings.get(connection, prospect).weights)
 
 
 def _activate(turn: _Turn) -> None:
