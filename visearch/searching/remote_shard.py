@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import time
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import structlog
@@ -20,12 +19,9 @@ from visearch.ids import new_id
 from visearch.searching.indexes import Indexes
 from visearch.searching.shard import LocalShard, Pending, Question, ShardAnswer, Vector
 from visearch.store import changes
-from visearch.store.redis.client import answering, seconds, server_time
+from visearch.store.redis.client import answering, await_item, seconds, server_time
 
 log = structlog.get_logger(__name__)
-
-ASK_S = 1.0
-"""So long Redis is asked to wait for an answer at a time: its client gives up soon after."""
 
 ANSWER_KEPT_S = 30
 """An answer that came too late is forgotten after so long."""
@@ -63,14 +59,9 @@ class RemoteShard:
         return lambda: self._gather(gather_id, end)
 
     def _gather(self, gather_id: str, end: float) -> ShardAnswer | None:
-        key, redis = _key(gather_id), self.backend.redis
-        with answering():
-            got = None
-            while got is None and (left := end - time.monotonic()) > 0:
-                got = redis.blpop([key], timeout=min(left, ASK_S))
-            # Waiting for another shard may have used up the time in which this one answered.
-            text = cast("tuple[bytes, bytes]", got)[1] if got else redis.lpop(key)
-        return ShardAnswer.from_json(cast(bytes, text)) if text else self._missing()
+        # Waiting for another shard may have used up the time in which this one answered.
+        text = await_item(self.backend.redis, _key(gather_id), end - time.monotonic())
+        return ShardAnswer.from_json(text) if text else self._missing()
 
     def _missing(self) -> ShardAnswer | None:
         log.warning("shard_missing", shard=self.number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -23,6 +23,12 @@ from visearch.errors import DependencyUnavailable, Overloaded
 
 REST_S = 1.0
 """So long nobody asks a Redis that has just not answered in time."""
+
+ASK_S = 1.0
+"""So long Redis is asked to wait at a time: its client gives up soon after."""
+
+SHORTEST_S = 0.01
+"""Redis is not asked to wait for less: before 7.0.8 it takes a millisecond for ever."""
 
 FULL = "Redis is full. Try again in a second."
 
@@ -69,6 +75,21 @@ def connect(url: str) -> Client:
     client = Client(connection_pool=pool)
     client.auto_close_connection_pool = True
     return client
+
+
+def await_item(client: Client, key: str, within_s: float) -> bytes | None:
+    """Take the first item of a list, waiting for it if need be; None if there is none in time.
+
+    Raises:
+        Overloaded: Redis is full.
+        DependencyUnavailable: it does not answer.
+    """
+    end = time.monotonic() + within_s
+    with answering():
+        while (left := end - time.monotonic()) >= SHORTEST_S:
+            if got := client.blpop([key], timeout=min(left, ASK_S)):
+                return cast("tuple[bytes, bytes]", got)[1]
+        return cast("bytes | None", client.lpop(key))
 
 
 def server_time(client: Client) -> float:

@@ -12,13 +12,7 @@ from typing import cast
 from visearch.contract import PREVIEW_UPLOAD, PreviewPayload
 from visearch.ids import new_id
 from visearch.store.outbox import Send
-from visearch.store.redis.client import Client, answering
-
-ASK_S = 1.0
-"""So long Redis is asked to wait for an answer at a time: its client gives up soon after."""
-
-SHORTEST_S = 0.05
-"""Redis takes no time at all for ever."""
+from visearch.store.redis.client import Client, answering, await_item
 
 KEPT_S = 30
 """An answer that came too late is forgotten after so long."""
@@ -38,12 +32,11 @@ def ask(
     with answering():
         client.set(key, order, px=int(within_s * 1e3))
     send(PREVIEW_UPLOAD, PreviewPayload(preview_id=preview_id, request_id=request_id))
-    with answering():
-        while (left := end - time.monotonic()) > 0:
-            if got := client.blpop([_answer(key)], timeout=min(max(left, SHORTEST_S), ASK_S)):
-                return cast("tuple[bytes, bytes]", got)[1]
-        client.delete(key)  # nobody need begin any more
-    return None
+    found = await_item(client, _answer(key), end - time.monotonic())
+    if found is None:
+        with answering():
+            client.delete(key)  # nobody need begin any more
+    return found
 
 
 def take(client: Client, preview_id: str) -> bytes | None:
