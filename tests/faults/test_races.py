@@ -17,7 +17,16 @@ from visearch.importing import planning, progress
 from visearch.importing.accept import accept_file
 from visearch.importing.decode import decode_chunk
 from visearch.records import Import
-from visearch.store import catalogs, chunks, claims, ledger, outbox, schema
+from visearch.store import (
+    catalogs,
+    chunks,
+    claims,
+    embeddings,
+    ledger,
+    outbox,
+    reindexes,
+    schema,
+)
 from visearch.store.claims import Claim
 from visearch.store.redis import presence
 from visearch.store.redis.client import connect
@@ -328,3 +337,37 @@ def test_deleting_a_catalog_ends_its_imports(manual: ManualSystem) -> None:
     assert done.status == "cancelled"
     assert done.counts.items == done.counts.searchable + done.counts.failed == 6
     assert manual.queue == []
+
+
+def test_an_encoder_that_is_activated_while_others_are_purged_keeps_its_embeddings(
+    manual: ManualSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual.accept(manual.catalog("c"), files(4))
+    manual.drain()
+    with manual.database.write() as connection:
+        catalog = catalogs.get(connection, "c")
+        pictures = list(connection.execute(sa.select(schema.images.c.pk)).scalars())
+        reindex = reindexes.create(
+            connection,
+            catalog,
+            encoder="file:next",
+            fingerprint="next",
+            dimension=catalog.dimension,
+            activate="manual",
+        )
+        embeddings.note(connection, "next", "0" * 64, {pk: pk for pk in pictures})
+        reindexes.change(connection, reindex, status="ready")
+    go_on = purging.take_steps
+
+    def activate_first(*arguments: Any) -> None:
+        with manual.database.write() as connection:
+            assert reindexes.activate(connection, catalog, reindex)
+        go_on(*arguments)
+
+    monkeypatch.setattr(purging, "take_steps", activate_first)
+    purge(manual.backend)
+    with manual.database.read() as connection:
+        query = sa.select(schema.embeddings.c.fingerprint, sa.func.count())
+        found = connection.execute(query.group_by(schema.embeddings.c.fingerprint)).all()
+        assert catalogs.get(connection, "c").fingerprint == "next"
+    assert {tuple(row) for row in found} == {("next", 4), (catalog.fingerprint, 4)}

@@ -148,6 +148,16 @@ def lock_live(connection: sa.Connection, catalog_pk: int) -> None:
         raise NotFound("The catalog was deleted.")
 
 
+def locked(connection: sa.Connection, catalog_pk: int) -> Catalog:
+    """Hold the catalog's row lock until the end of the transaction; returns it as it is then.
+
+    Raises:
+        NotFound: the catalog was deleted.
+    """
+    lock_live(connection, catalog_pk)
+    return _record(connection.execute(_RANKED.where(catalogs.c.pk == catalog_pk)).one())
+
+
 def next_revision(connection: sa.Connection, catalog_pk: int) -> int:
     """Number this commit, and hold the catalog's row lock until its end.
 

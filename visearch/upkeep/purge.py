@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
@@ -12,7 +13,8 @@ import structlog
 
 from visearch.backend import Backend
 from visearch.background import take_steps
-from visearch.records import ACTIVE, Catalog
+from visearch.errors import NotFound
+from visearch.records import ACTIVE
 from visearch.store import (
     attributes,
     catalogs,
@@ -53,11 +55,11 @@ def purge(backend: Backend) -> None:
     Rows go a few thousand at a time, so that no other writer waits for long.
     """
     with backend.database.read() as connection:
-        live = catalogs.everything(connection)
+        live = {catalog.pk: catalog.name for catalog in catalogs.everything(connection)}
     steps: dict[str, Callable[[], object]] = {}
-    for catalog in live:
-        steps[f"encoders of {catalog.name}"] = partial(_purge_encoders, backend, catalog)
-        steps[f"generations of {catalog.name}"] = partial(_purge_generations, backend, catalog)
+    for pk, name in live.items():
+        steps[f"encoders of {name}"] = partial(_purge_encoders, backend, pk)
+        steps[f"generations of {name}"] = partial(_purge_generations, backend, pk)
     steps["idempotency keys"] = partial(_purge_keys, backend)
     steps["orphans"] = partial(_purge_orphans, backend)
     steps["uploads"] = partial(_purge_uploads, backend)
@@ -73,32 +75,36 @@ def _purge_keys(backend: Backend) -> None:
         idempotency.forget(connection, time.time() - KEYS_KEPT_S)
 
 
-def _purge_encoders(backend: Backend, catalog: Catalog) -> None:
+def _purge_encoders(backend: Backend, catalog_pk: int) -> None:
     """Give up the way back to an encoder after its time, and delete the embeddings of others."""
     before = time.time() - backend.settings.rollback_days * 24 * 3600
-    with backend.database.write() as connection:
-        reindexes.end_former(connection, catalog, before)
 
     def forget(connection: Connection) -> int:
+        catalog = catalogs.locked(connection, catalog_pk)  # another encoder may be its own by now
+        reindexes.end_former(connection, catalog, before)
         used = reindexes.kept_fingerprints(connection, catalog)
         return embeddings.forget_unused(connection, catalog, used, ROWS)
 
-    _bit_by_bit(backend, forget)
+    with contextlib.suppress(NotFound):  # deleted meanwhile
+        _bit_by_bit(backend, forget)
 
 
-def _purge_generations(backend: Backend, catalog: Catalog) -> None:
-    with backend.database.read() as connection:
-        published = generations.of(connection, catalog)
-        in_use = {catalog.generation, *reindexes.generations_of(connection, catalog)}
-    sound = [each.id for each in published if not each.refused]
-    newest = set(sound[: backend.settings.generations_kept])
-    kept = [each for each in published if each.id in newest | in_use]
-    for each in published:
-        if each in kept:
-            continue
+def _purge_generations(backend: Backend, catalog_pk: int) -> None:
+    try:
         with backend.database.write() as connection:
-            generations.forget(connection, each.id)
-        backend.blobs.delete_folder(f"generations/{each.id}")
+            catalog = catalogs.locked(connection, catalog_pk)  # nothing is published meanwhile
+            published = generations.of(connection, catalog)
+            in_use = {catalog.generation, *reindexes.generations_of(connection, catalog)}
+            sound = [each.id for each in published if not each.refused]
+            newest = set(sound[: backend.settings.generations_kept])
+            kept = [each for each in published if each.id in newest | in_use]
+            given_up = [each.id for each in published if each not in kept]
+            for name in given_up:
+                generations.forget(connection, name)
+    except NotFound:  # deleted meanwhile
+        return
+    for name in given_up:
+        backend.blobs.delete_folder(f"generations/{name}")
     if kept:
         revision = min(each.revision for each in kept)
         _bit_by_bit(backend, lambda c: images.forget_removed(c, catalog, revision, ROWS))
