@@ -17,6 +17,7 @@ from visearch.importing import feed_files, progress
 from visearch.importing import feeds as feeding
 from visearch.importing.feed_files import fetch_next
 from visearch.importing.retrying import retry
+from visearch.records import Import
 from visearch.store import catalogs, feed_runs, feed_turns, feeds, imports, ledger, products
 from visearch.store.feed_runs import FeedRun
 from visearch.store.feed_turns import Turn
@@ -366,6 +367,35 @@ def test_older_runs_keep_only_what_they_have_changed(fed: Fed) -> None:
     assert items == [2, 1, 1, 2, 2, 2]
     assert [bool(source) for source in kept] == [True, True, True, False, False, False]
     assert len(list(fed.blobs.list("uploads"))) == 3
+
+
+def test_an_older_run_that_is_retried_just_now_still_names_what_was_unchanged(
+    fed: Fed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ``replace`` that ends again removes what its ledger does not name."""
+    fed.feed(mode="replace")
+    fed.shop.files["late.png"] = b"no picture"
+    runs = []
+    for n in range(4):
+        fed.write("A", f"B{n}")
+        fed.shop.files["feed.csv"] += f"late,{fed.shop.url('/file/late.png')},L{n}\n".encode()
+        runs.append(fed.full_run())
+    assert [run.status for run in runs] == ["partial"] * 4
+    fed.shop.files["late.png"] = drawn(80)
+    read, retried = imports.by_pk, list[int]()
+
+    def retry_after(connection: Any, import_pk: int) -> Import:
+        record = read(connection, import_pk)
+        if import_pk == runs[1].import_pk and not retried:
+            retried.append(import_pk)
+            retry(fed.backend, record)
+        return record
+
+    monkeypatch.setattr(imports, "by_pk", retry_after)
+    fed.write("A", "B4")
+    fed.full_run()
+    fed.drain()
+    assert retried and fed.product("c", "p0") is not None
 
 
 def test_a_paused_feed_gives_up_its_wait(fed: Fed) -> None:

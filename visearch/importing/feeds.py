@@ -153,7 +153,18 @@ def _forget_old(backend: Backend, feed_pk: int) -> None:
             given_up = given_up and not uploads.named(connection, [record.source])
         if given_up and record.source:
             backend.blobs.delete(record.source)
-        more = True
-        while more:
-            with backend.database.write() as connection:
-                more = bool(ledger.forget_done(connection, record.pk, ROWS))
+        while _forget_done(backend, record.pk):
+            pass
+
+
+def _forget_done(backend: Backend, import_pk: int) -> bool:
+    """Forget some of what needed no work in an import; tells whether there may be more.
+
+    Nothing of one that somebody has tried again: at its end, a ``replace`` removes what its ledger
+    does not name. Without its file it cannot be tried again.
+    """
+    with backend.database.write() as connection:
+        record = imports.lock(connection, import_pk)
+        if record.status not in TERMINAL_IMPORT or record.source:
+            return False
+        return bool(ledger.forget_done(connection, import_pk, ROWS))
