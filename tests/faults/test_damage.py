@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from manual_system import FlatEncoder, ManualSystem
 from system import archive, picture
 
 from visearch import Catalog
 from visearch.contract import DECODE_CHUNK, PLAN_IMPORT
-from visearch.errors import BlobDamaged
+from visearch.errors import BlobDamaged, DependencyUnavailable
 from visearch.importing import progress
 from visearch.importing.decode import UPLOAD_DAMAGED
 from visearch.reindexing.mend import mend
-from visearch.searching.indexes import Indexes
-from visearch.store import catalogs, claims, damage, ledger
+from visearch.searching.indexes import FAILED_S, Indexes
+from visearch.store import catalogs, claims, damage, ledger, mark
+from visearch.store.schema_marks import marks
 from visearch.upkeep.compaction import compact
 
 
@@ -146,6 +150,56 @@ def test_a_catalog_that_cannot_be_mended_keeps_no_other_waiting(manual: ManualSy
 
     assert mend(manual.backend, open_encoder, lambda: False) == 6
     assert sizes(Indexes(manual.database, manual.blobs)) == {"hurt": 0, "whole": 6}
+
+
+@pytest.fixture
+def unmounted(manual: ManualSystem) -> Iterator[Callable[[], None]]:
+    """The blob store's disk is not mounted: its place is an empty folder. Call it to mount it."""
+    blobs = manual.settings.home / "blobs"
+    disk = blobs.rename(blobs.with_name("disk"))
+    blobs.mkdir()
+
+    def mount() -> None:
+        shutil.rmtree(blobs)
+        disk.rename(blobs)
+
+    yield mount
+    assert not disk.exists()
+
+
+def test_nothing_is_taken_for_lost_where_the_store_is_not_mounted(
+    manual: ManualSystem, unmounted: Callable[[], None]
+) -> None:
+    indexes = Indexes(manual.database, manual.blobs)
+    indexes.refresh()
+    assert indexes.all() == []
+    with pytest.raises(DependencyUnavailable, match="cannot be loaded"):
+        indexes.get("hurt")
+    assert mend(manual.backend, lambda _: FlatEncoder(), lambda: False) == 0
+    with pytest.raises(DependencyUnavailable, match="mounted"):
+        manual.accept("hurt", files(1, 900))
+    with manual.database.read() as connection:
+        assert damage.segments(connection) == []
+    unmounted()
+    time.sleep(FAILED_S)
+    assert sizes(indexes) == {"hurt": 6, "whole": 6}
+
+
+def test_a_store_of_before_marks_is_marked_unless_it_holds_nothing(manual: ManualSystem) -> None:
+    with manual.database.write() as connection:
+        connection.execute(sa.delete(marks))
+    shutil.rmtree(manual.settings.home / "blobs" / "mark")
+    blobs = manual.settings.home / "blobs"
+    disk = blobs.rename(blobs.with_name("disk"))
+    blobs.mkdir()
+    with pytest.raises(DependencyUnavailable, match="none of the pictures"):
+        mark.require(manual.database, manual.blobs)
+    assert list(blobs.iterdir()) == []
+    blobs.rmdir()
+    disk.rename(blobs)
+    for _ in range(2):
+        mark.require(manual.database, manual.blobs)
+    assert len(list(manual.blobs.list("mark"))) == 1
 
 
 def test_an_embedded_catalog_mends_itself(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -24,7 +26,7 @@ from visearch.contract import (
 from visearch.errors import BlobDamaged, DependencyUnavailable, Overloaded
 from visearch.importing import embed, planning, progress, reconcile
 from visearch.importing.reconcile import Reconciler
-from visearch.records import Import
+from visearch.records import TERMINAL_IMPORT, Import
 from visearch.store import catalogs, claims, imports, schema
 from visearch.store.claims import Claim
 
@@ -366,3 +368,24 @@ def test_an_upload_that_became_shorter_fails_its_pictures(manual: ManualSystem) 
     done = manual.read(record)
     assert done.counts.failed and done.status in ("failed", "partial")
     assert set(manual.codes(record)) <= {"member_corrupt", None}
+
+
+@pytest.mark.parametrize("task", [PLAN_IMPORT, DECODE_CHUNK])
+def test_an_import_waits_where_the_store_is_not_mounted(manual: ManualSystem, task: str) -> None:
+    record = manual.accept("c", files(6))
+    if task == DECODE_CHUNK:
+        manual.run(manual.take(PLAN_IMPORT)[0])
+    blobs = manual.settings.home / "blobs"
+    disk = blobs.rename(blobs.with_name("disk"))
+    blobs.mkdir()
+    for message in manual.take(task):
+        with contextlib.suppress(DependencyUnavailable):
+            manual.run(message)
+    assert manual.read(record).status not in TERMINAL_IMPORT
+    assert manual.read(record).counts.failed == 0
+    shutil.rmtree(blobs)
+    disk.rename(blobs)
+    look(manual, 2, w={"gone": True, "leaving": True})
+    look(manual)
+    manual.drain()
+    assert manual.read(record).counts.searchable == 6

@@ -7,12 +7,18 @@ import shutil
 from visearch.backend import Backend
 from visearch.errors import Overloaded, amount
 from visearch.settings import Settings
-from visearch.store import imports
+from visearch.store import imports, mark
 
 
 def check_room(backend: Backend) -> None:
-    """Raise Overloaded if the disk is nearly full or too many imports are under way."""
+    """Make sure that more work can be accepted.
+
+    Raises:
+        Overloaded: the disk is nearly full, or too many imports are under way.
+        DependencyUnavailable: the blob store is not mounted.
+    """
     check_disk(backend)
+    mark.require(backend.database, backend.blobs)
     limit = backend.settings.import_queue_limit
     with backend.database.read() as connection:
         under_way = imports.count_active(connection, limit)

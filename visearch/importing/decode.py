@@ -24,7 +24,7 @@ from visearch.importing import progress
 from visearch.importing.remote import Got, Group, Later, Picture, fetch, grouped, url_of
 from visearch.importing.reuse import KnownPicture, known_picture
 from visearch.records import Catalog
-from visearch.store import catalogs, chunks, fetched, imports, ledger
+from visearch.store import catalogs, chunks, fetched, imports, ledger, mark
 from visearch.store.claims import Claim
 from visearch.store.database import Connection
 from visearch.store.fetched import Came
@@ -94,6 +94,9 @@ def _fetch_here(
 def _read_upload(backend: Backend, source: str, start: int, end: int) -> bytes:
     try:
         return backend.blobs.get_range(source, start, end)
+    except NotFound:
+        mark.require(backend.database, backend.blobs)
+        raise
     except BlobDamaged as error:
         log.error("upload_damaged", error=error.detail)
         raise BlobDamaged(UPLOAD_DAMAGED) from error  # without our paths: clients read it
@@ -107,6 +110,7 @@ def _fetch_blob(backend: Backend, digest: str, limit: int) -> bytes | VisearchEr
             )
         return backend.blobs.get_digest("pictures", digest)
     except NotFound as error:
+        mark.require(backend.database, backend.blobs)
         return error
     except BlobDamaged:
         return BlobDamaged("What was stored of this picture is damaged. Send it again.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import structlog
 
@@ -25,7 +25,7 @@ from visearch.importing import guard, progress
 from visearch.importing.decode import UPLOAD_DAMAGED
 from visearch.importing.unchanged import Numbered, compare, is_compared
 from visearch.records import ACTIVE, Import, PlannedItem
-from visearch.store import catalogs, chunks, imports, ledger, mappings
+from visearch.store import catalogs, chunks, imports, ledger, mappings, mark
 from visearch.store.imports import PRODUCTS
 from visearch.tables.mapping import Mapping
 
@@ -117,6 +117,14 @@ class _Listed(NamedTuple):
     mapping: Mapping | None
 
 
+def _open(backend: Backend, source: str) -> BinaryIO:
+    try:
+        return backend.blobs.open(source)
+    except NotFound:
+        mark.require(backend.database, backend.blobs)
+        raise
+
+
 def _list_items(backend: Backend, record: Import) -> _Listed | None:
     """Write the ledger; returns what it holds, None if another turn goes on with it."""
     begun = None
@@ -124,7 +132,7 @@ def _list_items(backend: Backend, record: Import) -> _Listed | None:
         total = ledger.planned_items(connection, record.pk)
         known = mappings.of_import(connection, record.pk)
         compared = is_compared(connection, record)
-    with backend.blobs.open(record.source) as file:
+    with _open(backend, record.source) as file:
         most = backend.settings.max_import_items
         media = archive_media(record.media)
         found = archives.Contents(file, media, max_items=most, known=known, name=record.source)

@@ -35,7 +35,7 @@ from visearch.images.order import Pixels
 from visearch.index.scoring import are_unit
 from visearch.records import Catalog
 from visearch.reindexing.compare import compare, what_is_worse
-from visearch.reindexing.stored import LOST, picture_pixels
+from visearch.reindexing.stored import picture_pixels
 from visearch.store import catalogs, embeddings, leases, products, rankings, reindexes, segments
 from visearch.store.database import Connection
 from visearch.store.embeddings import Missing
@@ -275,25 +275,7 @@ def _decoded(
         except ImageError as error:
             log.warning("picture_not_embedded", picture=each.sha256, code=error.code)
             failed[each.pk] = error
-    _require_store(turn, [pk for pk, error in failed.items() if error.code == LOST])
     return pixels, failed
-
-
-def _require_store(turn: _Turn, lost: Sequence[int]) -> None:
-    """Raise DependencyUnavailable if more is lost than pictures: the store itself may be away.
-
-    A folder that is not mounted is empty, and answers. What the present encoder made of the same
-    pictures lies in the same store.
-    """
-    if not lost:
-        return
-    with turn.backend.database.read() as connection:
-        segments = embeddings.segments_of(connection, turn.catalog.fingerprint, lost)
-    if not all(turn.backend.blobs.exists(f"segments/{segment}") for segment in segments):
-        raise DependencyUnavailable(
-            "The blob store lacks pictures and the embeddings made of them. Is it mounted, and "
-            "restored whole?"
-        )
 
 
 def _fail(turn: _Turn, error: VisearchError) -> None:

@@ -13,11 +13,10 @@ from visearch.errors import (
     NotFound,
 )
 from visearch.images.order import Order, Pixels
+from visearch.store import mark
 
 WAIT_S = 60.0
 """How long a picture may wait for a decoder and be decoded."""
-
-LOST = "picture_lost"
 
 
 def picture_pixels(backend: Backend, encoder: str, sha256: str, edits: int | None = None) -> Pixels:
@@ -51,8 +50,9 @@ def _original(backend: Backend, sha256: str) -> bytes:
     try:
         return backend.blobs.get_digest("pictures", sha256)
     except NotFound as error:
+        mark.require(backend.database, backend.blobs)
         raise ImageCorrupt(
-            "The stored picture is not there any more. Send the product again.", code=LOST
+            "The stored picture is not there any more. Send the product again.", code="picture_lost"
         ) from error
     except BlobDamaged as error:
         raise ImageCorrupt(

@@ -6,6 +6,7 @@
     pixels/<chunk>         decoded chunks on their way to the encoder, until embedded
     segments/<sha256>      embeddings, float32 [n, d]
     generations/<id>/…     index generations, a folder for each shard if there are several
+    mark/<id>              by which the store is known (``visearch.store.mark``)
     damaged/<name>         what no longer was what its name says, set aside for the operator
     partial/<id>           local files that are still being written
 

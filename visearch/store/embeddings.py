@@ -78,16 +78,6 @@ def failures(
     return [Failed(*row) for row in found]
 
 
-def segments_of(connection: sa.Connection, fingerprint: str, pictures: Collection[int]) -> set[str]:
-    """Return the segments in which an encoder's vectors of these pictures are stored."""
-    query = sa.select(embeddings.c.segment).where(
-        embeddings.c.fingerprint == fingerprint,
-        embeddings.c.image_pk.in_(pictures),
-        embeddings.c.segment.is_not(None),
-    )
-    return set(connection.execute(query).scalars())
-
-
 def note(
     connection: sa.Connection, fingerprint: str, segment: str, rows: Mapping[int, int]
 ) -> None:

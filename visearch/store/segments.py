@@ -14,7 +14,7 @@ import numpy.typing as npt
 import structlog
 
 from visearch.errors import BlobDamaged, NotFound
-from visearch.store import damage
+from visearch.store import damage, mark
 from visearch.store.blobs import Blobs
 from visearch.store.changes import Stored, Vectors
 from visearch.store.database import Database
@@ -43,6 +43,7 @@ def load(
             data = np.frombuffer(blobs.get_digest("segments", segment), "<f4")
             out[places] = data.reshape(-1, dimension)[stored.rows[places]]
         except (BlobDamaged, NotFound) as error:
+            mark.require(database, blobs)
             sound[places] = False
             _set_aside(database, blobs, segment, error.detail)
     if sound.all():

@@ -29,7 +29,7 @@ from visearch.errors import (
 from visearch.index import manifest
 from visearch.index.aside import aside, flush
 from visearch.settings import Settings
-from visearch.store import named, retention
+from visearch.store import mark, named, retention
 from visearch.store.blobs import Blobs, generation_place
 from visearch.store.database import Database, sqlite_file
 from visearch.upkeep import sums
@@ -136,6 +136,8 @@ class _Copy:
             for name, shards in named.generation_shards(connection, manifest.FORMAT).items():
                 for shard in range(shards):
                     self._copy_generation(generation_place(name, shards, shard))
+            if (sign := mark.find(connection)) is not None:
+                self._copy_blob(sign)
             for upload in named.uploads(connection):
                 self._copy_blob(upload)
             for name in named.digests(connection):

@@ -19,6 +19,7 @@ from visearch.store import (
     schema_feeds,
     schema_golden,
     schema_imports,
+    schema_marks,
     schema_ranking,
 )
 from visearch.store.database import Database
@@ -50,7 +51,7 @@ def add_catalog(database: Database, name: str = "shop") -> int:
 def test_migrations_make_exactly_the_tables_of_the_schema(database: Database) -> None:
     with database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        for module in (schema_imports, schema_feeds, schema_golden, schema_ranking):
+        for module in (schema_imports, schema_feeds, schema_golden, schema_marks, schema_ranking):
             assert compare_metadata(context, module.metadata) == []
 
 
