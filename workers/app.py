@@ -60,7 +60,6 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_channel_error_retry=True,
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1, "interval_max": 0.1},
-    beat_schedule_filename=str(settings.home / "celerybeat-schedule"),
     beat_scheduler="workers.beat:Scheduler",
     beat_schedule={name: {"task": name, "schedule": every_s} for name, every_s in TICKS.items()},
 )

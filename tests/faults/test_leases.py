@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -56,15 +57,25 @@ def take(manual: ManualSystem, reindex: Reindex, worker: str) -> Lease | None:
         return leases.take(connection, reindex, worker, 600.0)
 
 
-def run_out(manual: ManualSystem) -> None:
+def run_out(manual: ManualSystem, until: float = 1.0) -> None:
     """Let the time of every lease be over."""
     with manual.database.write() as connection:
-        connection.execute(sa.update(schema.reindexes).values(leased_until=1.0))
+        connection.execute(sa.update(schema.reindexes).values(leased_until=until))
 
 
 def state(manual: ManualSystem, reindex: Reindex) -> Reindex:
     with manual.database.read() as connection:
         return reindexes.get(connection, catalogs.get(connection, "c"), reindex.id)
+
+
+def test_a_lease_of_before_the_clock_was_set_back_is_over(
+    manual: ManualSystem, reindex: Reindex
+) -> None:
+    assert take(manual, reindex, "w") is not None
+    run_out(manual, until=time.time() + 600 + 60)  # the owner's clock is a minute fast
+    assert take(manual, reindex, "second") is None
+    run_out(manual, until=time.time() + 600 + 3600)
+    assert take(manual, reindex, "second") is not None
 
 
 def test_only_its_owner_keeps_or_ends_a_lease(manual: ManualSystem, reindex: Reindex) -> None:

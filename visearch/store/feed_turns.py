@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from visearch.ids import new_id
 from visearch.store.feed_runs import ACTIVE, IMPORTING, JOINED, WAITING, FeedRun, record_of
 from visearch.store.feeds import Feed, FeedFile, by_pk
+from visearch.store.lapsed import lapsed
 from visearch.store.schema import catalogs
 from visearch.store.schema_feeds import feed_runs, feeds
 
@@ -63,7 +64,7 @@ def _waits(at: float) -> sa.Select[tuple[int]]:
     busy = (
         sa.select(feeds.c.catalog_pk)
         .join(feed_runs, feed_runs.c.feed_pk == feeds.c.pk)
-        .where(ACTIVE, feed_runs.c.status == WAITING, feed_runs.c.leased_until >= at)
+        .where(ACTIVE, feed_runs.c.status == WAITING, ~lapsed(feed_runs.c.leased_until, at))
         .group_by(feeds.c.catalog_pk)
         .having(sa.func.count() >= AT_ONCE)
     )
@@ -82,7 +83,7 @@ def _free(at: float) -> tuple[sa.ColumnElement[bool], ...]:
         ACTIVE,
         feed_runs.c.status == WAITING,
         feed_runs.c.not_before <= at,
-        feed_runs.c.leased_until < at,
+        lapsed(feed_runs.c.leased_until, at),
     )
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from visearch.ids import new_id
 from visearch.store.golden import Check, Golden, joined, picture_of, record_of
+from visearch.store.lapsed import lapsed
 from visearch.store.schema import catalogs
 from visearch.store.schema_golden import golden_queries
 
@@ -63,7 +64,7 @@ def _due(at: float) -> sa.Select[tuple[int]]:
 
 
 def _free(at: float) -> tuple[sa.ColumnElement[bool], ...]:
-    return golden_queries.c.not_before <= at, golden_queries.c.leased_until < at
+    return golden_queries.c.not_before <= at, lapsed(golden_queries.c.leased_until, at)
 
 
 def settle(connection: sa.Connection, turn: Turn, check: Check, *, current: bool) -> bool:

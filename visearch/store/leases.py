@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from visearch.ids import new_id
+from visearch.store.lapsed import lapsed
 from visearch.store.reindexes import Reindex
 from visearch.store.schema import reindexes
 
@@ -55,7 +56,7 @@ def take(connection: sa.Connection, reindex: Reindex, worker: str, seconds: floa
     at, made = time.time(), Lease(reindex.pk, f"{worker}/{new_id()}", seconds)
     changed = connection.execute(
         sa.update(reindexes)
-        .where(reindexes.c.pk == reindex.pk, reindexes.c.leased_until < at)
+        .where(reindexes.c.pk == reindex.pk, lapsed(reindexes.c.leased_until, at))
         .values(leased_by=made.owner, leased_until=at + seconds)
     ).rowcount
     return made if changed == 1 else None

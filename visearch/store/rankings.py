@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from visearch.encoders.layout import parts_of
 from visearch.records import Catalog
 from visearch.store import golden
+from visearch.store.lapsed import lapsed
 from visearch.store.schema import catalogs
 from visearch.store.schema_ranking import rankings
 
@@ -93,7 +94,7 @@ def take(connection: sa.Connection, catalog: Catalog, worker: str, seconds: floa
     """
     _ensure(connection, catalog)
     at = time.time()
-    free = sa.or_(rankings.c.leased_until < at, rankings.c.leased_by == worker)
+    free = sa.or_(lapsed(rankings.c.leased_until, at), rankings.c.leased_by == worker)
     taken = (
         sa.update(rankings)
         .where(*_of(catalog), free)

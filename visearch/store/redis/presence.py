@@ -15,7 +15,7 @@ from redis.client import PubSub
 
 from visearch.contract import CHANGED_CHANNEL
 from visearch.errors import DependencyUnavailable
-from visearch.store.redis.client import Client, answering
+from visearch.store.redis.client import Client, answering, seconds
 
 log = structlog.get_logger(__name__)
 
@@ -57,16 +57,21 @@ def leave(client: Client, name: str) -> None:
 def alive(client: Client) -> dict[str, dict[str, Any]]:
     """Return the live workers by name.
 
-    ``last_seen`` is by Redis's clock; the worker's is ``ahead_s`` seconds ahead of it.
+    ``last_seen`` is by Redis's clock; the worker's is ``ahead_s`` seconds ahead of it. A worker
+    that spoke later than now has spoken before that clock was set back, and Redis keeps its word
+    for too long: it has to speak again.
     """
     with answering():
+        now = seconds(client.time())
         names = [name.decode() for name in cast("set[bytes]", client.smembers(_NAMES))]
         keys = [_PREFIX + name for name in names]
         values = cast("list[bytes | None]", client.mget(keys)) if names else []
-        found = dict(zip(names, values, strict=True))
+        said = [value and _worker(value) for value in values]
+        heard = [each if each and each["last_seen"] < now + LIFETIME_S else None for each in said]
+        found = dict(zip(names, heard, strict=True))
         if gone := [name for name, value in found.items() if value is None]:
             client.srem(_NAMES, *gone)  # one that lives after all is back with its next beat
-    return {name: _worker(value) for name, value in found.items() if value}
+    return {name: worker for name, worker in found.items() if worker}
 
 
 def _worker(value: bytes) -> dict[str, Any]:

@@ -52,11 +52,18 @@ def depth(client: Client, queue: str) -> int:
 def is_first(client: Client, tick: str, within_s: float) -> bool:
     """Whether this is the first tick of its name for ``within_s``.
 
-    A full Redis cannot remember it: then it counts as the first.
+    A full Redis cannot remember it: then it counts as the first. One whose clock was set back
+    would remember an earlier tick for too long.
     """
+    key, within_ms = f"visearch:tick:{tick}", int(within_s * 1e3)
     try:
         with answering():
-            return bool(client.set(f"visearch:tick:{tick}", "", nx=True, px=int(within_s * 1e3)))
+            if client.set(key, "", nx=True, px=within_ms):
+                return True
+            if client.pttl(key) <= within_ms:
+                return False
+            client.set(key, "", px=within_ms)
+            return True
     except Overloaded:
         return True
 

@@ -37,6 +37,20 @@ def test_a_worker_is_seen_by_the_clock_of_redis(
     ]
 
 
+def test_a_worker_that_spoke_before_the_clock_of_redis_was_set_back_is_not_there(
+    redis: Client,
+) -> None:
+    beat(redis, "dead", "search")
+    key = next(iter(redis.scan_iter("*:dead")))
+    said = redis.get(key)
+    assert isinstance(said, bytes)
+    at, _, body = said.partition(b" ")
+    redis.set(key, b"%.6f %s" % (float(at) + 3600, body))
+    assert alive(redis) == {}
+    beat(redis, "dead", "search")
+    assert list(alive(redis)) == ["dead"]
+
+
 def test_a_worker_is_seen_by_a_full_redis(redis: Client) -> None:
     redis.config_set("maxmemory", "100kb")
     try:

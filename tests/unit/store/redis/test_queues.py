@@ -17,6 +17,13 @@ def test_of_many_ticks_at_once_one_counts(redis: Client) -> None:
     assert queues.is_first(redis, "a", 0.2)
 
 
+def test_ticks_go_on_where_the_clock_of_redis_is_set_back(redis: Client) -> None:
+    """What was to expire within seconds then seems to live for long."""
+    assert queues.is_first(redis, "a", 3600)
+    assert queues.is_first(redis, "a", 60)
+    assert not queues.is_first(redis, "a", 60)
+
+
 def test_ticks_count_where_redis_is_full(redis: Client) -> None:
     redis.config_set("maxmemory", "100kb")
     try:
