@@ -58,8 +58,9 @@ def _begin() -> Response | None:
         raise InvalidRequest(detail, ((HEADER, detail),))
     name = hashlib.sha256(f"{request.path}\n{key}".encode()).hexdigest()
     fingerprint, mine = _fingerprint(), new_id()
+    g.claimed_at = time.time()
     with services().database.write() as connection:
-        known = idempotency.claim(connection, name, fingerprint, mine)
+        known = idempotency.claim(connection, name, fingerprint, mine, g.claimed_at)
     if known is not None and (again := _settle(name, fingerprint, mine, known)):
         return again
     g.idempotency, g.resource_id = name, g.get("resource_id") or mine
@@ -109,19 +110,21 @@ def _look(name: str, fingerprint: str, mine: str) -> Known | None:
     if known is not None:
         return known
     with services().database.write() as connection:  # the first one made nothing
-        return idempotency.claim(connection, name, fingerprint, mine)
+        g.claimed_at = time.time()
+        return idempotency.claim(connection, name, fingerprint, mine, g.claimed_at)
 
 
 def _take_over(name: str, known: Known) -> Response | None:
     """Answer for a server that died, if it had made the resource; else make it in its place."""
+    g.claimed_at = time.time()
     with services().database.write() as connection:
-        if not idempotency.take_over(connection, name, known):
+        if not idempotency.take_over(connection, name, known, g.claimed_at):
             return None
     location = f"{request.path}/{known.resource}"
     try:
         response = _again(location, 202)
     except (NotFound, HTTPException):  # it had not, or makes nothing that can be read there
-        g.resource_id = known.resource
+        g.resource_id, g.took_over = known.resource, True
         return None
     with services().database.write() as connection:
         idempotency.finish(connection, name, 202, location)
@@ -137,8 +140,9 @@ def _end(response: Response) -> Response:
         with services().database.write() as connection:
             if response.status_code < 300 and location:
                 idempotency.finish(connection, name, response.status_code, location)
-            else:
-                idempotency.release(connection, name)
+            elif not (g.get("took_over") and response.status_code == 409):
+                # Else the one that was given up for lost has made it after all.
+                idempotency.release(connection, name, g.claimed_at)
     except VisearchError as error:  # the answer stands; the next request with the key waits
         log.warning("idempotency_not_noted", error=error.detail)
     return response

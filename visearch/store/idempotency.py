@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -24,10 +23,12 @@ class Known(NamedTuple):
     created_at: float
 
 
-def claim(connection: sa.Connection, name: str, fingerprint: str, resource: str) -> Known | None:
+def claim(
+    connection: sa.Connection, name: str, fingerprint: str, resource: str, at: float
+) -> Known | None:
     """Note a request by its key; returns the one that had the key before, None if none had."""
-    row = {"name": name, "fingerprint": fingerprint, "resource": resource}
-    insert_new(connection, idempotency, [{**row, "created_at": time.time()}])
+    row = {"name": name, "fingerprint": fingerprint, "resource": resource, "created_at": at}
+    insert_new(connection, idempotency, [row])
     found = read(connection, name)
     return None if found is None or found.resource == resource else found
 
@@ -39,7 +40,7 @@ def read(connection: sa.Connection, name: str) -> Known | None:
     return None if row is None else Known(*row)
 
 
-def take_over(connection: sa.Connection, name: str, known: Known) -> bool:
+def take_over(connection: sa.Connection, name: str, known: Known, at: float) -> bool:
     """Go on for a request whose server died; False if someone else does."""
     changed = connection.execute(
         sa.update(idempotency)
@@ -48,7 +49,7 @@ def take_over(connection: sa.Connection, name: str, known: Known) -> bool:
             idempotency.c.status.is_(None),
             idempotency.c.created_at == known.created_at,
         )
-        .values(created_at=time.time())
+        .values(created_at=at)
     ).rowcount
     return changed == 1
 
@@ -59,9 +60,13 @@ def finish(connection: sa.Connection, name: str, status: int, location: str) -> 
     connection.execute(sa.update(idempotency).where(idempotency.c.name == name).values(**values))
 
 
-def release(connection: sa.Connection, name: str) -> None:
-    """Forget a request that made nothing: the next one with its key may."""
-    connection.execute(sa.delete(idempotency).where(idempotency.c.name == name))
+def release(connection: sa.Connection, name: str, at: float) -> None:
+    """Forget a request of that time that made nothing: the next one with its key may.
+
+    Nothing happens if another has taken it over, or has answered it.
+    """
+    mine = (idempotency.c.name == name, idempotency.c.created_at == at)
+    connection.execute(sa.delete(idempotency).where(*mine, idempotency.c.status.is_(None)))
 
 
 def forget(connection: sa.Connection, before: float) -> None:
