@@ -23,6 +23,7 @@ from workers.context import Context
 from workers.farewell import OneSigterm, leaving
 from workers.loop import STUCK_S, Marking, turning
 from workers.roles import ROLES
+from workers.task import Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,7 +43,7 @@ TICKS = {
 """What the clock asks for, and how often, in seconds."""
 
 broker.mend(redis.Transport)
-app = Celery("visearch", broker=settings.broker, set_as_current=True)
+app = Celery("visearch", broker=settings.broker, set_as_current=True, task_cls=Task)
 app.conf.update(
     **contract.celery_config(),
     include=list(role.modules),

@@ -51,11 +51,9 @@ def giving_back(claim: Claim) -> Iterator[None]:
     except VisearchError as error:
         give_back(claim, error.code, error.detail)
         raise
-    except MemoryError as error:
-        detail = "This step takes more memory than the process may use."
-        give_back(claim, "out_of_memory", detail)
-        # Celery stops the whole worker when a task raises MemoryError.
-        raise VisearchError(detail, code="out_of_memory") from error
+    except MemoryError:
+        give_back(claim, "out_of_memory", "This step takes more memory than the process may use.")
+        raise
     except Exception as error:
         detail = f"An unexpected {type(error).__name__} stopped this step."
         give_back(claim, "internal_error", detail)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+from typing import Any
 
 from celery import Celery
 from kombu.exceptions import OperationalError
@@ -16,7 +17,7 @@ from visearch.settings import Settings
 class Context(Backend):
     """The backend of one worker process."""
 
-    def __init__(self, app: Celery, settings: Settings, role: str) -> None:
+    def __init__(self, app: Celery[Any], settings: Settings, role: str) -> None:
         super().__init__(settings, celery_sender(app.send_task, OperationalError, retry=True))
         self.role = role
         # In a container every start has the same host and pid: without the token a worker

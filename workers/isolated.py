@@ -8,13 +8,14 @@ from typing import Any, cast
 import structlog
 from billiard.einfo import ExceptionInfo
 from billiard.exceptions import TimeLimitExceeded
-from celery import Task, signals
+from celery import signals
 from celery.worker import state
 from celery.worker.request import Request
 
 from visearch import confine
 from visearch.errors import VisearchError
 from workers.app import context
+from workers.task import Task
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +52,7 @@ class _Request(Request):
         return out
 
 
-class Isolated(Task[Any, Any]):
+class Isolated(Task):
     """A task that runs in a child process."""
 
     abstract = True

@@ -46,12 +46,11 @@ def plan_import(import_id: str, attempt: int, request_id: str) -> None:
     message = PlanPayload(import_id=import_id, attempt=attempt, request_id=request_id)
     try:
         planning.plan(context, message, context.name)
-    except MemoryError as error:
+    except MemoryError:
         with context.database.read() as connection:
             record = imports.by_id(connection, import_id)
         progress.fail_import(context, record, "archive_too_large", _TOO_LARGE)
-        # Celery stops the whole worker when a task raises MemoryError.
-        raise VisearchError(_TOO_LARGE, code="archive_too_large") from error
+        raise
 
 
 class _Previewing(Isolated):
