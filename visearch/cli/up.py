@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 import httpx
@@ -25,12 +25,13 @@ from visearch.flag import Flag
 from visearch.settings import Settings
 from visearch.store.database import Database
 from visearch.store.migrate import migrate
-from visearch.store.redis.client import answering, connect
+from visearch.store.redis.client import answering, connect, lives
 
 ROLES = ("search", "embed", "plan", "ingest", "maintain", "beat")
 STOP_S = 20.0
 LOOK_S, READY_S = 0.1, 0.2
 REDIS_START_S = 30.0
+LOOK_REDIS_S = 0.05
 SLOW_START_S = 90.0
 
 
@@ -75,7 +76,8 @@ class Supervisor:
         try:
             for child in self._redis:
                 child.start()
-            self._wait_for_redis()
+            if not wait_for_redis(self._settings, self._goes_on_after):
+                return
             for child in (*self._web, *self._workers):
                 child.start()
             self._write_pids()
@@ -97,19 +99,6 @@ class Supervisor:
 
     def _write_pids(self) -> None:
         self._pids.write({child.name: child.pid for child in self._all() if child.pid})
-
-    def _wait_for_redis(self) -> None:
-        client = connect(self._settings.redis)
-
-        def answers() -> bool:
-            try:
-                with answering():
-                    client.ping()
-            except DependencyUnavailable:
-                return False
-            return True
-
-        until(answers, REDIS_START_S, "The answer of Redis", every_s=0.05)
 
     def _announce(self) -> None:
         """Say ``ready`` when a search can succeed, after filling an empty store."""
@@ -150,6 +139,27 @@ class Supervisor:
                 child.wait(KILL_S)
                 child.close()
         self._pids.remove()
+
+
+def wait_for_redis(settings: Settings, goes_on_after: Callable[[float], bool]) -> bool:
+    """Wait until Redis answers, however long it reads its file; False if told to stop before.
+
+    Raises:
+        DependencyUnavailable: it has said nothing for ``REDIS_START_S``.
+    """
+    client = connect(settings.redis)
+    heard = time.monotonic()
+    while goes_on_after(LOOK_REDIS_S):
+        try:
+            with answering():
+                client.ping()
+            return True
+        except DependencyUnavailable:
+            if lives(client):
+                heard = time.monotonic()
+            elif time.monotonic() - heard > REDIS_START_S:
+                raise
+    return False
 
 
 def _roles(settings: Settings) -> Iterator[tuple[str, str, dict[str, str]]]:

@@ -27,7 +27,8 @@ log = structlog.get_logger(__name__)
 DROPPED_AFTER_S = 6.0
 """A claim that its worker does not vouch for may just have begun or ended, for so long."""
 RUNNING_LIMIT_S = 300.0
-"""No worker may hold a chunk for longer; the pools' own limits end most of them much earlier."""
+"""No worker may hold a chunk for longer, but for the time in which pictures are fetched; the pools'
+own limits end most of them much earlier."""
 LOST_AFTER_S = 8.0
 LOST_ANYWAY_S = 120.0
 """A queue may never be empty: after this long a message is sent again once messages are missing."""
@@ -126,9 +127,10 @@ class Reconciler:
     def _look_at_claim(self, backend: Backend, alive: Alive, claim: Claim) -> None:
         age = self._ages.of(("claim", claim.record.pk, claim.number), claim.attempt)
         fate = _fate(alive, claim.worker, claim.name)
-        if age < (RUNNING_LIMIT_S if fate == "holds" else DROPPED_AFTER_S):
+        longest = RUNNING_LIMIT_S + backend.settings.fetch_chunk_s
+        if age < (longest if fate == "holds" else DROPPED_AFTER_S):
             return
-        if fate == "left" and age < RUNNING_LIMIT_S and claim.returned < MAX_RETURNS:
+        if fate == "left" and age < longest and claim.returned < MAX_RETURNS:
             progress.postpone(backend, claim)
             return
         limit = MAX_DEATHS if fate == "died" else backend.settings.max_attempts
