@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import math
 import os
 import re
 import tempfile
@@ -393,6 +394,6 @@ def _usable(default: float) -> str:
 
 def _positive(value: float, default: float) -> float:
     """Return the value; ValueError unless it is above 0 or the default."""
-    if value <= 0 and value != default:
+    if not 0 < value < math.inf and value != default:
         raise ValueError("The value must be above 0.")
     return value

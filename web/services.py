@@ -40,15 +40,16 @@ class Services(Backend):
         )
         send = celery_sender(celery.send_task, OperationalError, retry=False)
         super().__init__(settings, send)
-        # Requests that may wait at once (``Prefer: wait``); the other threads serve.
+        # What may hold threads at once. All together leave an eighth of them to other requests.
+        # Requests that may wait (``Prefer: wait``).
         self.waiting = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
-        # Ledgers that may be downloaded at once: a client that reads slowly holds a thread.
-        self.downloads = threading.BoundedSemaphore(max(1, settings.web_threads // 4))
-        # Requests that may wait at once for a file to be looked through (``dry_run``).
-        self.previews = threading.BoundedSemaphore(max(1, settings.web_threads // 8))
-        # Golden queries of which the picture may be fetched or decoded at once, by one decoder.
-        self.golden = threading.BoundedSemaphore(2)
-        # Event streams that may be open at once: each holds a thread until it is over.
+        # Ledgers that may be downloaded: a client that reads slowly holds a thread.
+        self.downloads = threading.BoundedSemaphore(max(1, settings.web_threads // 8))
+        # Requests that may wait for a file to be looked through (``dry_run``).
+        self.previews = threading.BoundedSemaphore(max(1, settings.web_threads // 16))
+        # Golden queries of which the picture may be fetched or decoded, by one decoder.
+        self.golden = threading.BoundedSemaphore(max(1, settings.web_threads // 16))
+        # Event streams that may be open: each holds a thread until it is over.
         self.streams = threading.BoundedSemaphore(max(1, settings.web_threads // 8))
         self.by_url = SearchesByUrl(self)
         # Rung by every commit that changes a catalog.

@@ -56,3 +56,12 @@ def test_a_socket_that_is_too_long_everywhere_is_refused(
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / ("deep" * 40)))
     with pytest.raises(SettingsError, match="is short enough"):
         Settings(home=tmp_path / ("deep" * 40)).redis  # noqa: B018
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-1", "0", "soon"])
+def test_a_number_that_is_none_or_has_no_end_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("VISEARCH_SEARCH_DEADLINE_S", value)
+    with pytest.raises(SettingsError, match="VISEARCH_SEARCH_DEADLINE_S is"):
+        Settings.from_env()

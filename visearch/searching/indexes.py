@@ -193,11 +193,17 @@ class Indexes:
                     fresh[catalog.name] = old
         self._snapshots, self._failed = fresh, failed
         self._forget_copies({catalog.generation for catalog in live})
+        self._forget_opened({_place(c, n) for c in live if c.generation for n in range(c.shards)})
 
     def _forget_copies(self, served: set[str | None]) -> None:
         if served != self._served:
             self._served = served
             self._blobs.keep_copies("generations", {name for name in served if name})
+
+    def _forget_opened(self, served: set[str]) -> None:
+        """Let go of generations that another one has replaced before they were open."""
+        for place in self._opening.keys() - served:
+            self._opening.pop(place).cancel()
 
     def _step(self, catalog: Catalog, at: datetime) -> Snapshot:
         old = self._snapshots.get(catalog.name)
