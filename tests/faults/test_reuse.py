@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,9 @@ import pytest
 from manual_system import FlatEncoder, ManualSystem
 from system import archive, picture
 
-from visearch.contract import EMBED_CHUNK
+from visearch.contract import DECODE_CHUNK, EMBED_CHUNK, PLAN_IMPORT
 from visearch.records import Import
-from visearch.store import catalogs, changes, products
+from visearch.store import catalogs, changes, named, products
 
 N = 6
 
@@ -173,3 +174,20 @@ def test_a_known_picture_makes_no_other_product_s_its_own(manual: ManualSystem) 
     assert manual.product("c", "p0") is None
     found = manual.product("c", "other")
     assert found is not None and len(found.images) == 1
+
+
+def test_a_backup_has_the_pictures_that_an_import_under_way_takes_up_again(
+    manual: ManualSystem,
+) -> None:
+    """They are those of a product that was removed: nothing else names them by now."""
+    upload(manual, files(0, 1))
+    manual.accept("c", files(1), mode="replace", guard=1.0)
+    manual.drain()
+    manual.accept("c", files(0))
+    for task in (PLAN_IMPORT, DECODE_CHUNK):
+        manual.run(manual.take(task)[0])
+    with manual.database.read() as connection:
+        blobs = set(named.digests(connection))
+    digest = hashlib.sha256(picture(0, side=64)).hexdigest()
+    assert f"pictures/{digest}" in blobs
+    assert len([name for name in blobs if name.startswith("thumbnails/")]) == 2

@@ -16,7 +16,8 @@ _ROWS = 10_000
 def digests(connection: sa.Connection) -> Iterator[str]:
     """Yield ``folder/<sha256>`` of each picture, thumbnail and segment that can be found.
 
-    And of the pictures of products whose import goes on.
+    And of what an import that goes on has of its pictures: a product that comes again may use those
+    that were removed with it.
     """
     live = (images.c.removed.is_(None), catalogs.c.deleted_at.is_(None))
     mine = catalogs.c.pk == images.c.catalog_pk
@@ -33,10 +34,16 @@ def digests(connection: sa.Connection) -> Iterator[str]:
         .join(imports, imports.c.pk == import_items.c.import_pk)
         .where(imports.c.status.in_(ACTIVE), imports.c.media == PRODUCTS, blob.is_not(None))
     )
+    decoded = (
+        sa.select(import_items.c.sha256, import_items.c.thumbnail)
+        .join(imports, imports.c.pk == import_items.c.import_pk)
+        .where(imports.c.status.in_(ACTIVE), import_items.c.sha256.is_not(None))
+    ).subquery()
+    small = sa.select(decoded.c.thumbnail).where(decoded.c.thumbnail.is_not(None))
     for folder, query in (
         ("segments", segments.distinct()),
-        ("pictures", stored.union(coming)),
-        ("thumbnails", thumbnails.distinct()),
+        ("pictures", stored.union(coming, sa.select(decoded.c.sha256))),
+        ("thumbnails", thumbnails.union(small)),
     ):
         found = connection.execute(query.execution_options(yield_per=_ROWS))
         yield from (f"{folder}/{digest}" for digest in found.scalars())
