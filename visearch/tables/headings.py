@@ -161,6 +161,15 @@ _CODES = frozenset(
 )
 _CODE_SIGNS = ("番号", "コード", "编号", "编码", "货号", "編號", "貨號", "条码")
 
+_VARIANTS = frozenset(
+    _list("""
+        size, sizes, color, colour, width, length, inseam, cup, größe, grösse, groesse, farbe, weite
+        länge, schuhgröße, taille, pointure, couleur, longueur, talla, color, ancho, largo
+        taglia, misura, colore, maat, kleur, rozmiar, kolor, tamanho, cor, размер, цвет
+    """)
+)
+_VARIANT_SIGNS = ("サイズ", "カラー", "尺码", "尺寸", "尺碼", "颜色", "顏色", "사이즈", "색상")
+
 
 def place(heading: str, field: Field) -> int | None:
     """Return how surely a heading means a field, 0 the surest; None if it does not."""
@@ -184,6 +193,11 @@ def promises_prices(heading: str) -> bool:
 def promises_codes(heading: str) -> bool:
     """Tell whether digits in a column of this heading are codes and not numbers."""
     return _says(heading, lambda words: bool(_CODES & words), _CODE_SIGNS)
+
+
+def promises_variants(heading: str) -> bool:
+    """Tell whether a column of this heading says in what the variants of a product differ."""
+    return _says(heading, lambda words: bool(_VARIANTS & words), _VARIANT_SIGNS)
 
 
 def _says(heading: str, words: Callable[[set[str]], bool], signs: tuple[str, ...]) -> bool:

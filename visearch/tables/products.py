@@ -292,7 +292,20 @@ def _merged(pieces: list[Piece]) -> Attributes:
             several.setdefault(name, {}).update(dict.fromkeys(values))
     for name, found in several.items():
         merged.setdefault(name, next(iter(found)) if len(found) == 1 else list(found))
+    for name in sorted(pieces[0].varies.intersection(merged)):
+        values = dict.fromkeys(value for piece in pieces for value in _each(piece, name))
+        if len(values) > 1:
+            merged[name] = [text_of(value) for value in values]
     return merged
+
+
+def _each(piece: Piece, name: str) -> Iterator[str | float | bool]:
+    """Yield the values of an attribute, if the record has it."""
+    value = piece.attributes.get(name)
+    if isinstance(value, list):
+        yield from value
+    elif value is not None:
+        yield value
 
 
 def _refused(piece: Piece, problem: str, code: str | None = None) -> Row:

@@ -42,7 +42,11 @@ id and another title then is another product.
 
 
 class Piece(NamedTuple):
-    """What one record says of its product. ``variant`` holds what several of them add up to."""
+    """What one record says of its product.
+
+    ``variant`` holds what several of them add up to. ``varies`` names the attributes of which the
+    product has the values of all its records; of any other the first value counts.
+    """
 
     line: int
     id: str
@@ -53,6 +57,7 @@ class Piece(NamedTuple):
     attributes: Dict[str, Value] = _NOTHING
     variant: Dict[str, list[str]] = _NOTHING
     problem: str | None = None
+    varies: frozenset[str] = frozenset()
 
 
 class Odd(NamedTuple):

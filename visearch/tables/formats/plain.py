@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from visearch.tables.formats.form import PICTURE_NAME, Form, Format, names
-from visearch.tables.headings import Field, place
-from visearch.tables.mapping import Guess
-from visearch.tables.table import Record
+from visearch.tables.formats.form import PICTURE_NAME, Form, Format, Piece, names
+from visearch.tables.headings import Field, place, promises_variants
+from visearch.tables.mapping import Column, Guess, Mapping
+from visearch.tables.table import Kind, Record
 
 _ONCE: tuple[Field, ...] = ("id", "title", "url", "price", "group")
 _MANY: tuple[Field, ...] = ("picture", "description")
@@ -52,4 +52,33 @@ def _holds_pictures(cells: Iterable[object]) -> bool:
     return bool(values) and all(PICTURE_NAME.fullmatch(value) for value in values)
 
 
-PLAIN = Format("plain", lambda headings: True, guess, Form)
+class PlainForm(Form):
+    """Variants name their group; the group has all that is said of them, and their own ids."""
+
+    def __init__(self, mapping: Mapping, kind: Kind) -> None:
+        super().__init__(mapping, kind)
+        self._varies: frozenset[str] = frozenset()
+        if self._group is not None:
+            names = {each.name for each in mapping.of("attribute") if _varies(each)}
+            self._varies = frozenset(names | ({self._id} if self._id is not None else set()))
+
+    def piece(self, record: Record) -> Piece:
+        """Return all that a record says; the id of a variant is an attribute of its group."""
+        piece = super().piece(record)
+        if piece.problem or not self._varies:
+            return piece
+        own = self._text(record, self._id)
+        if own and own != piece.id and self._id is not None:
+            piece = piece._replace(attributes={self._id: own, **piece.attributes})
+        return piece._replace(varies=self._varies)
+
+
+def _varies(column: Column) -> bool:
+    """Tell whether a group has all values of a column: texts, and sizes that are numbers."""
+    if column.promises_prices:
+        return False
+    is_size = column.type == "number" and promises_variants(column.column)
+    return is_size or column.type in ("text", "list")
+
+
+PLAIN = Format("plain", lambda headings: True, guess, PlainForm)

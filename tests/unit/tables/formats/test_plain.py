@@ -6,6 +6,7 @@ import pytest
 from paper_tables import csv_table, good, reading_of, rows_of, table_of
 
 from visearch.tables.mapping import choices_of
+from visearch.tables.table import Cell
 
 
 def test_a_table_as_the_contract_has_it() -> None:
@@ -78,7 +79,38 @@ def test_a_group_makes_variants_one_product() -> None:
     text = "sku,parent sku,title,image,colour\nA,,Cup,a.jpg,red\nB,A,Cup blue,b.jpg,blue\n"
     row = good(rows_of(text))["A"]
     assert (row.title, row.images) == ("Cup", ("a.jpg", "b.jpg"))
-    assert row.attributes == {"colour": "red"}
+    assert row.attributes == {"colour": ["red", "blue"], "sku": "B"}
+
+
+@pytest.mark.parametrize("group", ["item_group_id", "parent sku"])
+def test_a_group_has_the_sizes_and_colours_and_ids_of_its_variants(group: str) -> None:
+    text = f"id,title,image_link,color,size,weight,maker,{group}\n"
+    text += "A-1,Shirt,https://s.example/1.jpg,red,38,1.5,Acme,A\n"
+    text += "A-2,Shirt,https://s.example/2.jpg,blue,39,2.5,Acme,A\n"
+    text += "B-1,Cup,https://s.example/3.jpg,red,38,1.5,Acme,B\n"
+    rows = good(rows_of(text))
+    assert rows["A"].attributes == {
+        "id": ["A-1", "A-2"],
+        "color": ["red", "blue"],
+        "size": ["38", "39"],
+        "weight": 1.5,
+        "maker": "Acme",
+    }
+    assert rows["B"].attributes["id"] == "B-1" and rows["B"].attributes["size"] == 38
+
+
+def test_a_group_has_the_lists_of_its_variants() -> None:
+    def variant(number: str, *tags: str) -> dict[str, Cell]:
+        return {"id": number, "image": f"{number}.jpg", "group id": "G", "tags": list(tags)}
+
+    row = good(rows_of(table_of(variant("1", "a", "b"), variant("2", "b", "c"))))["G"]
+    assert row.attributes == {"id": ["1", "2"], "tags": ["a", "b", "c"]}
+
+
+def test_the_prices_of_variants_are_no_list() -> None:
+    text = "sku,image,Sale price,Price,Group ID\n1,a.jpg,5 or 6,7 EUR,G\n2,b.jpg,9 or 8,8 EUR,G\n"
+    attributes = good(rows_of(text))["G"].attributes
+    assert (attributes["Sale price"], attributes["Price"]) == ("5 or 6", 7)
 
 
 def test_objects_with_lists_and_nested_fields() -> None:
