@@ -293,9 +293,9 @@ def _merged(pieces: list[Piece]) -> Attributes:
     for name, found in several.items():
         merged.setdefault(name, next(iter(found)) if len(found) == 1 else list(found))
     for name in sorted(pieces[0].varies.intersection(merged)):
-        values = dict.fromkeys(value for piece in pieces for value in _each(piece, name))
-        if len(values) > 1:
-            merged[name] = [text_of(value) for value in values]
+        distinct = dict.fromkeys(value for piece in pieces for value in _each(piece, name))
+        if len(distinct) > 1:
+            merged[name] = [text_of(value) for value in distinct]
     return merged
 
 

@@ -43,6 +43,7 @@ _TRUE = frozenset(
     {"true", "yes", "y", "1", "ja", "oui", "si", "sí", "sì", "tak", "sim", "はい", "是"}
 )
 _FALSE = frozenset({"false", "no", "n", "0", "nein", "non", "nee", "nie", "não", "いいえ", "否"})
+YES_OR_NO = _TRUE | _FALSE
 # A spreadsheet writes a number of twelve digits or more so, and keeps fifteen of a longer one.
 _SCIENTIFIC = re.compile(r"[1-9](?:[.,][0-9]{1,14}E\+?|E\+)([0-9]{2,3})", re.IGNORECASE)
 _ROUNDED = re.compile(r"[1-9][0-9]{14}0+")
@@ -306,7 +307,7 @@ class Reader:
         if self._of == "date":
             return Taken(text, odd=not is_date(text))
         word = text.lower()
-        if word in ("true", "false") or (self._stated and word in _TRUE | _FALSE):
+        if word in ("true", "false") or (self._stated and word in YES_OR_NO):
             return Taken(word in _TRUE)
         return Taken(text, odd=True)
 

@@ -1,4 +1,4 @@
-"""Headings in ten languages."""
+"""Headings in twelve languages."""
 
 from __future__ import annotations
 
@@ -42,6 +42,44 @@ from visearch.tables.headings import FIELDS, Field, normal, place, promises_code
         ("item_group_id", "group"),
         ("Beschreibung", "description"),
         ("opis", "description"),
+        ("productId", "id"),
+        ("PRODUCT_ID", "id"),
+        ("Item #", "id"),
+        ("Artikel-Nummer", "id"),
+        ("Numéro de produit", "id"),
+        ("Code-barres", "id"),
+        ("EAN Code", "id"),
+        ("Style Code", "id"),
+        ("商家编码", "id"),
+        ("Артикул", "id"),
+        ("상품코드", "id"),
+        ("productName", "title"),
+        ("Item Description", "title"),
+        ("Nom de l'article", "title"),
+        ("Título del producto", "title"),
+        ("Denominazione articolo", "title"),
+        ("Produkt", "title"),
+        ("宝贝标题", "title"),
+        ("Наименование товара", "title"),
+        ("상품명", "title"),
+        ("imageUrl", "picture"),
+        ("imageUrls", "picture"),
+        ("imageURL", "picture"),
+        ("imageURLs", "picture"),
+        ("ImageLink", "picture"),
+        ("Image 1 URL", "picture"),
+        ("other_image_url12", "picture"),
+        ("base_image", "picture"),
+        ("Featured Image", "picture"),
+        ("Image principale", "picture"),
+        ("Bildname", "picture"),
+        ("主图链接", "picture"),
+        ("Изображение 2", "picture"),
+        ("대표 이미지", "picture"),
+        ("itemGroupId", "group"),
+        ("ITEMGROUP_ID", "group"),
+        ("Vaterartikel", "group"),
+        ("親SKU", "group"),
     ],
 )
 def test_what_a_heading_means(heading: str, field: Field) -> None:
@@ -61,6 +99,11 @@ def test_what_a_heading_means(heading: str, field: Field) -> None:
         "brand.id",
         "category.name",
         "brand.image",
+        "Parent",
+        "Group",
+        "Wariant",
+        "swatch_image",
+        "Model",
     ],
 )
 def test_headings_that_mean_nothing_known(heading: str) -> None:
@@ -75,6 +118,8 @@ def test_the_surer_heading_has_the_lower_place() -> None:
 def test_letters_are_compared_without_case_accents_and_signs() -> None:
     assert normal(" Référence_Produit-Nr. ") == "reference produit nr"
     assert normal("ZDJĘCIE GŁÓWNE") == "zdjecie glowne"
+    assert normal("itemGroupID") == "item group id"
+    assert normal("ProductImageURLs") == "product image urls"
 
 
 @pytest.mark.parametrize("heading", ["sale_price", "Preis (EUR)", "Variant Price", "販売価格"])

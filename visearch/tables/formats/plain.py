@@ -1,13 +1,14 @@
-"""A table of nobody's format: headings are understood by what they say, in ten languages."""
+"""A table of nobody's format: headings are understood by what they say, in twelve languages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from visearch.tables.formats.form import PICTURE_NAME, Form, Format, Piece, names
-from visearch.tables.headings import Field, place, promises_variants
+from visearch.tables.formats.form import PICTURE_NAME, Form, Format, Identity, Piece, names
+from visearch.tables.headings import Field, names_files_only, place, promises_variants
 from visearch.tables.mapping import Column, Guess, Mapping
-from visearch.tables.table import Kind, Record
+from visearch.tables.table import Cell, Kind, Record
+from visearch.tables.values import YES_OR_NO, text_of
 
 _ONCE: tuple[Field, ...] = ("id", "title", "url", "price", "group")
 _MANY: tuple[Field, ...] = ("picture", "description")
@@ -24,6 +25,7 @@ def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]
         if field == "picture":  # "picture: drawn" says how it was made, if others name files
             other = [h for h in found if _names_no_files(record.cells.get(h) for record in sample)]
             found = [heading for heading in found if heading not in other] or found
+            found = [h for h in found if not names_files_only(h)] or found
         guesses |= dict.fromkeys(found, Guess(field))
     if not any(each.field == "picture" for each in guesses.values()):
         for heading in headings:
@@ -32,6 +34,9 @@ def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]
     for field in _ONCE:
         sure = {h: place(h, field) for h in headings if guesses[h].field == "attribute"}
         ranks = {heading: rank for heading, rank in sure.items() if rank is not None}
+        if field == "group":  # "Parent product: yes" says that others may be its variants
+            flags = [h for h in ranks if _are_flags(record.cells.get(h) for record in sample)]
+            ranks = {heading: rank for heading, rank in ranks.items() if heading not in flags}
         if ranks:
             guesses[min(ranks, key=ranks.__getitem__)] = Guess(field)
     return guesses
@@ -43,6 +48,12 @@ def _names_no_files(cells: Iterable[object]) -> bool:
         name for cell in cells for name in names(cell if isinstance(cell, str | list) else None)
     ]
     return bool(values) and not any("/" in value or "." in value for value in values)
+
+
+def _are_flags(cells: Iterable[Cell]) -> bool:
+    """Tell whether the values say yes or no; a single "1" may be a name as well."""
+    values = {text.casefold() for cell in cells if (text := text_of(cell))}
+    return bool(values) and values <= YES_OR_NO and values != {"1"}
 
 
 def _holds_pictures(cells: Iterable[object]) -> bool:
@@ -61,6 +72,13 @@ class PlainForm(Form):
         if self._group is not None:
             names = {each.name for each in mapping.of("attribute") if _varies(each)}
             self._varies = frozenset(names | ({self._id} if self._id is not None else set()))
+
+    def identity(self, record: Record) -> Identity:
+        """Return which product a record speaks of; databases write 0 for "no parent"."""
+        if self._group is not None and self._text(record, self._group) == "0":
+            own = self._text(record, self._id)
+            return own, True, record.problem or (None if own else "the row has no id")
+        return super().identity(record)
 
     def piece(self, record: Record) -> Piece:
         """Return all that a record says; the id of a variant is an attribute of its group."""

@@ -1,4 +1,4 @@
-"""Tables of nobody's format, in ten languages."""
+"""Tables of nobody's format, in twelve languages."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def test_a_table_as_the_contract_has_it() -> None:
         "Código do produto,Nome do produto,Imagem,Link do produto,Preço,Descrição",
         "商品番号,商品名,画像,商品ページ,販売価格,商品説明",
         "货号,标题,图片,网址,售价,描述",
+        "Артикул,Название,Фото,Ссылка,Цена,Описание",
+        "상품코드,상품명,이미지,상품 링크,판매가,상품 설명",
+        "productId,productName,imageUrl,productUrl,unitPrice,longDescription",
     ],
 )
 def test_headings_of_many_languages(headings: str) -> None:
@@ -39,6 +42,43 @@ def test_headings_of_many_languages(headings: str) -> None:
     assert (row.id, row.title, row.images, row.url) == ("007", "Cup", ("c.jpg",), "https://s/c")
     assert list(row.attributes.values()) == [9.5]
     assert row.description == "Blue cup"
+
+
+@pytest.mark.parametrize("codes", ["EAN", "EAN13", "Barcode", "Código de barras", "JANコード"])
+def test_a_barcode_is_the_id_only_of_a_table_without_another(codes: str) -> None:
+    text = f"{codes},Variant SKU,image\n4006381333931,S1,a.jpg\n"
+    row = good(rows_of(text))["S1"]
+    assert row.attributes == {codes: "4006381333931"}
+    assert list(good(rows_of(f"{codes},image\n4006381333931,a.jpg\n"))) == ["4006381333931"]
+
+
+def test_the_word_product_is_a_title_only_where_there_is_no_other() -> None:
+    text = "id,Product,{},image\n1,Cup,Blue cup,a.jpg\n"
+    assert good(rows_of(text.format("Colour")))["1"].title == "Cup"
+    assert good(rows_of(text.format("Product name")))["1"].title == "Blue cup"
+
+
+def test_a_name_of_a_file_beside_its_url_is_no_other_picture() -> None:
+    text = "id,Image Name,{}\n1,a,https://s.example/a.jpg\n"
+    assert good(rows_of(text.format("Image 1 URL")))["1"].images == ("https://s.example/a.jpg",)
+    assert good(rows_of(text.format("link")))["1"].images == ("a",)
+
+
+def test_all_pictures_of_a_magento_export() -> None:
+    text = 'sku,name,base_image,additional_images\n1,Cup,/a/b.jpg,"/c/d.jpg,/e/f.jpg"\n'
+    assert good(rows_of(text))["1"].images == ("/a/b.jpg", "/c/d.jpg", "/e/f.jpg")
+
+
+@pytest.mark.parametrize("values", [("ja", "nein"), ("1", "0"), ("TRUE", "FALSE"), ("0", "0")])
+def test_a_column_that_says_which_rows_are_parents_is_no_group(values: tuple[str, str]) -> None:
+    text = f"sku,image,Hauptartikel\nA,a.jpg,{values[0]}\nB,b.jpg,{values[1]}\n"
+    assert list(good(rows_of(text))) == ["A", "B"]
+
+
+def test_a_parent_of_0_is_none() -> None:
+    text = "id,parent_id,image\n7,0,a.jpg\n2,0,b.jpg\n3,7,c.jpg\n"
+    rows = good(rows_of(text))
+    assert [rows[each].images for each in ("7", "2")] == [("a.jpg", "c.jpg"), ("b.jpg",)]
 
 
 def test_several_picture_columns_keep_their_order() -> None:

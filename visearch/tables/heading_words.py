@@ -1,0 +1,224 @@
+"""The headings that merchants write, by their meaning and language; the surest come first.
+
+They are compared without case, accents, signs and gaps: ``product id`` is ``productId``, too.
+"""
+
+from __future__ import annotations
+
+# English; German; French; Spanish; Italian; Dutch; Polish; Portuguese; Russian; Japanese; Chinese;
+# Korean. What comes last counts only in a table that has none of the others.
+ID = """
+    id, sku, product id, item id, external id, article id, variant id,
+    product code, item code, article code, product number, item number, article number,
+    product no, item no, article no, item sku, product sku, variant sku, seller sku, sku code,
+    sku number, sku id, sku no, custom label sku, offer id, part number, code, reference, ref,
+    reference no, reference number, internal reference, uid, uuid, guid
+    artikelnummer, artikel nr, art nr, artikel id, artikelcode, artikel,
+    produktnummer, produkt nr, produkt id, produktcode, bestellnummer, bestell nr, best nr,
+    materialnummer, artikelnummer sku
+    référence, réf, identifiant, code article, code produit, référence produit, référence article,
+    référence interne, id produit, numéro d'article, numéro de produit, numéro article, n° article,
+    sku produit, ugs
+    referencia, código, id producto, id del producto, código de producto, código producto,
+    código del producto, código de artículo, código artículo, cód artículo, código sku,
+    sku producto, referencia del producto, número de artículo, número de referencia,
+    nº de referencia,
+    identificador
+    codice, riferimento, codice articolo, codice prodotto, id prodotto, cod articolo, cod prodotto,
+    codice sku, sku prodotto, numero articolo
+    productnummer, productcode, bestelnummer, bestelcode
+    kod, kod produktu, kod towaru, numer katalogowy, nr katalogowy, indeks, indeks produktu,
+    id produktu, identyfikator, numer produktu, symbol, symbol produktu, sku produktu
+    código do produto, id do produto, referência, identificador do produto, cód, cód produto,
+    código do item, referência do produto, sku do produto
+    артикул, код, код товара, код продукта, номер товара, id товара, артикул товара,
+    артикул продавца, идентификатор
+    商品id, 商品番号, 商品コード, 品番, 管理番号, 商品管理番号, 商品管理番号 商品url, sku管理番号,
+    商品sku, 型番, 製品番号, 品番コード
+    商品编号, 产品编号, 商品编码, 产品编码, 货号, 编号, 款号, 商品編號, 產品編號, 貨號, 編號,
+    sku编码, 产品sku, 商家编码, 宝贝id, 货品编号, 规格编码, 商品貨號, 商品编码sku, 料號
+    상품코드, 상품 번호, 상품id, 제품코드, 제품 번호, 품번, 자체 상품코드, 판매자 상품코드
+    handle, product handle
+    style code, style number, style no, style id, model number, model no, model code,
+    modellnummer, modelnummer, numéro de modèle, número de modelo, numero modello, номер модели
+    mpn, herstellernummer, herstellerartikelnummer, lieferantenartikelnummer, référence fabricant,
+    référence fournisseur, codice produttore, kod producenta
+    gtin, ean, barcode, upc, isbn, gtin13, gtin14, gtin12, gtin8, ean13, ean8, ean code, ean number,
+    upc code, barcode ean, ean barcode
+    ean nummer, strichcode, code ean, code-barres, code barre, gencod, código de barras,
+    código barras, código ean, codice ean, codice a barre, kod ean, kod kreskowy, штрихкод,
+    jan, janコード, バーコード, 条码, 条形码, 商品条码, 條碼, 바코드
+"""
+
+TITLE = """
+    title, name, product title, product name, item name, item title, display name, article name
+    titel, bezeichnung, produktname, produkttitel, artikelname, artikelbezeichnung, artikeltitel,
+    produktbezeichnung, benennung
+    titre, nom, nom du produit, nom produit, nom de produit, nom de l'article, nom article,
+    titre du produit, titre produit, désignation, intitulé, libellé, libellé produit
+    título, nombre, nombre del producto, nombre producto, nombre de producto, nombre artículo,
+    nombre del artículo, título del producto, título producto, denominación
+    titolo, nome, nome prodotto, nome del prodotto, nome articolo, titolo prodotto,
+    titolo del prodotto, denominazione, denominazione articolo, denominazione prodotto
+    naam, productnaam, artikelnaam, naam product, producttitel
+    nazwa, tytuł, nazwa produktu, nazwa towaru, nazwa artykułu, tytuł produktu
+    nome do produto, nome produto, nome do item, título do produto, designação
+    название, название товара, наименование, наименование товара, имя товара, заголовок
+    商品名, 商品名称, タイトル, 名称, 品名, 製品名, アイテム名, 品目名, 商品タイトル
+    标题, 名称, 产品名称, 商品标题, 产品标题, 商品名, 宝贝标题, 宝贝名称, 货品名称, 商品品名,
+    產品名稱, 商品名稱, 標題, 名稱, 商品標題, 產品標題
+    상품명, 제품명, 상품 이름, 제품 이름, 이름, 제목
+    item description, artikelomschrijving, product, produkt, produit, producto, prodotto, produto,
+    товар, 商品, 상품
+"""
+
+PICTURE = """
+    image, images, picture, pictures, photo, photos, images src, image url, image urls,
+    image link, image links, image src, image path, image file, image filename, img, img url,
+    img src, picture url, picture file, photo url, photo file, photo link, main image,
+    main image url, main image link, main picture, main photo, product image, product images,
+    product image url, product photo, product photos, product picture, product pictures, base image,
+    featured image, featured image url, primary image, primary image url, hero image, large image,
+    large image url, front image, back image, cover image, pic, pics, pic url, picture urls,
+    photo urls, pictures url, photos url, media url, media src, images url, additional image,
+    additional images, additional image link, additional image links, additional image url,
+    additional image urls, other image, other images, other image url, gallery, gallery images,
+    gallery image, image uri, file, filename, file path, thumbnail
+    bild, bilder, foto, fotos, bild url, bilder url, bilddatei, bildlink, produktbild,
+    produktbilder, artikelbild, artikelbilder, produktfoto, hauptbild, hauptbild url,
+    bildpfad, abbildung,
+    bild dateiname, zusätzlicher bildlink, weitere bilder, zusatzbild, zusatzbilder, foto url
+    image du produit, images du produit, image produit, image principale, photo principale,
+    lien image, lien de l'image, lien photo, url image, url images, url des images,
+    url de l'image, url photo, photo du produit, photo produit, fichier image, fichier photo,
+    visuel, images supplémentaires
+    imagen, imágenes, url de imagen, url imagen, url imágenes, url de la imagen, imagen url,
+    enlace imagen, enlace de imagen, enlace de la imagen, imagen del producto, imagen producto,
+    imagen principal, foto principal, foto del producto, fotografía, archivo de imagen,
+    imágenes adicionales
+    immagine, immagini, url immagine, url immagini, link immagine, link immagini,
+    immagine prodotto, immagine del prodotto, immagine principale, foto prodotto, file immagine,
+    nome file immagine, immagini aggiuntive
+    afbeelding, afbeeldingen, afbeelding url, afbeeldings url, url afbeelding, afbeeldingslink,
+    hoofdafbeelding, plaatje, productafbeelding, productfoto, extra afbeeldingen
+    zdjęcie, zdjęcia, obraz, obrazek, obrazy, adres zdjęcia, url zdjęcia, zdjęcie url,
+    link do zdjęcia, zdjęcie główne, zdjęcie produktu, zdjęcia produktu, url obrazka, plik zdjęcia
+    imagem, imagens, url da imagem, url imagem, link da imagem, imagem do produto, imagem do item,
+    imagem principal, foto do produto
+    изображение, изображения, картинка, картинки, фото, фотография, фотографии, ссылка на фото,
+    ссылка на изображение, главное фото, основное фото, изображение товара, фото товара, url фото,
+    url изображения, ссылка на картинку
+    画像, 商品画像, 画像url, 画像ファイル, メイン画像, メイン画像url, 商品メイン画像, 写真,
+    画像ファイル名, 商品画像url, 画像パス, 商品画像パス, 画像リンク, サムネイル, 商品写真
+    图片, 图像, 主图, 照片, 商品图片, 产品图片, 图片链接, 图片地址, 图片url, 主图url, 主图链接,
+    主图地址, 商品主图, 产品主图, 宝贝图片, 图像链接, 商品图, 圖片, 圖像, 主圖, 商品圖片, 圖片網址,
+    主圖網址, 商品圖, 圖檔, 圖片連結, 商品主圖
+    이미지, 상품 이미지, 제품 이미지, 대표 이미지, 이미지url, 이미지 링크, 이미지 경로, 사진,
+    상품 사진, 대표 이미지url, 추가 이미지
+"""
+
+PICTURE_NAMES = """
+    image name, picture name, photo name
+    dateiname, bildname, bilddateiname
+    nom de l'image, nom image, nom du fichier
+    nombre de imagen, nombre de archivo
+    nome immagine
+    bestandsnaam, nazwa pliku, nome do arquivo, nome da imagem
+    имя файла, ファイル名, 画像名, 文件名, 图片名称, 圖片名稱, 檔名, 파일명
+"""
+"""What names pictures only in a table that has no other column of them."""
+
+URL = """
+    url, link, product url, product link, page url, web page, product page, product page url,
+    href, permalink, web link, deep link, item url
+    produktlink, produkt url, webseite, seite, artikel url, artikellink, link zum produkt
+    lien, lien produit, url produit, url du produit, lien du produit, lien vers le produit
+    enlace, url producto, url del producto, enlace del producto, vínculo
+    link prodotto, url prodotto, link al prodotto, collegamento
+    productlink, koppeling, link naar product
+    adres, adres url, link do produktu, url produktu, odnośnik
+    url do produto, link do produto, ligação
+    ссылка, ссылка на товар, url товара, адрес страницы
+    商品url, 商品ページurl, リンク, 商品ページ, 商品リンク
+    链接, 商品链接, 产品链接, 网址, 連結, 商品連結, 網址
+    상품url, 상품 링크, 링크
+"""
+
+PRICE = """
+    price, unit price, retail price, product price, regular price, list price, selling price,
+    current price, rrp, msrp
+    preis, verkaufspreis, einzelpreis, listenpreis, bruttopreis, vk preis, uvp, preis brutto
+    prix, prix ttc, prix de vente, prix de vente ttc, prix public, tarif, prix unitaire
+    precio, precio de venta, precio venta, precio unitario, pvp
+    prezzo, prezzo di vendita, prezzo unitario, prezzo di listino, prezzo al pubblico
+    prijs, verkoopprijs, stukprijs, adviesprijs
+    cena, cena brutto, cena sprzedaży, cena detaliczna
+    preço, preço de venda, preço unitário, pvp
+    цена, цена продажи, розничная цена, стоимость
+    価格, 販売価格, 税込価格, 単価, 値段, 定価
+    价格, 售价, 单价, 零售价, 价格元, 销售价, 一口价, 價格, 售價, 單價, 定價
+    가격, 판매가, 판매 가격, 정가
+"""
+
+GROUP = """
+    item group id, group id, variant of, variant group id, parent sku, parent id,
+    parent product id, parent product, parent code, parent item, parent article, master sku,
+    configurable sku
+    variante von, übergeordnete artikelnummer, gruppen id, varianten id, vaterartikel,
+    vaterartikelnummer, hauptartikel, hauptartikelnummer, elternartikel, stammartikel
+    id de groupe, variante de, id parent, sku parent, produit parent, référence parent,
+    référence parente
+    id de grupo, id grupo, variante de, sku padre, id padre, sku principal, producto padre,
+    código padre, referencia padre
+    id gruppo, variante di, sku padre, id padre, codice padre, prodotto padre, articolo padre
+    groeps id, variant van, hoofdartikel, hoofdproduct
+    id grupy, sku rodzica, id rodzica, produkt nadrzędny
+    sku pai, id pai, código pai, produto pai
+    id группы, артикул родителя, родительский артикул
+    グループid, 親商品コード, 親商品番号, 親sku, 親商品id, 代表商品コード
+    商品组id, 父sku, 父商品, 父商品id, 父商品编码, 母商品, spu, spu编码, spuid, 商品群組id
+    상위 상품코드, 부모 상품코드, 그룹id
+"""
+
+DESCRIPTION = """
+    description, product description, long description, short description, body, body html,
+    description html, details, details html, summary
+    beschreibung, produktbeschreibung, artikelbeschreibung, kurzbeschreibung, langbeschreibung,
+    kurztext, langtext, produkttext, beschreibung html
+    description produit, description du produit, description courte, description longue,
+    descriptif
+    descripción, descripción del producto, descripción corta, descripción larga
+    descrizione, descrizione prodotto, descrizione breve, descrizione lunga
+    beschrijving, omschrijving, productbeschrijving, korte beschrijving, lange omschrijving
+    opis, opis produktu, krótki opis, opis długi
+    descrição, descrição do produto, descrição curta
+    описание, описание товара, краткое описание, полное описание
+    商品説明, 説明, 説明文, 商品説明文
+    描述, 商品描述, 产品描述, 商品详情, 详情, 说明, 產品描述, 詳情, 說明
+    상품 설명, 상세 설명, 설명, 제품 설명
+"""
+
+CONTAINERS = "product, products, item, items, article, data, fields, node"
+"""Objects inside of which a name means what it means outside."""
+
+MONEY = """
+    price, prices, preis, prix, precio, prezzo, prijs, cena, preço, msrp, rrp, uvp, pvp, цена
+    angebotspreis, verkaufspreis, einzelpreis, listenpreis, streichpreis, actieprijs
+"""
+MONEY_SIGNS = ("価格", "价格", "價格", "售价", "售價", "가격")
+
+CODES = """
+    id, ids, sku, skus, ean, ean8, ean13, gtin, gtin8, gtin12, gtin13, gtin14, upc, mpn, isbn, asin,
+    jan, barcode, code, codes, reference, ref, zip, postcode, phone, hs
+    artikelnummer, artikelnr, artnr, nummer, bestellnummer, productnummer, produktnummer,
+    modellnummer, modelnummer, herstellernummer, referenz, plz, telefon, strichcode, code-barres
+    código, codice, referencia, ugs, cod, kod, katalogowy, артикул, код, штрихкод
+"""
+CODE_SIGNS = ("番号", "コード", "编号", "编码", "货号", "編號", "貨號", "条码", "条形码", "코드")
+
+VARIANTS = """
+    size, sizes, color, colour, width, length, inseam, cup, größe, grösse, groesse, farbe, weite
+    länge, schuhgröße, taille, pointure, couleur, longueur, talla, color, ancho, largo
+    taglia, misura, colore, maat, kleur, rozmiar, kolor, tamanho, cor, размер, цвет
+"""
+VARIANT_SIGNS = ("サイズ", "カラー", "尺码", "尺寸", "尺碼", "颜色", "顏色", "사이즈", "색상")
