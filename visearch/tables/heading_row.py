@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from visearch.errors import TableUnreadable
+from visearch.tables.headings import place
 from visearch.tables.limits import MOST_COLUMNS
 from visearch.tables.text import without_foul
 
 WIDTH_FROM = 100
 """How many of the first rows tell whether a table has more than one column."""
+
+_SEARCHED, _MOST_SEARCHED, _LONGEST_NAME = 20, 256, 100
+"""Rows in which headings are looked for, columns of each, and characters of a heading there."""
+
+_VALUE = re.compile(
+    r"[0-9][0-9.,]*|\S+://.*|.*\.(?:jpe?g|png|webp|gif|bmp|tiff?|heic|avif)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A number, a URL or the name of a file."""
 
 
 def width(row: Sequence[object]) -> int:
@@ -24,15 +35,28 @@ def find_headings(rows: Sequence[Sequence[object]]) -> int | None:
     """Return the place of the row of headings among the first rows; None if all are blank.
 
     Blank rows, titles (one value above rows of several) and comments above it are passed over.
+    Titles of several cells and names of groups of columns are, too, where a row below them names
+    an id and pictures, and none of them does.
     """
     counts = [sum(not _is_blank(value) for value in row) for row in rows[:WIDTH_FROM]]
     most = max(counts, default=0)
-    for place, (row, count) in enumerate(zip(rows, counts, strict=False)):
+    candidates = []
+    for number, (row, count) in enumerate(zip(rows, counts, strict=False)):
         is_title = count == 1 < most
         is_comment = bool(row) and str(row[0]).lstrip().startswith("#") and count < most
         if count and not is_title and not is_comment:
-            return place
-    return None
+            candidates.append(number)
+    sure = (number for number in candidates[:_SEARCHED] if name_products(rows[number]))
+    return next(sure, candidates[0] if candidates else None)
+
+
+def name_products(row: Sequence[object]) -> bool:
+    """Tell whether a row can only be headings: it names an id and pictures, and gives no value."""
+    texts = [str(value).strip() for value in row[:_MOST_SEARCHED] if not _is_blank(value)]
+    if any(_VALUE.fullmatch(text) for text in texts):
+        return False
+    texts = [text for text in texts if len(text) <= _LONGEST_NAME]
+    return all(any(place(text, field) is not None for text in texts) for field in ("id", "picture"))
 
 
 def name_headings(texts: Sequence[str]) -> list[str]:

@@ -66,6 +66,14 @@ def test_titles_and_comments_above_the_headings() -> None:
     )
 
 
+def test_titles_of_several_cells_above_the_headings() -> None:
+    text = "My shop,,,\nExported,2024-05-01,,\nid,title,image,price\n1,Cup,a.jpg,5\n"
+    table = opened(text)
+    assert table.headings == ["id", "title", "image", "price"]
+    assert [record.line for record in table.records()] == [4]
+    assert table.description.notes == ("Lines 1 to 2 above the headings are left out.",)
+
+
 def test_quoted_newlines_and_blank_lines() -> None:
     assert read('\nid,t\n\n1,"a\nb\r\n\n""c"""\n , \n,,,\n\n2,d\n') == [
         (4, {"id": "1", "t": 'a\nb\r\n\n"c"'}, None),
