@@ -1,4 +1,4 @@
-"""Tables in workbooks (.xlsx): the first sheet that holds one, a row at a time."""
+"""Tables in workbooks (.xlsx): the sheet that holds the products, a row at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 from visearch.errors import TableUnreadable
 from visearch.tables.csv_rows import typed
 from visearch.tables.flat import problem_of
-from visearch.tables.heading_row import WIDTH_FROM, find_headings, name_headings, width
+from visearch.tables.heading_row import (
+    WIDTH_FROM,
+    find_headings,
+    name_headings,
+    name_products,
+    width,
+)
 from visearch.tables.limits import MOST_COLUMNS, MOST_ROWS
 from visearch.tables.numberformats import Format, formats, style_of, value_of
 from visearch.tables.sharedstrings import SharedStrings, stored, text_of, unescape
@@ -19,6 +25,7 @@ from visearch.tables.table import Cell, Description, Record, Source
 from visearch.tables.workbook import Sheet, Workbook, open_workbook
 
 _SAMPLE_VALUES = 100_000
+_NO_RESULT = "the formula has no result; open the file in a spreadsheet and save it again"
 
 
 class Row(NamedTuple):
@@ -113,7 +120,9 @@ class _Cells:
             return typed(text_of(cell)), None
         text = next((child.text for child in cell if child.tag.endswith("}v")), None)
         if not text:
-            return None, None
+            # Spreadsheets store the empty text that a formula gives as a text.
+            is_open = kind != "str" and any(child.tag.endswith("}f") for child in cell)
+            return None, _NO_RESULT if is_open else None
         if kind == "s":
             if not text.isdecimal() or len(text) > 9 or int(text) >= len(self._strings):
                 return None, "its text is missing in the workbook"
@@ -141,22 +150,33 @@ def _cells(source: Source) -> Iterator[_Cells]:
 
 
 def _first_table(cells: _Cells) -> tuple[Sheet, Row]:
-    """Return the first sheet with headings and a row below them, else with headings; and these."""
-    found: tuple[Sheet, Row] | None = None
+    """Return the sheet that holds the products, and its headings.
+
+    It is the first one whose headings name an id and pictures: instructions may stand before it.
+    Without one it is the first with headings and a row below them, else the first with headings.
+    """
+    found: list[tuple[int, Sheet, Row]] = []
     for sheet in cells.sheets:
-        rows = list(_sample(cells.rows(sheet)))
+        try:
+            rows = list(_sample(cells.rows(sheet)))
+        except TableUnreadable:
+            if not found:
+                raise
+            continue  # it is only looked for a better table than that of a sheet before it
         listed = [row.listed() for row in rows]
         place = find_headings(listed)
         if place is None:
             continue
-        found = found or (sheet, rows[place])
-        if any(map(width, listed[place + 1 :])):
+        has_rows = any(map(width, listed[place + 1 :]))
+        if has_rows and name_products(listed[place]):
             return sheet, rows[place]
-    if found is None:
+        found.append((0 if has_rows else 1, sheet, rows[place]))
+    if not found:
         raise TableUnreadable(
             "No sheet of the workbook holds a table. Put headings into the first row of a sheet."
         )
-    return found
+    _, sheet, headings = min(found, key=lambda each: each[0])
+    return sheet, headings
 
 
 def _sample(rows: Iterator[Row]) -> Iterator[Row]:

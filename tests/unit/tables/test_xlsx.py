@@ -58,7 +58,7 @@ def test_a_number_shown_with_leading_zeros_is_a_code() -> None:
 def test_formulas_are_never_evaluated() -> None:
     sheet = row("id", "sum", "text", "error")
     sheet += '<row><c t="inlineStr"><is><t>1</t></is></c><c><f>1+1</f><v>5</v></c>'
-    sheet += '<c t="str"><f>A1</f><v>old</v></c><c><f>2+2</f></c></row>'
+    sheet += '<c t="str"><f>A1</f><v>old</v></c><c t="str"><f>T(A1)</f><v></v></c></row>'
     sheet += (
         '<row><c t="inlineStr"><is><t>2</t></is></c><c t="e"><f>1/0</f><v>#DIV/0!</v></c></row>'
     )
@@ -68,6 +68,22 @@ def test_formulas_are_never_evaluated() -> None:
     assert odd.problem == "column B: the formula gives the error #DIV/0!"
 
 
+@pytest.mark.parametrize("cell", ["<c><f>A1</f></c>", "<c><f>A1</f><v/></c>"])
+def test_a_formula_without_a_result_fails_its_row(cell: str) -> None:
+    value = '<c t="inlineStr"><is><t>Cup</t></is></c>'
+    (found,) = read(workbook(row("id", "title") + f"<row>{cell}{value}</row>"))
+    assert found.cells == {"title": "Cup"}
+    problem = (
+        "column A: the formula has no result; open the file in a spreadsheet and save it again"
+    )
+    assert found.problem == problem
+
+
+def test_formulas_as_an_export_library_writes_them() -> None:
+    (found,) = read(saved([["id", "title", "price"], ["1", "=UPPER(A2)", "=1+1"]]))
+    assert found.problem is not None and "column B: the formula has no result" in found.problem
+
+
 def test_the_first_sheet_with_a_table() -> None:
     book = saved([["Welcome"]], [], [["Our products"], [], ["id", "image"], ["1", "a"]], [["x"]])
     table = opened(book, "a.xlsx")
@@ -75,6 +91,31 @@ def test_the_first_sheet_with_a_table() -> None:
     assert [record.line for record in table.records()] == [4]
     note = "The sheet 'Sheet 3' is read; left out: Sheet 1, Sheet 2, Sheet 4."
     assert table.description == Description("xlsx", None, False, None, "Sheet 3", (note,))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        [["Instructions"], ["Fill in the sheet Products"]],
+        [["Column", "What to write"], ["sku", "Your number"], ["image", "A file or URL"]],
+    ],
+)
+def test_instructions_before_the_sheet_of_products(first: list[list[Any]]) -> None:
+    table = opened(saved(first, [["sku", "image"], ["1", "a.jpg"]], [["id", "photo"], ["2", "b"]]))
+    assert table.description.sheet == "Sheet 2"
+    assert [record.cells for record in table.records()] == [{"sku": "1", "image": "a.jpg"}]
+    note = "The sheet 'Sheet 2' is read; left out: Sheet 1, Sheet 3."
+    assert table.description.notes == (note,)
+
+
+def test_without_known_headings_the_first_sheet_with_rows_is_read() -> None:
+    table = opened(saved([["a", "b"]], [["Nr", "Datei"], ["1", "a"]], [["x", "y"], ["1", "2"]]))
+    assert table.description.sheet == "Sheet 2"
+
+
+def test_a_damaged_sheet_after_the_table_is_no_fault_of_it() -> None:
+    table = opened(workbook(row("Nr", "Datei") + row("1", "a"), "<row>"))
+    assert [record.cells for record in table.records()] == [{"Nr": "1", "Datei": "a"}]
 
 
 def test_hidden_sheets_are_not_read() -> None:
