@@ -49,6 +49,18 @@ _SCIENTIFIC = re.compile(r"[1-9](?:[.,][0-9]{1,14}E\+?|E\+)([0-9]{2,3})", re.IGN
 _ROUNDED = re.compile(r"[1-9][0-9]{14}0+")
 _SEPARATORS = ("|", ";", ",")
 
+# English; German; French; Spanish and Portuguese; Italian; Dutch; Polish; Russian.
+FORMULA_ERRORS = frozenset({
+    "#N/A", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#SPILL!", "#CALC!",
+    "#ERROR!", "#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#VALEUR!", "#NOM?", "#NOMBRE!", "#NUL!",
+    "#N/D", "#¡REF!", "#¡VALOR!", "#¿NOMBRE?", "#¡DIV/0!", "#¡NUM!", "#¡NULO!", "#VALOR!",
+    "#NOME?", "#NÚM!", "#NULO!", "#RIF!", "#VALORE!", "#NULLO!", "#N/B", "#VERW!", "#WAARDE!",
+    "#NAAM?", "#DEEL/0!", "#GETAL!", "#LEEG!", "#N/D!", "#ADR!", "#ARG!", "#NAZWA?", "#DZIEL/0!",
+    "#LICZBA!", "#ZERO!", "#\u041d/\u0414", "#ССЫЛКА!", "#ЗНАЧ!", "#ИМЯ?", "#ДЕЛ/0!", "#ЧИСЛО!",
+    "#ПУСТО!",
+})  # fmt: skip
+"""What spreadsheets write as the value of a formula that has none."""
+
 
 def text_of(cell: Cell) -> str:
     """Return a cell as text without the spaces around it; empty if there is nothing in it."""

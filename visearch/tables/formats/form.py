@@ -13,7 +13,7 @@ from visearch.records import Attributes
 from visearch.tables.mapping import Column, Guess, Mapping
 from visearch.tables.table import Cell, Kind, Record, Table
 from visearch.tables.texts import plain_text
-from visearch.tables.values import REMEMBERED, Reader, Value, text_of
+from visearch.tables.values import FORMULA_ERRORS, REMEMBERED, Reader, Value, text_of
 
 _NOTHING: Dict[str, Any] = MappingProxyType({})
 
@@ -82,6 +82,7 @@ class Form:
         self._position = mapping.first("position")
         self._pictures = [each.column for each in mapping.of("picture")]
         self._descriptions = [each.column for each in mapping.of("description")]
+        self._ignored = frozenset(each.column for each in mapping.of("ignore"))
         valued = mapping.of("attribute", "price")
         remembered = REMEMBERED // max(1, len(valued))
         self._valued = [(each, _reader(each, kind, remembered)) for each in valued]
@@ -112,8 +113,10 @@ class Form:
     def piece(self, record: Record) -> Piece:
         """Return all that a record says; call ``identity`` where only that is needed."""
         product_id, _, problem = self.identity(record)
+        problem = problem or self._formula_error(record)
         if problem:
-            return Piece(record.line, product_id, problem=problem)
+            known = "" if product_id in FORMULA_ERRORS else product_id
+            return Piece(record.line, known, problem=problem)
         return Piece(
             record.line,
             product_id,
@@ -123,6 +126,15 @@ class Form:
             self._description(record),
             self._attributes(record),
         )
+
+    def _formula_error(self, record: Record) -> str | None:
+        """Say which column that is read holds an error of a spreadsheet, as XLSX files say it."""
+        for column, cell in record.cells.items():
+            if not isinstance(cell, str) or "#" not in cell[:2] or column in self._ignored:
+                continue
+            if (text := cell.strip()) in FORMULA_ERRORS:
+                return f"column {column[:80]!r}: the formula gives the error {text}"
+        return None
 
     def _description(self, record: Record) -> str | None:
         if len(self._descriptions) == 1:
