@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from visearch.errors import InvalidRequest, MappingIncomplete
 from visearch.tables.headings import FIELDS, Field, promises_codes, promises_prices
+from visearch.tables.prices import decimal_in
 from visearch.tables.values import TYPES, Evidence, Type
 
 ONCE: tuple[Field, ...] = ("id", "title", "url", "price", "group", "position")
@@ -309,7 +310,8 @@ def _settled(column: Column, evidence: Evidence, known: SavedColumn) -> Column:
         column = column._replace(type=known.type or guess)
     if column.type == "price":
         column = column._replace(currency=known.currency or evidence.currency)
-    return column._replace(decimal=evidence.decimal or known.decimal)
+    decimal = evidence.decimal or known.decimal
+    return column._replace(decimal=decimal or decimal_in(column.column))
 
 
 def _pointer(column: object) -> str:

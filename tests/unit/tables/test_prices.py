@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visearch.tables.prices import is_money, price_of
+from visearch.tables.prices import decimal_in, is_money, price_of
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,24 @@ from visearch.tables.prices import is_money, price_of
         ("0.125", 0.125, None),
         ("1299.999", 1299.999, None),
         (".75", 0.75, None),
+        ("$12.99 USD", 12.99, "USD"),
+        ("$12.99 CAD", 12.99, "CAD"),
+        ("CAD $12.99", 12.99, "CAD"),
+        ("12,99 € EUR", 12.99, "EUR"),
+        ("¥1,200 JPY", 1200, "JPY"),
+        ("99 kr SEK", 99, "SEK"),
+        ("129元", 129, "元"),
+        ("199 บาท", 199, "THB"),
+        ("12,99 €*", 12.99, "EUR"),
+        ("UVP 13,99 €", 13.99, "EUR"),
+        ("UVP*: 13,99 €", 13.99, "EUR"),
+        ("Price: $12.99", 12.99, "$"),
+        ("价格129元", 129, "元"),
+        ("12.500 KWD", 12.5, "KWD"),
+        ("KWD 1,250.500", 1250.5, "KWD"),
+        ("1,250 KWD", 1250, "KWD"),
+        ("OMR 0.750", 0.75, "OMR"),
+        ("12,500 TND", 12.5, "TND"),
     ],
 )
 def test_a_price(text: str, amount: float, currency: str | None) -> None:
@@ -54,6 +72,7 @@ def test_a_price(text: str, amount: float, currency: str | None) -> None:
     [
         "", "EUR", "Free", "3 for 12 EUR", "12.99 or 13", "12.99 €/kg", "5 kg", "50%", "10-12",
         "2024-01-01", "1.2.3", "1,2,3", "1,299,00", "1 2 3", "12 EUR 13", "$12 EUR", "1e5",
+        "¥5 USD", "£5 USD EUR", "pricey 5", "UVP", "*", "12.99 * 2",
         "1" * 16, "9" * 100_000, " " * 100_000,
     ],
 )  # fmt: skip
@@ -68,6 +87,14 @@ def test_no_price(text: str) -> None:
 def test_the_column_decides_of_three_digits(text: str, decimal: str, amount: float) -> None:
     found = price_of(text, decimal)
     assert found is not None and found.amount == amount
+
+
+@pytest.mark.parametrize(
+    ("heading", "decimal"),
+    [("Price (KWD)", "."), ("prix_tnd", ".,"), ("Price", None), ("Price (EUR)", None)],
+)
+def test_headings_that_name_a_currency_of_three_decimals(heading: str, decimal: str | None) -> None:
+    assert decimal_in(heading) == decimal
 
 
 @pytest.mark.parametrize(

@@ -166,6 +166,12 @@ def test_an_error_of_a_spreadsheet_fails_its_row(error: str) -> None:
     assert [row.id for row in rows if row.problem is None] == ["2", "3"]
 
 
+def test_prices_in_a_currency_of_three_decimals() -> None:
+    text = 'id,image,Price (KWD)\n1,a.jpg,12.500\n2,b.jpg,"1,250"\n'
+    rows = good(rows_of(text))
+    assert [row.attributes["Price (KWD)"] for row in rows.values()] == [12.5, 1250]
+
+
 def test_objects_with_lists_and_nested_fields() -> None:
     table = table_of({"id": "1", "title": "T", "images.src": ["a.jpg", "b.jpg"], "tags": ["x"]})
     row = good(rows_of(table))["1"]
