@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from visearch.records import Attributes
+from visearch.tables.formats.wrapped import WRAPPED, unwrapped, whole
 from visearch.tables.mapping import Column, Guess, Mapping
 from visearch.tables.table import Cell, Kind, Record, Table
 from visearch.tables.texts import plain_text
@@ -19,7 +20,7 @@ _NOTHING: Dict[str, Any] = MappingProxyType({})
 
 # A bar or a new line between names; several URLs may stand in one cell in other ways too.
 # The look behind keeps a long run of blanks from being tried at each of them.
-_BETWEEN = re.compile(r"\||\n|(?<![,;\s])[,;\s]+(?=https?://)", re.IGNORECASE)
+_BETWEEN = re.compile(r"\||\n|(?<![,;\s])[,;\s]+(?=(?:https?:)?//)", re.IGNORECASE)
 _COMMA = re.compile(r"[,;]")
 PICTURE_NAME = re.compile(
     r"[^?#]+\.(?:jpe?g|jfif|png|webp|gif|bmp|tiff?|heic|heif|avif)(?:[?#]\S*)?", re.IGNORECASE
@@ -204,21 +205,22 @@ class Format(NamedTuple):
 def names(cell: Cell) -> list[str]:
     """Return the names of pictures in a cell: a list, or a text that bars or new lines separate.
 
-    A comma or semicolon separates names too if what stands around each of them is one of a picture
+    Quotes, brackets of JSON and formulas around them are taken off, and ``//`` means https. A comma
+    or semicolon separates names too if what stands around each of them is one of a picture
     file; else it may be a part of a name.
     """
     if not isinstance(cell, list):
         text = cell.strip() if isinstance(cell, str) else text_of(cell)
         if _is_one(text):
             return [text] if text else []  # as most are
-        cell = [text]
+        cell = unwrapped(text)
     stripped = (name.strip() for part in cell for name in _BETWEEN.split(part))
-    return [name for text in stripped if text for name in _by_comma(text)]
+    return [whole(name) for text in stripped if text for name in _by_comma(text)]
 
 
 def _is_one(text: str) -> bool:
     """Tell that a text can only be one name; of some single ones it does not."""
-    if "|" in text or "\n" in text or "," in text or ";" in text:
+    if "|" in text or "\n" in text or "," in text or ";" in text or text.startswith(WRAPPED):
         return False
     return "://" not in text or (text.startswith("http") and text.find("://", 8) < 0)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from visearch.tables.formats.form import Form, Format, Identity, Piece
 from visearch.tables.formats.woocommerce_words import IGNORED, ROLES, attribute_part
+from visearch.tables.formats.wrapped import unwrapped, whole
 from visearch.tables.headings import Field, normal
 from visearch.tables.mapping import Guess, Mapping
 from visearch.tables.table import Kind, Record, Table
@@ -25,7 +26,8 @@ _NAMES = {"regular price": "price", "sale price": "sale_price"}
 _NEEDED = {"type", "name", "images"}
 _TELLING = {"parent", "regular price", "published"}
 # A URL may hold a comma itself.
-_URLS = re.compile(r",\s*(?=https?://)|,\s+", re.IGNORECASE)
+_URLS = re.compile(r",\s*(?=(?:https?:)?//)|,\s+|[|\n]", re.IGNORECASE)
+_FILES = re.compile(r"[,|\n]")
 _VALUES = re.compile(r"(?<!\\),\s*")
 _WORDS = {word: role for role, words in ROLES.items() for word in words}
 
@@ -114,10 +116,11 @@ class WooCommerceForm(Form):
         return None if self._is_variation(record) else super().title(record)
 
     def pictures(self, record: Record) -> list[str]:
-        """Return the names of the record's pictures; commas separate them."""
+        """Return the names of the record's pictures; commas or bars separate them."""
         cells = [self._text(record, column) for column in self._pictures]
-        parts = [_URLS.split(cell) if "://" in cell else cell.split(",") for cell in cells]
-        return [name.strip() for found in parts for name in found if name.strip()]
+        parts = [part for cell in cells for part in unwrapped(cell)]
+        found = [(_URLS if "//" in part else _FILES).split(part) for part in parts]
+        return [whole(name.strip()) for names in found for name in names if name.strip()]
 
     def piece(self, record: Record) -> Piece:
         """Return all that a record says; its attributes stand in pairs of name and values."""

@@ -73,6 +73,8 @@ def test_commas_separate_pictures_but_stay_in_names() -> None:
     cell = '"https://c/a,w=5/b.jpg,https://c/b.jpg, c.jpg"'
     (row,) = rows_of(f"{head}1,simple,S,S,{cell},\n")
     assert row.images == ("https://c/a,w=5/b.jpg", "https://c/b.jpg", "c.jpg")
+    (row,) = rows_of(f"{head}1,simple,S,S,https://c/a.jpg | //c.example/b.jpg,\n")
+    assert row.images == ("https://c/a.jpg", "https://c.example/b.jpg")
     (row,) = rows_of(f'{head}1,simple,S,S,"img/a.jpg,img/b.jpg",\n')
     assert row.images == ("img/a.jpg", "img/b.jpg")
 
