@@ -22,6 +22,9 @@ _VALUE = re.compile(
 )
 """A number, a URL or the name of a file."""
 
+_FEWEST_IN_BULK, _IN_BULK = 5, 8
+"""Columns of Google Vision's bulk files, which name none: a line may leave out the last ones."""
+
 
 def width(row: Sequence[object]) -> int:
     """Return how many columns a row has up to its last value that is not blank."""
@@ -69,6 +72,8 @@ def name_headings(texts: Sequence[str]) -> list[str]:
         raise TableUnreadable(
             f"The table has {len(texts):,} columns; at most {MOST_COLUMNS:,} are read. Remove some."
         )
+    if _FEWEST_IN_BULK <= len(texts) < _IN_BULK and texts[0].strip().lower().startswith("gs://"):
+        texts = [*texts, *[""] * (_IN_BULK - len(texts))]
     named = [without_foul(text.strip().lstrip("\ufeff").strip()) for text in texts]
     taken = set(named)
     used: set[str] = set()

@@ -48,6 +48,11 @@ def test_width_ends_at_the_last_value() -> None:
         (["a", "a", "a (2)"], ["a", "a (3)", "a (2)"]),
         (["a\x00b", "\ufdd0"], ["a\ufffdb", "\ufffd"]),
         (["", "column 1"], ["column 1 (2)", "column 1"]),
+        (
+            ["gs://b/1.jpg", "", "s", "p", "c"],
+            ["gs://b/1.jpg", "column 2", "s", "p", "c", "column 6", "column 7", "column 8"],
+        ),
+        (["gs://b/1.jpg", "x"], ["gs://b/1.jpg", "x"]),
     ],
 )
 def test_every_heading_is_named_once(texts: list[str], headings: list[str]) -> None:

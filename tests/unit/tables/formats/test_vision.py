@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from paper_tables import PaperTable, csv_table, good, reading_of, rows_of
+from table_files import opened
 
+from visearch.tables.products import products, read
 from visearch.tables.table import Record
 
 BULK = """
@@ -46,6 +48,13 @@ def test_rows_of_a_product_are_its_pictures() -> None:
         "product_set_id": "set-1",
     }
     assert rows["P2"].title == "P2" and rows["P2"].images == ("q/3.jpg",)
+
+
+def test_a_first_line_that_leaves_out_the_last_columns() -> None:
+    text = "gs://b/1.jpg,,s,P,c\ngs://b/2.jpg,,s,Q,c,Cup,colour=red,\ngs://b/3.jpg,,s,P,c\n"
+    rows = good(list(products(read(opened(text)))))
+    assert rows["P"].images == ("1.jpg", "3.jpg") and rows["P"].title is None
+    assert (rows["Q"].title, rows["Q"].attributes["colour"]) == ("Cup", "red")
 
 
 def test_a_first_line_with_equal_values() -> None:
