@@ -77,7 +77,7 @@ def read(
     """Look at a table, and then through it.
 
     Args:
-        table: it is read from start to end, for some formats twice.
+        table: it is read from start to end, for some formats up to three times.
         saved: what the catalog knows of its columns from earlier files.
         choices: what the merchant says of them now.
 

@@ -47,6 +47,8 @@ YES_OR_NO = _TRUE | _FALSE
 # A spreadsheet writes a number of twelve digits or more so, and keeps fifteen of a longer one.
 _SCIENTIFIC = re.compile(r"[1-9](?:[.,][0-9]{1,14}E\+?|E\+)([0-9]{2,3})", re.IGNORECASE)
 _ROUNDED = re.compile(r"[1-9][0-9]{14}0+")
+_SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
+_UNSEEN = _SPACES + "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _SEPARATORS = ("|", ";", ",")
 
 # English; German; French; Spanish and Portuguese; Italian; Dutch; Polish; Russian.
@@ -75,6 +77,12 @@ def text_of(cell: Cell) -> str:
     if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
         return str(int(cell))
     return str(cell)
+
+
+def id_of(cell: Cell) -> str:
+    """Return a cell as an id: without blanks around it, nor what nobody sees there."""
+    text = text_of(cell)
+    return text if text.isascii() else text.strip(_UNSEEN)
 
 
 def exact_number(text: str) -> int | float | None:

@@ -14,7 +14,7 @@ from visearch.tables.formats.wrapped import WRAPPED, unwrapped, whole
 from visearch.tables.mapping import Column, Guess, Mapping
 from visearch.tables.table import Cell, Kind, Record, Table
 from visearch.tables.texts import plain_text
-from visearch.tables.values import FORMULA_ERRORS, REMEMBERED, Reader, Value, text_of
+from visearch.tables.values import FORMULA_ERRORS, REMEMBERED, Reader, Value, id_of, text_of
 
 _NOTHING: Dict[str, Any] = MappingProxyType({})
 
@@ -96,8 +96,8 @@ class Form:
 
     def identity(self, record: Record) -> Identity:
         """Return which product a record speaks of; a record of a group is a variant of it."""
-        own = self._text(record, self._id)
-        group = "" if self._group is None else self._text(record, self._group)
+        own = self._code(record, self._id)
+        group = "" if self._group is None else self._code(record, self._group)
         problem = record.problem or (None if own or group else "the row has no id")
         return group or own, not group, problem
 
@@ -180,6 +180,10 @@ class Form:
     def _readers(self) -> list[tuple[str, str, str | None, Reader]]:
         """The columns of attributes, taken apart once: a format may leave some out before."""
         return [(each.column, each.name, each.currency, reader) for each, reader in self._valued]
+
+    def _code(self, record: Record, column: str | None) -> str:
+        """Return an id, or the name of a product in another row."""
+        return "" if column is None else id_of(record.cells.get(column))
 
     def _text(self, record: Record, column: str | None) -> str:
         if column is None:

@@ -75,8 +75,8 @@ class PlainForm(Form):
 
     def identity(self, record: Record) -> Identity:
         """Return which product a record speaks of; databases write 0 for "no parent"."""
-        if self._group is not None and self._text(record, self._group) == "0":
-            own = self._text(record, self._id)
+        if self._group is not None and self._code(record, self._group) == "0":
+            own = self._code(record, self._id)
             return own, True, record.problem or (None if own else "the row has no id")
         return super().identity(record)
 
@@ -85,7 +85,7 @@ class PlainForm(Form):
         piece = super().piece(record)
         if piece.problem or not self._varies:
             return piece
-        own = self._text(record, self._id)
+        own = self._code(record, self._id)
         if own and own != piece.id and self._id is not None:
             piece = piece._replace(attributes={self._id: own, **piece.attributes})
         return piece._replace(varies=self._varies)

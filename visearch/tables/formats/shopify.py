@@ -1,6 +1,7 @@
 """Shopify's product CSV, with the headings of before and after 2025.
 
-A product has a row for each variant and each further picture; only the first has its title.
+A product has a row for each variant and each further picture; only one has its title and the names
+of its options, which is the first unless the file was sorted.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from visearch.tables.formats.form import Form, Format, Picture, Piece, names, number_in
 from visearch.tables.headings import Field
 from visearch.tables.mapping import Guess, Mapping
-from visearch.tables.table import Kind, Record
+from visearch.tables.table import Kind, Record, Table
 
 _FIELDS: dict[str, Field] = {
     "handle": "id",
@@ -47,6 +48,8 @@ _IGNORED = re.compile(
     r"|option[123] linked to|unit price .*"
 )
 _OPTION = re.compile(r"option([123]) (name|value)")
+_KEPT_TEXT = re.compile("^'(?=[0-9])")
+"""The apostrophe by which Shopify keeps a spreadsheet from making a number of a code."""
 _ONLY_VARIANT = "default title"
 _AFTER_ALL = 1e6
 """The place of a variant's own picture: after those of the product."""
@@ -87,6 +90,28 @@ class ShopifyForm(Form):
         options = {column for pair in self._options.values() for column in pair.values()}
         self._valued = [pair for pair in self._valued if pair[0].column not in options]
         self._named: tuple[str, dict[str, str]] = ("", {})  # the handle, and its options' names
+        self._apart: dict[str, dict[str, str]] = {}  # the same, of products not in order
+
+    def prepare(self, table: Table) -> None:
+        """Learn the names of options that do not stand right before the values of their product."""
+        apart = {
+            handle
+            for record in table.records()
+            if self._names_missing(record, handle := self.identity(record)[0])
+        }
+        self._named = "", {}
+        if not apart:
+            return
+        for record in table.records():
+            if (handle := self.identity(record)[0]) in apart:
+                for number, columns in self._options.items():
+                    if name := self._text(record, columns.get("name")):
+                        self._apart.setdefault(handle, {}).setdefault(number, name)
+
+    def adopt(self, prepared: Form) -> None:
+        """Take over the names of options."""
+        if isinstance(prepared, ShopifyForm):
+            self._apart = prepared._apart
 
     def pictures(self, record: Record) -> list[str]:
         """Return the product's pictures, then the variant's."""
@@ -102,7 +127,7 @@ class ShopifyForm(Form):
         attributes = dict(piece.attributes)
         for name in _VARIES:
             if name in attributes:
-                variant[name] = [str(attributes.pop(name))]
+                variant[name] = [_KEPT_TEXT.sub("", str(attributes.pop(name)))]
         return piece._replace(attributes=attributes, variant=variant)
 
     def _placed(self, record: Record) -> tuple[Picture, ...]:
@@ -118,19 +143,35 @@ class ShopifyForm(Form):
         )
 
     def _chosen(self, record: Record, product_id: str) -> dict[str, list[str]]:
+        named = self._names_of(record, product_id)
+        chosen = {}
+        for number, value in self._values(record).items():
+            if number in named:
+                chosen[named[number]] = [value]
+        return chosen
+
+    def _names_of(self, record: Record, product_id: str) -> dict[str, str]:
+        """Return the names of the options of a record's product, as far as they are known."""
         handle, named = self._named
         if handle != product_id:
-            named = {}
+            named = dict(self._apart.get(product_id, {}))
         for number, columns in self._options.items():
             if name := self._text(record, columns.get("name")):
                 named[number] = name
         self._named = product_id, named
-        chosen = {}
-        for number, columns in self._options.items():
-            value = self._text(record, columns.get("value"))
-            if value and number in named and value.lower() != _ONLY_VARIANT:
-                chosen[named[number]] = [value]
-        return chosen
+        return named
+
+    def _names_missing(self, record: Record, product_id: str) -> bool:
+        named = self._names_of(record, product_id)
+        return any(number not in named for number in self._values(record))
+
+    def _values(self, record: Record) -> dict[str, str]:
+        """Return the values of the record's options by their numbers."""
+        values = {
+            number: self._text(record, columns.get("value"))
+            for number, columns in self._options.items()
+        }
+        return {n: each for n, each in values.items() if each and each.lower() != _ONLY_VARIANT}
 
 
 SHOPIFY = Format("shopify", recognises, guess, ShopifyForm)

@@ -86,7 +86,7 @@ class WooCommerceForm(Form):
         for record in table.records():
             product_id = self._own_id(record)
             if product_id and "variable" in self._text(record, self._type).lower():
-                sku, number = self._text(record, self._sku), self._text(record, self._number)
+                sku, number = self._code(record, self._sku), self._code(record, self._number)
                 self._parents[product_id] = product_id
                 for name in (sku, f"id:{number}" if number else ""):
                     if name:
@@ -103,7 +103,7 @@ class WooCommerceForm(Form):
         if record.problem or not self._is_variation(record):
             problem = None if own else "the row has no SKU and no ID"
             return own, True, record.problem or problem
-        parent = self._text(record, self._group)
+        parent = self._code(record, self._group)
         if not parent:
             return own, False, "the variation names no parent"
         product_id = self._parents.get(parent) or self._parents.get(parent.replace("id: ", "id:"))
@@ -143,7 +143,7 @@ class WooCommerceForm(Form):
         return self._text(record, self._type).lower().startswith("variation")
 
     def _own_id(self, record: Record) -> str:
-        return self._text(record, self._id) or self._text(record, self._number)
+        return self._code(record, self._id) or self._code(record, self._number)
 
 
 WOOCOMMERCE = Format("woocommerce", recognises, guess, WooCommerceForm)

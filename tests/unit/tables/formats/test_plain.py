@@ -172,6 +172,16 @@ def test_prices_in_a_currency_of_three_decimals() -> None:
     assert [row.attributes["Price (KWD)"] for row in rows.values()] == [12.5, 1250]
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u2060", "\u200e", " \u200b\u00a0"])
+def test_what_nobody_sees_is_no_part_of_an_id(unseen: str) -> None:
+    text = f"id,image,parent sku\n{unseen}1,a.jpg,\n2{unseen},b.jpg,1{unseen}\n{unseen},c.jpg,\n"
+    assert [(row.id, row.problem) for row in rows_of(text)] == [
+        ("", "the row has no id"),
+        ("1", None),
+    ]
+    assert list(good(rows_of(f"id,image\na{unseen}b,a.jpg\n"))) == [f"a{unseen}b"]
+
+
 def test_objects_with_lists_and_nested_fields() -> None:
     table = table_of({"id": "1", "title": "T", "images.src": ["a.jpg", "b.jpg"], "tags": ["x"]})
     row = good(rows_of(table))["1"]

@@ -69,6 +69,22 @@ def test_the_name_of_an_option_is_its_own_product_s() -> None:
     assert rows["a"].attributes == {"Size": ["S", "M"]} and rows["b"].attributes == {}
 
 
+@pytest.mark.parametrize(
+    "rows", ["a,,,M,\na,A,Size,S,a.jpg\nb,B,,,b.jpg\n", "a,A,Size,S,a.jpg\nb,B,,,b.jpg\na,,,M,\n"]
+)
+def test_rows_in_another_order_keep_their_options(rows: str) -> None:
+    found = good(rows_of(f"Handle,Title,Option1 Name,Option1 Value,Image Src\n{rows}"))
+    sizes = found["a"].attributes["Size"]
+    assert isinstance(sizes, list) and set(sizes) == {"S", "M"}
+
+
+def test_the_apostrophe_before_a_code_is_no_part_of_it() -> None:
+    head = "Handle,Title,Variant SKU,Variant Barcode,Image Src\n"
+    rows = good(rows_of(f"{head}a,A,'00123,'4006381333931,a.jpg\nb,B,'S1,,b.jpg\n"))
+    assert rows["a"].attributes == {"sku": "00123", "barcode": "4006381333931"}
+    assert rows["b"].attributes == {"sku": "'S1"}
+
+
 def test_a_product_without_any_picture_fails_alone() -> None:
     rows = rows_of("Handle,Title,Image Src\na,A,\na,,\nb,B,b.jpg\n")
     assert [(row.line, row.id, row.problem) for row in rows] == [
