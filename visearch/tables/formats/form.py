@@ -131,10 +131,8 @@ class Form:
     def _formula_error(self, record: Record) -> str | None:
         """Say which column that is read holds an error of a spreadsheet, as XLSX files say it."""
         for column, cell in record.cells.items():
-            if not isinstance(cell, str) or "#" not in cell[:2] or column in self._ignored:
-                continue
-            if (text := cell.strip()) in FORMULA_ERRORS:
-                return f"column {column[:80]!r}: the formula gives the error {text}"
+            if isinstance(cell, str) and cell in FORMULA_ERRORS and column not in self._ignored:
+                return f"column {column[:80]!r}: the formula gives the error {cell}"
         return None
 
     def _description(self, record: Record) -> str | None:
@@ -183,7 +181,8 @@ class Form:
 
     def _code(self, record: Record, column: str | None) -> str:
         """Return an id, or the name of a product in another row."""
-        return "" if column is None else id_of(record.cells.get(column))
+        cell = None if column is None else record.cells.get(column)
+        return cell.strip() if isinstance(cell, str) and cell.isascii() else id_of(cell)
 
     def _text(self, record: Record, column: str | None) -> str:
         if column is None:

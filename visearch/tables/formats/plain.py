@@ -63,19 +63,18 @@ def _holds_pictures(cells: Iterable[object]) -> bool:
     return bool(values) and all(PICTURE_NAME.fullmatch(value) for value in values)
 
 
-class PlainForm(Form):
+class GroupForm(Form):
     """Variants name their group; the group has all that is said of them, and their own ids."""
 
     def __init__(self, mapping: Mapping, kind: Kind) -> None:
         super().__init__(mapping, kind)
-        self._varies: frozenset[str] = frozenset()
-        if self._group is not None:
-            names = {each.name for each in mapping.of("attribute") if _varies(each)}
-            self._varies = frozenset(names | ({self._id} if self._id is not None else set()))
+        self._own = mapping.first("id") or ""
+        varying = (each.name for each in mapping.of("attribute") if _varies(each))
+        self._varies = frozenset((self._own, *varying))
 
     def identity(self, record: Record) -> Identity:
         """Return which product a record speaks of; databases write 0 for "no parent"."""
-        if self._group is not None and self._code(record, self._group) == "0":
+        if self._code(record, self._group) == "0":
             own = self._code(record, self._id)
             return own, True, record.problem or (None if own else "the row has no id")
         return super().identity(record)
@@ -83,12 +82,17 @@ class PlainForm(Form):
     def piece(self, record: Record) -> Piece:
         """Return all that a record says; the id of a variant is an attribute of its group."""
         piece = super().piece(record)
-        if piece.problem or not self._varies:
+        if piece.problem:
             return piece
         own = self._code(record, self._id)
-        if own and own != piece.id and self._id is not None:
-            piece = piece._replace(attributes={self._id: own, **piece.attributes})
+        if own and own != piece.id:
+            piece = piece._replace(attributes={self._own: own, **piece.attributes})
         return piece._replace(varies=self._varies)
+
+
+def form(mapping: Mapping, kind: Kind) -> Form:
+    """Return what reads a table's records: with a column of groups, they may be variants."""
+    return Form(mapping, kind) if mapping.first("group") is None else GroupForm(mapping, kind)
 
 
 def _varies(column: Column) -> bool:
@@ -99,4 +103,4 @@ def _varies(column: Column) -> bool:
     return is_size or column.type in ("text", "list")
 
 
-PLAIN = Format("plain", lambda headings: True, guess, PlainForm)
+PLAIN = Format("plain", lambda headings: True, guess, form)

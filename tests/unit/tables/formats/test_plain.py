@@ -153,10 +153,10 @@ def test_the_prices_of_variants_are_no_list() -> None:
     assert (attributes["Sale price"], attributes["Price"]) == ("5 or 6", 7)
 
 
-@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NV", "#¡VALOR!", " #ССЫЛКА! "])
+@pytest.mark.parametrize("error", ["#N/A", "#REF!", "#NV", "#¡VALOR!", "#ССЫЛКА!"])
 def test_an_error_of_a_spreadsheet_fails_its_row(error: str) -> None:
     text = f"id,title,image\n{error},Cup,a.jpg\n2,{error},b.jpg\n3,#1 hit,c.jpg\n"
-    said = f"the formula gives the error {error.strip()}"
+    said = f"the formula gives the error {error}"
     assert [(row.id, row.problem) for row in rows_of(text)] == [
         ("", f"column 'id': {said}"),
         ("2", f"column 'title': {said}"),
