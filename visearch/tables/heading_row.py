@@ -39,7 +39,8 @@ def find_headings(rows: Sequence[Sequence[object]]) -> int | None:
 
     Blank rows, titles (one value above rows of several) and comments above it are passed over.
     Titles of several cells and names of groups of columns are, too, where a row below them names
-    an id and pictures, and none of them does.
+    an id and pictures, and none of them does. Of two such rows, one for people and one for
+    machines, the second holds the headings.
     """
     counts = [sum(not _is_blank(value) for value in row) for row in rows[:WIDTH_FROM]]
     most = max(counts, default=0)
@@ -49,8 +50,10 @@ def find_headings(rows: Sequence[Sequence[object]]) -> int | None:
         is_comment = bool(row) and str(row[0]).lstrip().startswith("#") and count < most
         if count and not is_title and not is_comment:
             candidates.append(number)
-    sure = (number for number in candidates[:_SEARCHED] if name_products(rows[number]))
-    return next(sure, candidates[0] if candidates else None)
+    sure = [number for number in candidates[:_SEARCHED] if name_products(rows[number])]
+    if len(sure) > 1 and sure[1] == sure[0] + 1 and counts[sure[1]] >= counts[sure[0]]:
+        return sure[1]
+    return next(iter(sure or candidates), None)
 
 
 def name_products(row: Sequence[object]) -> bool:

@@ -83,7 +83,8 @@ PICTURE = """
     photo urls, pictures url, photos url, media url, media src, images url, additional image,
     additional images, additional image link, additional image links, additional image url,
     additional image urls, other image, other images, other image url, gallery, gallery images,
-    gallery image, image uri, file, filename, file path, thumbnail
+    gallery image, image uri, img url alternative, alternative image, alternative images,
+    alternative image url, file, filename, file path, thumbnail
     bild, bilder, foto, fotos, bild url, bilder url, bilddatei, bildlink, produktbild,
     produktbilder, artikelbild, artikelbilder, produktfoto, hauptbild, hauptbild url,
     bildpfad, abbildung,

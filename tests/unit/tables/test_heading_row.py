@@ -25,7 +25,9 @@ from visearch.tables.limits import MOST_COLUMNS
         # Only headings that say what they are move the row: a merchant can map any others.
         ([["Nr", "Datei"], ["1", "a.jpg"], ["2", "b.jpg"]], 0),
         ([["Nr", "Titel", "Datei"], ["Code", "Photo", "a.jpg"]], 0),
-        ([["id", "image"], ["sku", "photo"]], 0),
+        ([["Seller SKU", "Main Image URL"], ["item_sku", "main_image_url"], ["1", "a"]], 1),
+        ([["sku", "title", "image"], ["Code", "Photo", ""]], 0),
+        ([["sku", "image"], ["1", "a.jpg"], ["id", "image"]], 0),
         ([[], ["", None]], None),
         ([], None),
     ],

@@ -70,6 +70,7 @@ from visearch.tables.headings import FIELDS, Field, normal, place, promises_code
         ("Image 1 URL", "picture"),
         ("other_image_url12", "picture"),
         ("base_image", "picture"),
+        ("IMGURL_ALTERNATIVE", "picture"),
         ("Featured Image", "picture"),
         ("Image principale", "picture"),
         ("Bildname", "picture"),
