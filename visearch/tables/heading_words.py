@@ -181,6 +181,9 @@ GROUP = """
     상위 상품코드, 부모 상품코드, 그룹id
 """
 
+PARENT = "parent, parents, eltern, padre, rodzic, pai, родитель, 親, 父, 부모"
+"""What means a group only where it names ids of the table: it may be a category's as well."""
+
 DESCRIPTION = """
     description, product description, long description, short description, body, body html,
     description html, details, details html, summary

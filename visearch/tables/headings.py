@@ -61,6 +61,7 @@ _MEANINGS: dict[Field, dict[str, int]] = {
 }
 _NUMBERED: tuple[Field, ...] = ("picture", "description")
 _PICTURE_NAMES = _ranked(words_of.PICTURE_NAMES)
+_PARENTS = _ranked(words_of.PARENT)
 _CONTAINERS = _ranked(words_of.CONTAINERS)
 _MONEY, _CODES, _VARIANTS = map(_words, (words_of.MONEY, words_of.CODES, words_of.VARIANTS))
 
@@ -82,6 +83,11 @@ def _place(heading: str, known: dict[str, int], *, numbered: bool) -> int | None
     if found is None and numbered:  # "image 2", "photo3", "Image 1 URL"
         found = known.get(_NUMBER.sub("", name, count=1))
     return found
+
+
+def may_mean_parents(heading: str) -> bool:
+    """Tell whether a heading means the parent of something, be it a product or a category."""
+    return _joined(heading) in _PARENTS
 
 
 def names_files_only(heading: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -25,6 +26,7 @@ from visearch.tables.table import Cell, Description, Record, Source
 from visearch.tables.workbook import Sheet, Workbook, open_workbook
 
 _SAMPLE_VALUES = 100_000
+_PICTURE = re.compile(r'(?:_xlfn\.)?IMAGE\(\s*"[^"]+"', re.IGNORECASE)
 _NO_RESULT = "the formula has no result; open the file in a spreadsheet and save it again"
 
 
@@ -118,10 +120,17 @@ class _Cells:
         kind = cell.get("t", "n")
         if kind == "inlineStr":
             return typed(text_of(cell)), None
-        text = next((child.text for child in cell if child.tag.endswith("}v")), None)
+        text = formula = None
+        for child in cell:
+            if child.tag.endswith("}v"):
+                text = child.text
+            elif child.tag.endswith("}f"):
+                formula = child.text or ""
+        if formula and _PICTURE.match(formula):
+            return f"={formula}", None  # its result is no value, but it names one
         if not text:
             # Spreadsheets store the empty text that a formula gives as a text.
-            is_open = kind != "str" and any(child.tag.endswith("}f") for child in cell)
+            is_open = kind != "str" and formula is not None
             return None, _NO_RESULT if is_open else None
         if kind == "s":
             if not text.isdecimal() or len(text) > 9 or int(text) >= len(self._strings):

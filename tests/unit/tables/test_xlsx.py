@@ -79,6 +79,13 @@ def test_a_formula_without_a_result_fails_its_row(cell: str) -> None:
     assert found.problem == problem
 
 
+@pytest.mark.parametrize("result", ["<v>#VALUE!</v>", "<v/>", ""])
+def test_a_formula_that_shows_a_picture_names_it(result: str) -> None:
+    formula = '_xlfn.IMAGE("https://s.example/a.jpg",,1)'
+    sheet = row("id", "image") + f'<row><c><v>1</v></c><c t="e"><f>{formula}</f>{result}</c></row>'
+    assert cells(workbook(sheet)) == [{"id": 1, "image": f"={formula}"}]
+
+
 def test_formulas_as_an_export_library_writes_them() -> None:
     (found,) = read(saved([["id", "title", "price"], ["1", "=UPPER(A2)", "=1+1"]]))
     assert found.problem is not None and "column B: the formula has no result" in found.problem

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from visearch.tables.formats.form import PICTURE_NAME, Form, Format, Identity, Piece, names
-from visearch.tables.headings import Field, names_files_only, place, promises_variants
+from visearch.tables.headings import (
+    Field,
+    may_mean_parents,
+    names_files_only,
+    place,
+    promises_variants,
+)
 from visearch.tables.mapping import Column, Guess, Mapping
 from visearch.tables.table import Cell, Kind, Record
 from visearch.tables.values import YES_OR_NO, text_of
@@ -39,7 +45,20 @@ def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]
             ranks = {heading: rank for heading, rank in ranks.items() if heading not in flags}
         if ranks:
             guesses[min(ranks, key=ranks.__getitem__)] = Guess(field)
+    found_id = next((h for h, each in guesses.items() if each.field == "id"), None)
+    if found_id is not None and all(each.field != "group" for each in guesses.values()):
+        parents = [h for h in headings if may_mean_parents(h) and guesses[h].field == "attribute"]
+        guesses |= {h: Guess("group") for h in parents[:1] if _are_parents(h, found_id, sample)}
     return guesses
+
+
+def _are_parents(heading: str, id_heading: str, sample: Sequence[Record]) -> bool:
+    """Tell whether the values are ids of other rows, which have no parent themselves."""
+    ids = [text_of(record.cells.get(id_heading)) for record in sample]
+    values = [text_of(record.cells.get(heading)) for record in sample]
+    parents = set(values) - {"", "0"}
+    without = {own for own, value in zip(ids, values, strict=True) if value in ("", "0")}
+    return bool(parents) and parents <= without
 
 
 def _names_no_files(cells: Iterable[object]) -> bool:

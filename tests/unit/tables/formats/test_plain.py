@@ -75,6 +75,15 @@ def test_a_column_that_says_which_rows_are_parents_is_no_group(values: tuple[str
     assert list(good(rows_of(text))) == ["A", "B"]
 
 
+def test_a_parent_is_a_group_where_it_is_an_id_of_the_table() -> None:
+    text = "sku,Parent,image,size\nA,,a.jpg,\nA-1,{0},b.jpg,S\nB,,c.jpg,\nB-1,{1},d.jpg,S\n"
+    assert list(good(rows_of(text.format("A", "B")))) == ["A", "B"]
+    for parents in (("Shoes", "Hats"), ("A", "Hats"), ("", "")):
+        assert list(good(rows_of(text.format(*parents)))) == ["A", "A-1", "B", "B-1"]
+    categories = "id,Parent,image\n1,2,a.jpg\n2,1,b.jpg\n3,1,c.jpg\n"
+    assert list(good(rows_of(categories))) == ["1", "2", "3"]
+
+
 def test_a_parent_of_0_is_none() -> None:
     text = "id,parent_id,image\n7,0,a.jpg\n2,0,b.jpg\n3,7,c.jpg\n"
     rows = good(rows_of(text))
