@@ -11,8 +11,7 @@ ID = """
     id, sku, product id, item id, external id, article id, variant id,
     product code, item code, article code, product number, item number, article number,
     product no, item no, article no, item sku, product sku, variant sku, seller sku, sku code,
-    sku number, sku id, sku no, custom label sku, offer id, part number, code, reference, ref,
-    reference no, reference number, internal reference, uid, uuid, guid
+    sku number, sku id, sku no, part number, code, reference, ref
     artikelnummer, artikel nr, art nr, artikel id, artikelcode, artikel,
     produktnummer, produkt nr, produkt id, produktcode, bestellnummer, bestell nr, best nr,
     materialnummer, artikelnummer sku
@@ -32,13 +31,14 @@ ID = """
     código do produto, id do produto, referência, identificador do produto, cód, cód produto,
     código do item, referência do produto, sku do produto
     артикул, код, код товара, код продукта, номер товара, id товара, артикул товара,
-    артикул продавца, идентификатор
+    артикул продавца, идентификатор, идентификатор товара, уникальный идентификатор
     商品id, 商品番号, 商品コード, 品番, 管理番号, 商品管理番号, 商品管理番号 商品url, sku管理番号,
     商品sku, 型番, 製品番号, 品番コード
     商品编号, 产品编号, 商品编码, 产品编码, 货号, 编号, 款号, 商品編號, 產品編號, 貨號, 編號,
     sku编码, 产品sku, 商家编码, 宝贝id, 货品编号, 规格编码, 商品貨號, 商品编码sku, 料號
     상품코드, 상품 번호, 상품id, 제품코드, 제품 번호, 품번, 자체 상품코드, 판매자 상품코드
-    handle, product handle
+    custom label sku, offer id, reference no, reference number, internal reference
+    handle, product handle, uid, uuid, guid
     style code, style number, style no, style id, model number, model no, model code,
     modellnummer, modelnummer, numéro de modèle, número de modelo, numero modello, номер модели
     mpn, herstellernummer, herstellerartikelnummer, lieferantenartikelnummer, référence fabricant,
@@ -63,7 +63,8 @@ TITLE = """
     naam, productnaam, artikelnaam, naam product, producttitel
     nazwa, tytuł, nazwa produktu, nazwa towaru, nazwa artykułu, tytuł produktu
     nome do produto, nome produto, nome do item, título do produto, designação
-    название, название товара, наименование, наименование товара, имя товара, заголовок
+    название, название товара, наименование, наименование товара, название позиции, имя товара,
+    заголовок
     商品名, 商品名称, タイトル, 名称, 品名, 製品名, アイテム名, 品目名, 商品タイトル
     标题, 名称, 产品名称, 商品标题, 产品标题, 商品名, 宝贝标题, 宝贝名称, 货品名称, 商品品名,
     產品名稱, 商品名稱, 標題, 名稱, 商品標題, 產品標題
@@ -84,7 +85,7 @@ PICTURE = """
     additional images, additional image link, additional image links, additional image url,
     additional image urls, other image, other images, other image url, gallery, gallery images,
     gallery image, image uri, img url alternative, alternative image, alternative images,
-    alternative image url, file, filename, file path, thumbnail
+    alternative image url, file, filename, thumbnail
     bild, bilder, foto, fotos, bild url, bilder url, bilddatei, bildlink, produktbild,
     produktbilder, artikelbild, artikelbilder, produktfoto, hauptbild, hauptbild url,
     bildpfad, abbildung,
@@ -108,7 +109,7 @@ PICTURE = """
     imagem principal, foto do produto
     изображение, изображения, картинка, картинки, фото, фотография, фотографии, ссылка на фото,
     ссылка на изображение, главное фото, основное фото, изображение товара, фото товара, url фото,
-    url изображения, ссылка на картинку
+    url изображения, ссылка изображения, ссылка на картинку
     画像, 商品画像, 画像url, 画像ファイル, メイン画像, メイン画像url, 商品メイン画像, 写真,
     画像ファイル名, 商品画像url, 画像パス, 商品画像パス, 画像リンク, サムネイル, 商品写真
     图片, 图像, 主图, 照片, 商品图片, 产品图片, 图片链接, 图片地址, 图片url, 主图url, 主图链接,
@@ -119,7 +120,7 @@ PICTURE = """
 """
 
 PICTURE_NAMES = """
-    image name, picture name, photo name
+    image name, picture name, photo name, file path
     dateiname, bildname, bilddateiname
     nom de l'image, nom image, nom du fichier
     nombre de imagen, nombre de archivo
@@ -169,16 +170,16 @@ GROUP = """
     vaterartikelnummer, hauptartikel, hauptartikelnummer, elternartikel, stammartikel
     id de groupe, variante de, id parent, sku parent, produit parent, référence parent,
     référence parente
-    id de grupo, id grupo, variante de, sku padre, id padre, sku principal, producto padre,
+    id de grupo, variante de, sku padre, id padre, sku principal, producto padre,
     código padre, referencia padre
     id gruppo, variante di, sku padre, id padre, codice padre, prodotto padre, articolo padre
     groeps id, variant van, hoofdartikel, hoofdproduct
     id grupy, sku rodzica, id rodzica, produkt nadrzędny
     sku pai, id pai, código pai, produto pai
-    id группы, артикул родителя, родительский артикул
+    id группы разновидностей, артикул родителя, родительский артикул
     グループid, 親商品コード, 親商品番号, 親sku, 親商品id, 代表商品コード
     商品组id, 父sku, 父商品, 父商品id, 父商品编码, 母商品, spu, spu编码, spuid, 商品群組id
-    상위 상품코드, 부모 상품코드, 그룹id
+    상위 상품코드, 부모 상품코드
 """
 
 PARENT = "parent, parents, eltern, padre, rodzic, pai, родитель, 親, 父, 부모"

@@ -103,6 +103,7 @@ def test_what_a_heading_means(heading: str, field: Field) -> None:
         "Parent",
         "Group",
         "Wariant",
+        "ID группы",
         "swatch_image",
         "Model",
     ],
@@ -114,6 +115,21 @@ def test_headings_that_mean_nothing_known(heading: str) -> None:
 def test_the_surer_heading_has_the_lower_place() -> None:
     ranks = [place(each, "id") for each in ("id", "sku", "code", "ean")]
     assert ranks == sorted(ranks, key=lambda rank: -1 if rank is None else rank)
+
+
+@pytest.mark.parametrize(
+    ("surer", "other"),
+    [
+        ("Variant SKU", "EAN13"),
+        ("Artikelnummer", "UUID"),
+        ("商品SKU", "JANコード"),
+        ("SKU Code", "Style Code"),
+        ("Référence article", "Code-barres"),
+    ],
+)
+def test_a_proper_id_is_surer_than_what_only_looks_like_one(surer: str, other: str) -> None:
+    ranks = place(surer, "id"), place(other, "id")
+    assert None not in ranks and ranks == tuple(sorted(ranks, key=lambda rank: rank or 0))
 
 
 def test_letters_are_compared_without_case_accents_and_signs() -> None:
