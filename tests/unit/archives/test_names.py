@@ -118,6 +118,9 @@ def test_a_member_is_found_in_each_way_and_never_another(
     assume(all(part == part.strip() for path in paths for part in path.split("/")))
     found = names(*paths).resolve(way(meant))
     assert path_of(found) in (meant, None)
+    namesakes = [path for path in paths if fold(path).split("/")[-1] == fold(meant)]
+    if way is WAYS[-1] and len(namesakes) > 1:
+        return  # of folders that are unknown here, it may be in any
     if way in WAYS[:2] or (way is not quote and "%" not in meant):
         assert path_of(found) == meant
 
