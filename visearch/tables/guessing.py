@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-from charset_normalizer import from_bytes
 
 ONE_BYTE = (
     "cp1252", "cp1250", "cp1251", "koi8_r", "cp1254", "cp1253", "cp1257", "cp1255", "cp1256",
@@ -27,14 +26,14 @@ FALLBACK = "cp1252"
 _MOST_ODD = 20
 """Of so many words, one may hold bytes that its encoding does not have."""
 
-_SAMPLE_BYTES = 64 * 1024
-_NEAR = 0.15
-"""How much worse charset-normalizer may find a reading for it to be weighed against its best."""
+_ENOUGH = 8192
+"""So many characters are weighed."""
 
 
 class _Language(NamedTuple):
     encodings: tuple[str, ...]
     letters: str  # those outside of ASCII, the frequent ones before the bar
+    alone: str = ""  # the letters that are words, or units behind a number
     mixed: bool = True  # its words have letters of ASCII too
 
 
@@ -43,31 +42,44 @@ _LATIN_2 = ("cp1250", "iso8859_2", "cp852")
 _CYRILLIC = ("cp1251", "koi8_r", "iso8859_5", "cp866")
 _LANGUAGES = (
     _Language((*_LATIN_1, *_LATIN_2, "cp1254", "cp1257"), "äöüß|é"),
-    _Language((*_LATIN_1, "cp1254"), "éèàê|çâîôùûëïœ"),
-    _Language((*_LATIN_1, "cp1254"), "áéíóñ|úü¿¡"),
-    _Language((*_LATIN_1,), "ãçáéíó|õâêúàô"),
-    _Language((*_LATIN_1, "cp1254"), "àèìòù|é"),
-    _Language((*_LATIN_1, "cp1254"), "åäö|é"),
-    _Language((*_LATIN_1, "cp1257"), "æøå|éö"),
-    _Language((*_LATIN_1,), "áíðþæöéóúý|"),
-    _Language(_LATIN_2, "łóżąęś|ćńź"),
+    _Language((*_LATIN_1, "cp1254"), "éèàê|çâîôùûëïœ", "à"),
+    _Language((*_LATIN_1, "cp1254"), "áéíóñ|úü", "óú"),
+    _Language((*_LATIN_1,), "ãçáéíó|õâêúàô", "éàóá"),
+    _Language((*_LATIN_1, "cp1254"), "àèìòù|é", "èàò"),
+    _Language((*_LATIN_1, "cp1254"), "åäö|é", "åö"),
+    _Language((*_LATIN_1, "cp1257"), "æøå|éö", "åø"),
+    _Language((*_LATIN_1,), "áíðþæöéóúý|", "áí"),
+    _Language(_LATIN_2, "łóżąęś|ćńź", "ó"),
     _Language(_LATIN_2, "áíéěčřýžůš|úťďňó"),
     _Language(_LATIN_2, "áíéčžýšľúť|ôňóďäŕĺ"),
-    _Language(_LATIN_2, "áéöőíóüúű|"),
+    _Language(_LATIN_2, "áéöőíóüúű|", "őé"),
     _Language(_LATIN_2, "šžčćđ|"),
     _Language(_LATIN_2, "ăîâşţ|"),
     _Language(("cp1254",), "ıüşçğöİ|âî"),
     _Language(("cp1257",), "ėšųžčįūąę|"),
     _Language(("cp1257",), "āēīšūņļž|čķģ"),
     _Language(("cp1257",), "äõöü|šž"),
-    _Language(_CYRILLIC, "оеаинтсрвлк|мдпуяыьгзбчйхжшюцщэфъё", mixed=False),
+    _Language(_CYRILLIC, "оеаинтсрвлк|мдпуяыьгзбчйхжшюцщэфъё", "авиксоуялгмхр", False),
     _Language(("cp1251", "iso8859_5"), "оаинтіверсклу|мдпьяязбгйчхцжюшїєщфґ", mixed=False),
     _Language(("cp1253", "iso8859_7"), "αοιετσνηυρπκ|μλςωάίόέήγδθχύφβώξζψϊΐϋΰ", mixed=False),
-    _Language(("cp1255",), "יוהלאתמרבש|נפקדכחעםגסצטןזךףץ", mixed=False),
-    _Language(("cp1256",), "اليمنترةبسدكع|فحقجشهصطخذزضغثءأإؤئىآظ", mixed=False),
+    _Language(("cp1255",), "יוהלאתמרבשנםכ|פקדחעגסצטןזךףץ", "", False),
+    _Language(("cp1256",), "اليمنترةبسدكع|فحقجشهصطخذزضغثءأإؤئىآظ", "و", False),
 )
-_PUNCTUATION = frozenset("–—‘’“”„«»‹›…•·°º¹²³½¼¾×±€£¥©®™§´\u00a0")  # noqa: RUF001
 
+_APART = frozenset("€£¥¢×±§№")  # noqa: RUF001
+"""Signs that no letter touches."""
+
+_COUNTED = frozenset("°º¹²³½¼¾")
+"""Signs that stand behind a number or a unit, or for a number."""
+
+_SIGNS = _APART | _COUNTED | frozenset("–—‘’“”„«»‹›…•·©®™´¿¡\u00a0")  # noqa: RUF001
+
+_MONEY = frozenset(("kč", "kčs", "zł", "руб", "рублей", "грн", "лв", "дин", "ден", "тг"))  # noqa: RUF001
+"""Words that may be the only ones outside of ASCII in a file; each tells its encoding."""
+
+_TOKEN = re.compile("[0-9A-Za-z'\x80-\U0010ffff]+")
+_NUMBER = re.compile("[0-9]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
 
 _COMMON = frozenset(
     "的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家学对可她里后小"
@@ -88,22 +100,28 @@ def guess(words: Sequence[bytes]) -> str:
     possible = [e for e in encodings if _failures(words, e) * _MOST_ODD <= len(words)]
     distinct = list(dict.fromkeys(words))
     clean = [w for w in distinct if not any(_failures([w], e) for e in possible)] or distinct
-    sample = b" ".join(clean)[:_SAMPLE_BYTES]
-    if not possible or not sample:
+    if not possible or not clean:
         return FALLBACK
-    found = from_bytes(
-        sample, cp_isolation=possible, threshold=0.9, preemptive_behaviour=False, steps=8
-    )
-    # charset-normalizer knows a language by its plain letters, and hardly tells apart encodings
-    # that differ only in those with accents, nor any from a few words: these are weighed here.
-    best = found.best()
-    near = set(possible)
-    if best is not None:
-        near = {match.encoding for match in found if match.chaos <= best.chaos + _NEAR}
-        near |= {alias for match in found for alias in match.could_be_from_charset}
-    near &= set(possible)
-    texts = {e: [word.decode(e, "replace") for word in clean] for e in encodings if e in near}
-    return max(texts, key=lambda e: _likeness(texts[e], e), default=possible[0])
+    texts = {e: _contexts(clean, e) for e in possible}
+    return max(texts, key=lambda e: _likeness(texts[e], e))
+
+
+def _contexts(words: Iterable[bytes], encoding: str) -> list[str]:
+    """Return what stands between blanks and punctuation, each but once, numbers as zeros.
+
+    A thousand prices tell no more than one: the sign beside the number is the same.
+    """
+    text = " ".join(word.decode(encoding, "replace") for word in words)
+    contexts: dict[str, None] = {}
+    size = 0
+    for token in _TOKEN.findall(text):
+        if token.isascii() or (context := _NUMBER.sub("0", token)) in contexts:
+            continue
+        contexts[context] = None
+        size += len(context)
+        if size > _ENOUGH:
+            break
+    return list(contexts)
 
 
 def _failures(words: Iterable[bytes], encoding: str) -> int:
@@ -129,11 +147,14 @@ def _likeness(texts: Sequence[str], encoding: str) -> float:
 def _ideographs(texts: Iterable[str], encoding: str, prior: float) -> float:
     """Return how common the characters are: kana and Hangul, frequent ideographs, others."""
     total, count = prior, 1
-    for char in "".join(texts):
+    text = " ".join(texts)
+    for before, char, after in zip(f" {text}", text, f"{text[1:]} ", strict=False):
         if char <= "\x7f":
             continue
         count += 1
-        if encoding == "cp949":
+        if "a" <= before <= "z" or "a" <= after <= "z":
+            total -= 0.5  # half of a word in Latin letters
+        elif encoding == "cp949":
             common = "가" <= char <= "힣" and char.encode(encoding)[1] > 0xA0
             total += 0.9 if common else 0.1
         elif "\u3040" <= char <= "\u30ff":
@@ -158,29 +179,54 @@ def _is_frequent(raw: bytes, encoding: str) -> bool:
 
 def _fit(texts: Iterable[str], language: _Language, prior: float) -> float:
     frequent, _, rare = language.letters.partition("|")
+    # An alphabet that is all outside of ASCII has a letter at nearly every code: how frequent the
+    # letters are tells more.
+    rarely = 0.7 if language.mixed else 0.4
     total, count = prior, 1
     for text in texts:
+        is_money = any(word in _MONEY for word in _LETTERS.findall(text.lower()))
         before = " "
-        for char in text:
+        for char, after in zip(text, f"{text[1:]} ", strict=True):
             if char > "\x7f":
                 small = char if char in frequent else char.lower()
                 count += 1
-                if small in frequent:
+                if char in _SIGNS:
+                    total += 1.0 if _is_in_place(before, char, after) else -0.5
+                elif is_money:
+                    total += 2.0
+                elif _jars(before, char, after, language):
+                    total -= 0.5
+                elif small in frequent:
                     total += 1.0
                 elif small in rare:
-                    total += 0.7
-                elif char in _PUNCTUATION:
-                    total += 0.5
+                    total += rarely
                 else:
                     total -= 0.5
-                if char.isalpha() and _jars(before, char, language):
-                    total -= 0.8
             before = char
     return total / count
 
 
-def _jars(before: str, char: str, language: _Language) -> bool:
-    """Tell whether this letter seldom follows that one: `aŽ`, or `fй`."""
+def _is_in_place(before: str, sign: str, after: str) -> bool:
+    """Tell whether a sign stands where one does, and not where a letter would."""
+    follows, goes_on = before.isalpha(), after.isalpha()
+    if sign in _COUNTED:
+        return before == "0" or (not goes_on and before in " mMnN")
+    if sign in _APART:
+        return not follows and not goes_on
+    if sign in "¿¡":
+        return not follows
+    return sign in "\u2019\u00a0" or not (follows and goes_on)
+
+
+def _jars(before: str, char: str, after: str, language: _Language) -> bool:
+    """Tell whether a letter seldom stands there: `aŽ`, `fй`, `10Ł`, or alone."""
+    if not char.isalpha():
+        return False
     if before.islower() and char.isupper():
         return True
-    return not language.mixed and before.isascii() and before.isalpha()
+    follows, goes_on = before.isalpha(), after.isalpha()
+    if not follows and not goes_on:
+        return char.lower() not in language.alone or after == "0"
+    if language.mixed:
+        return before == "0"
+    return (follows and before.isascii()) or (goes_on and after.isascii())

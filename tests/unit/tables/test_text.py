@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from shop_files import SHOP_FILES, ShopFile
 from shop_texts import TEXTS
 from table_files import source
 
@@ -67,6 +68,13 @@ def test_utf8_is_certain_and_what_is_guessed_is_said() -> None:
     assert Decoding("cp1252").notes == ()
     labels = [Decoding(c).label for c in ("cp932", "koi8_r", "gb18030", "mac_roman")]
     assert labels == ["shift_jis", "koi8-r", "gb18030", "macintosh"]
+
+
+@pytest.mark.parametrize("rows", [3, 300])
+@pytest.mark.parametrize("file", SHOP_FILES, ids=lambda file: file.name)
+def test_a_few_signs_and_letters_tell_the_encoding(file: ShopFile, rows: int) -> None:
+    text = file.text(rows)
+    assert decoded(text.encode(file.encoding)) == text
 
 
 def test_the_encoding_is_told_by_the_whole_file() -> None:
