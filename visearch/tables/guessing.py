@@ -52,7 +52,7 @@ _LANGUAGES = (
     _Language(_LATIN_2, "łóżąęś|ćńź", "ó"),
     _Language(_LATIN_2, "áíéěčřýžůš|úťďňó"),
     _Language(_LATIN_2, "áíéčžýšľúť|ôňóďäŕĺ"),
-    _Language(_LATIN_2, "áéöőíóüúű|", "őé"),
+    _Language(_LATIN_2, "áéöőíóüúű|", "ő"),
     _Language(_LATIN_2, "šžčćđ|"),
     _Language(_LATIN_2, "ăîâşţ|"),
     _Language(("cp1254",), "ıüşçğöİ|âî"),
@@ -60,8 +60,10 @@ _LANGUAGES = (
     _Language(("cp1257",), "āēīšūņļž|čķģ"),
     _Language(("cp1257",), "äõöü|šž"),
     _Language(_CYRILLIC, "оеаинтсрвлк|мдпуяыьгзбчйхжшюцщэфъё", "авиксоуялгмхр", False),
-    _Language(("cp1251", "iso8859_5"), "оаинтіверсклу|мдпьяязбгйчхцжюшїєщфґ", mixed=False),
-    _Language(("cp1253", "iso8859_7"), "αοιετσνηυρπκ|μλςωάίόέήγδθχύφβώξζψϊΐϋΰ", mixed=False),
+    _Language(
+        ("cp1251", "iso8859_5"), "оаинтіверсклу|мдпьяязбгйчхцжюшїєщфґ", "авзійоуяєлгмх", False
+    ),
+    _Language(("cp1253", "iso8859_7"), "αοιετσνηυρπκ|μλςωάίόέήγδθχύφβώξζψϊΐϋΰ", "ηοήώ", False),
     _Language(("cp1255",), "יוהלאתמרבשנםכ|פקדחעגסצטןזךףץ", "", False),
     _Language(("cp1256",), "اليمنترةبسدكع|فحقجشهصطخذزضغثءأإؤئىآظ", "و", False),
 )
@@ -69,7 +71,7 @@ _LANGUAGES = (
 _APART = frozenset("€£¥¢×±§№")  # noqa: RUF001
 """Signs that no letter touches."""
 
-_COUNTED = frozenset("°º¹²³½¼¾")
+_COUNTED = frozenset("°º¹²³½¼¾\u00b5")
 """Signs that stand behind a number or a unit, or for a number."""
 
 _SIGNS = _APART | _COUNTED | frozenset("–—‘’“”„«»‹›…•·©®™´¿¡\u00a0")  # noqa: RUF001
