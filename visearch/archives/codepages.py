@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from urllib.parse import unquote
 
 from visearch.archives.member import normalise
 
@@ -62,23 +63,28 @@ def _follows_lead(raw: bytes, at: int) -> bool:
 def choose(raws: Iterable[bytes], wanted: Iterable[str]) -> str:
     """Return the page in which most of the raw names are names that a manifest wants.
 
+    Where names are the same in all pages, those of folders tell.
+
     Args:
         raws: the names in the archive whose encoding is not known.
         wanted: names, or paths, as the manifest spells them.
     """
     spelled = _spelled(wanted)
-    hits: Counter[str] = Counter()
+    names: Counter[str] = Counter()
+    folders: Counter[str] = Counter()
     for raw in raws:
         for separator in (b"/", b"\\"):
-            hits.update(spelled.get(raw.rpartition(separator)[2], ()))
-    return max(PAGES, key=lambda page: hits[page])
+            *above, name = raw.split(separator)
+            names.update(spelled.get(name, ()))
+            for folder in above:
+                folders.update(spelled.get(folder, ()))
+    return max(PAGES, key=lambda page: (names[page], folders[page]))
 
 
 def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:
-    """Return what the last part of each wanted name is in each page, and which pages those are."""
+    """Return what each part of the wanted paths is in each page, and which pages those are."""
     spelled: dict[bytes, set[str]] = {}
-    names = (name for path in wanted if not (name := _last_part(path)).isascii())
-    for name in islice(names, MOST_WANTED):
+    for name in islice(_parts(wanted), MOST_WANTED):
         # Also as it is typed: normalised, a compatibility character becomes another one, which has
         # another code.
         for form in {name, *(unicodedata.normalize(kind, name) for kind in ("NFC", "NFD"))}:
@@ -90,5 +96,15 @@ def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:
     return spelled
 
 
-def _last_part(path: str) -> str:
-    return path.replace("\\", "/").rpartition("/")[2].strip()
+def _parts(paths: Iterable[str]) -> Iterator[str]:
+    """Yield each part of the paths that is not ASCII, once."""
+    seen: set[str] = set()
+    for path in paths:
+        if "%" in path:
+            path = unquote(path)
+        if path.isascii():
+            continue
+        for part in map(str.strip, path.replace("\\", "/").split("/")):
+            if not part.isascii() and part not in seen:
+                seen.add(part)
+                yield part

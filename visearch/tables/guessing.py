@@ -154,8 +154,9 @@ def _ideographs(texts: Iterable[str], encoding: str, prior: float) -> float:
         if char <= "\x7f":
             continue
         count += 1
-        if "a" <= before <= "z" or "a" <= after <= "z":
-            total -= 0.5  # half of a word in Latin letters
+        glued = "a" <= before <= "z" or "a" <= after <= "z"
+        if glued and char.encode(encoding, "replace")[-1] < 0x80:
+            total -= 0.5  # half of it is a letter of a Latin word
         elif encoding == "cp949":
             common = "가" <= char <= "힣" and char.encode(encoding)[1] > 0xA0
             total += 0.9 if common else 0.1

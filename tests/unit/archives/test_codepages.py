@@ -40,6 +40,19 @@ def test_the_page_is_the_one_in_which_the_names_match(page: str) -> None:
     assert pictures(data, planned) == [b"0", b"1", b"2"]
 
 
+@pytest.mark.parametrize("start", ["", "D:\\pictures\\", "gs://bucket/"])
+@pytest.mark.parametrize("page", TEXTS)
+def test_the_name_of_a_folder_tells_the_page(page: str, start: str) -> None:
+    paths = [f"{TEXTS[page]}/1.jpg", f"{TEXTS[page]} 2/1.jpg"]
+    typed = [start + (path.replace("/", "\\") if "\\" in start else path) for path in paths]
+    rows = "".join(f"{n},{path}\n" for n, path in enumerate(typed))
+    files = [(path.encode(page), b"%d" % n) for n, path in enumerate(paths)]
+    data = raw_zip([*files, (b"manifest.csv", f"id,image\n{rows}".encode())])
+    planned = items(data)
+    assert [(item.path, item.code) for item in planned] == [(path, None) for path in paths]
+    assert pictures(data, planned) == [b"0", b"1"]
+
+
 def test_the_manifest_may_lie_in_a_folder_of_such_a_name() -> None:
     folder = "ソ"
     rows = f"id,image\n1,{folder}.jpg\n".encode()

@@ -36,6 +36,7 @@ def test_some_phrases_are_enough(language: str, encoding: str) -> None:
         ("РУБАШКА КРАСНАЯ", "cp866"),
         ("颜色 标题 图片", "gb18030"),
         ("標題 顏色", "big5"),
+        ("iPhone手机壳", "gb18030"),
         ("商品名 色 価格", "cp932"),
         ("빨간 셔츠", "cp949"),
     ],
