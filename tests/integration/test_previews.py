@@ -185,6 +185,14 @@ def test_pictures_without_a_table(system: System) -> None:
     assert empty["problem"]["code"] == "archive_corrupt"
 
 
+def test_what_names_of_pictures_are_read_as_is_said(system: System) -> None:
+    catalog = system.create_catalog("preview-names")
+    data = archive([("p_____.jpg", picture(1))]).replace(b"p_____", "платье".encode("cp866"))
+    told = check(system, catalog, data, "upsert")
+    assert [each["id"] for each in told["products"]] == ["платье"]
+    assert "ibm866" in told["notes"][0]
+
+
 def test_columns_that_are_not_known_can_be_said(system: System) -> None:
     catalog = system.create_catalog("preview-mapped")
     lines = SHOP.replace("p", "img/p").replace(".jimg/pg", "")  # nothing tells that it is a picture

@@ -1,11 +1,14 @@
 r"""Names of files in zips that do not say how they are encoded: read as the manifest spells them.
 
+Without a manifest, they are read as what looks most like words.
+
 Windows writes names in the code page of its country and says nothing about it. In the pages of
 East Asia, the second byte of a character may be a backslash (``\x5c``), which is no separator then.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,6 +16,8 @@ from itertools import islice
 from urllib.parse import unquote
 
 from visearch.archives.member import normalise
+from visearch.tables.guessing import NAMES, guess
+from visearch.tables.text import words_of
 
 DEFAULT = "cp437"
 """What a zip without any hint is read as: the page that the format was made with."""
@@ -26,6 +31,7 @@ PAGES = (
 MOST_WANTED = 1000
 """So many names outside ASCII are enough to tell the page."""
 
+_LETTERS = re.compile(rb"[A-Za-z\x80-\xff]{2}")  # one that is alone may be any letter
 _FIRST_LEAD = 0x81  # the lowest first byte of a character of two, in every page
 _BACKSLASH = 0x5C
 
@@ -63,7 +69,7 @@ def _follows_lead(raw: bytes, at: int) -> bool:
 def choose(raws: Iterable[bytes], wanted: Iterable[str]) -> str:
     """Return the page in which most of the raw names are names that a manifest wants.
 
-    Where names are the same in all pages, those of folders tell.
+    Where names are the same in all pages, those of folders tell; where none is wanted, its letters.
 
     Args:
         raws: the names in the archive whose encoding is not known.
@@ -72,13 +78,24 @@ def choose(raws: Iterable[bytes], wanted: Iterable[str]) -> str:
     spelled = _spelled(wanted)
     names: Counter[str] = Counter()
     folders: Counter[str] = Counter()
+    sample: list[bytes] = []
     for raw in raws:
+        if len(sample) < MOST_WANTED:
+            sample.append(raw)
         for separator in (b"/", b"\\"):
             *above, name = raw.split(separator)
             names.update(spelled.get(name, ()))
             for folder in above:
                 folders.update(spelled.get(folder, ()))
+    if not names and not folders:
+        return guessed(sample)
     return max(PAGES, key=lambda page: (names[page], folders[page]))
+
+
+def guessed(raws: Iterable[bytes]) -> str:
+    """Return the page in which these names look most like words of a language."""
+    words = words_of(lambda: (raw + b"\n" for raw in raws))
+    return guess([word for word in words if _LETTERS.search(word)], NAMES)
 
 
 def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:

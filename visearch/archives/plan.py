@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property
 from typing import BinaryIO
 
+from visearch.archives import codepages
 from visearch.archives.digests import digest_of
 from visearch.archives.junk import is_no_picture, junk_kind
 from visearch.archives.manifest import NOTHING, find_manifest, look_at_manifest
@@ -24,6 +25,7 @@ from visearch.tables.mapping import Known
 from visearch.tables.products import Look, Reading, products, read_through
 from visearch.tables.row import Row
 from visearch.tables.survey import digest_of as tables_digest
+from visearch.tables.text import Decoding
 
 
 class Contents:
@@ -65,11 +67,12 @@ class Contents:
         self._archive: Archive | None = None
         self._manifest: Member | None = None
         self._positions: Counter[str] = Counter()
+        self._has_raw_names = False
         self.look: Look | None = None
         if media != "table":
             archive: Archive = ZipArchive(file) if media == "zip" else TarArchive(file)
             # The first pass finds the manifest and counts the files before any item is yielded.
-            found = find_manifest(archive, _files(archive, max_items), known)
+            found = find_manifest(archive, self._noted(_files(archive, max_items)), known)
             if not found.is_document or media != "zip":
                 self._archive, self._manifest = archive, found.manifest
         if self._archive is None:
@@ -110,7 +113,7 @@ class Contents:
         """Yield each row of the table with its items, or each picture as if a row named it."""
         if self.reading is None:
             archive = self._pictured
-            for number, member in enumerate(_files(archive, self._max_items)):
+            for number, member in enumerate(self._pictures()):
                 if not is_no_picture(member.path):
                     row = _row_of(number, member)
                     yield row, (_item(archive, member, row.id, 0, row),)
@@ -142,12 +145,44 @@ class Contents:
         if self._archive is None:
             return
         if self.reading is None:
-            files = _files(self._archive, self._max_items)
-            yield from (shown(each.path) for each in files if is_no_picture(each.path))
+            yield from (shown(each.path) for each in self._pictures() if is_no_picture(each.path))
         else:
             others = (path for path in self._names.paths() if path != self._names.own)
             yield from (name for name in map(shown, others) if not is_used(name))
         yield from (shown(m.path) for m in self._archive.members() if junk_kind(m.path))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the merchant should know about the names of pictures that no table lists."""
+        if self._archive is None or self.reading is not None or self._page is None:
+            return ()
+        return (
+            "The archive does not say how the letters in names of files are encoded; they are read "
+            f"as {Decoding(self._page).label}. If they look wrong, make the archive with a program "
+            "that writes names in UTF-8.",
+        )
+
+    def _pictures(self) -> Iterator[Member]:
+        """Yield the files of an archive without a table."""
+        page = self._page or codepages.DEFAULT
+        for member in _files(self._pictured, self._max_items):
+            if member.raw is None or page == codepages.DEFAULT:
+                yield member  # it has been read so
+            else:
+                yield member._replace(path=codepages.decoded(member.raw, page))
+
+    @cached_property
+    def _page(self) -> str | None:
+        """The code page of names whose encoding is unknown, where no table spells them."""
+        if not self._has_raw_names:
+            return None
+        files = _files(self._pictured, self._max_items)
+        return codepages.guessed(each.raw for each in files if each.raw is not None)
+
+    def _noted(self, members: Iterable[Member]) -> Iterator[Member]:
+        for member in members:
+            self._has_raw_names |= member.raw is not None
+            yield member
 
     @property
     def _pictured(self) -> Archive:

@@ -107,6 +107,7 @@ def _look_through(
         found = preview(reading, judge)
     else:
         found = preview_pictures(judge.pictures(), judge)
+        found.notes.extend(contents.notes)
     ignored = islice(contents.left_out(judge.is_used()), MOST_IGNORED)
     found.ignored.extend(ignored)
     if judge.items == 0:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-ONE_BYTE = (
-    "cp1252", "cp1250", "cp1251", "koi8_r", "cp1254", "cp1253", "cp1257", "cp1255", "cp1256",
-    "iso8859_2", "iso8859_5", "iso8859_7", "mac_roman", "cp850", "cp852", "cp866",
-)  # fmt: skip
-"""What one byte a character is tried as; where two read the same, the first is named."""
-
-SEVERAL_BYTES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
-
-_USUAL = {
-    "cp1252": 1.0, "cp1250": 0.8, "cp1251": 0.8, "gb18030": 0.7, "cp932": 0.7, "big5hkscs": 0.7,
-    "cp949": 0.7, "cp1253": 0.7, "cp1254": 0.7, "cp1255": 0.7, "cp1256": 0.7, "cp1257": 0.7,
-    "euc_jp": 0.5, "koi8_r": 0.5, "iso8859_2": 0.4, "iso8859_5": 0.4, "iso8859_7": 0.4,
+TABLES = {
+    "cp1252": 1.0, "cp1250": 0.8, "cp1251": 0.8, "koi8_r": 0.5, "cp1254": 0.7, "cp1253": 0.7,
+    "cp1257": 0.7, "cp1255": 0.7, "cp1256": 0.7, "iso8859_2": 0.4, "iso8859_5": 0.4,
+    "iso8859_7": 0.4, "mac_roman": 0.2, "cp850": 0.2, "cp852": 0.2, "cp866": 0.2,
+    "gb18030": 0.7, "cp932": 0.7, "big5hkscs": 0.7, "euc_jp": 0.5, "cp949": 0.7,
 }  # fmt: skip
-"""What counts before a letter is seen, as much as one letter; the others have 0.2."""
+"""The codecs of tables. Each has what counts before a letter is seen, as much as one letter."""
 
-FALLBACK = "cp1252"
+NAMES = {
+    "cp437": 1.0, "cp850": 0.9, "cp852": 0.8, "cp866": 0.8, "cp737": 0.7, "cp857": 0.7,
+    "cp862": 0.7, "gb18030": 0.7, "cp932": 0.7, "big5hkscs": 0.7, "cp949": 0.7, "cp1252": 0.5,
+    "cp1251": 0.5, "cp1250": 0.5, "cp1253": 0.4, "cp1254": 0.4, "koi8_r": 0.2,
+}  # fmt: skip
+"""Those of names in zips: Windows writes them in the code page of DOS."""
+
+_SEVERAL_BYTES = ("gb18030", "cp932", "big5hkscs", "euc_jp", "cp949")
+
+FALLBACK = next(iter(TABLES))
+"""What is taken where nothing tells."""
 
 _MOST_ODD = 20
 """Of so many words, one may hold bytes that its encoding does not have."""
@@ -37,13 +40,13 @@ class _Language(NamedTuple):
     mixed: bool = True  # its words have letters of ASCII too
 
 
-_LATIN_1 = ("cp1252", "mac_roman", "cp850")
+_LATIN_1 = ("cp1252", "mac_roman", "cp437", "cp850")
 _LATIN_2 = ("cp1250", "iso8859_2", "cp852")
 _CYRILLIC = ("cp1251", "koi8_r", "iso8859_5", "cp866")
 _LANGUAGES = (
     _Language((*_LATIN_1, *_LATIN_2, "cp1254", "cp1257"), "äöüß|é"),
     _Language((*_LATIN_1, "cp1254"), "éèàê|çâîôùûëïœ", "à"),
-    _Language((*_LATIN_1, "cp1254"), "áéíóñ|úü", "óú"),
+    _Language((*_LATIN_1, "cp1254"), "áéíóñ|úü", "ó"),
     _Language((*_LATIN_1,), "ãçáéíó|õâêúàô", "éàóá"),
     _Language((*_LATIN_1, "cp1254"), "àèìòù|é", "èàò"),
     _Language((*_LATIN_1, "cp1254"), "åäö|é", "åö"),
@@ -55,7 +58,7 @@ _LANGUAGES = (
     _Language(_LATIN_2, "áéöőíóüúű|", "ő"),
     _Language(_LATIN_2, "šžčćđ|"),
     _Language(_LATIN_2, "ăîâşţ|"),
-    _Language(("cp1254",), "ıüşçğöİ|âî"),
+    _Language(("cp1254", "cp857"), "ıüşçğöİ|âî"),
     _Language(("cp1257",), "ėšųžčįūąę|"),
     _Language(("cp1257",), "āēīšūņļž|čķģ"),
     _Language(("cp1257",), "äõöü|šž"),
@@ -63,8 +66,10 @@ _LANGUAGES = (
     _Language(
         ("cp1251", "iso8859_5"), "оаинтіверсклу|мдпьяязбгйчхцжюшїєщфґ", "авзійоуяєлгмх", False
     ),
-    _Language(("cp1253", "iso8859_7"), "αοιετσνηυρπκ|μλςωάίόέήγδθχύφβώξζψϊΐϋΰ", "ηοήώ", False),
-    _Language(("cp1255",), "יוהלאתמרבשנםכ|פקדחעגסצטןזךףץ", "", False),
+    _Language(
+        ("cp1253", "iso8859_7", "cp737"), "αοιετσνηυρπκ|μλςωάίόέήγδθχύφβώξζψϊΐϋΰ", "ηοήώ", False
+    ),
+    _Language(("cp1255", "cp862"), "יוהלאתמרבשנםכ|פקדחעגסצטןזךףץ", "", False),
     _Language(("cp1256",), "اليمنترةبسدكع|فحقجشهصطخذزضغثءأإؤئىآظ", "و", False),
 )
 
@@ -96,16 +101,18 @@ _COMMON = frozenset(
 """Characters that are frequent in Chinese and Japanese texts, and in those of shops."""
 
 
-def guess(words: Sequence[bytes]) -> str:
-    """Return the codec that reads these words best, each of which is not ASCII."""
-    encodings = [*ONE_BYTE, *SEVERAL_BYTES]
-    possible = [e for e in encodings if _failures(words, e) * _MOST_ODD <= len(words)]
+def guess(words: Sequence[bytes], usual: Mapping[str, float] = TABLES) -> str:
+    """Return the codec that reads these words best, each of which is not ASCII.
+
+    ``usual`` has the codecs that are tried; of those that read the same, the first is taken.
+    """
+    possible = [e for e in usual if _failures(words, e) * _MOST_ODD <= len(words)]
     distinct = list(dict.fromkeys(words))
     clean = [w for w in distinct if not any(_failures([w], e) for e in possible)] or distinct
     if not possible or not clean:
-        return FALLBACK
+        return next(iter(usual))
     texts = {e: _contexts(clean, e) for e in possible}
-    return max(texts, key=lambda e: _likeness(texts[e], e))
+    return max(texts, key=lambda e: _likeness(texts[e], e, usual[e]))
 
 
 def _contexts(words: Iterable[bytes], encoding: str) -> list[str]:
@@ -136,10 +143,9 @@ def _failures(words: Iterable[bytes], encoding: str) -> int:
     return failures
 
 
-def _likeness(texts: Sequence[str], encoding: str) -> float:
+def _likeness(texts: Sequence[str], encoding: str, prior: float) -> float:
     """Return how well the characters fit the best of the languages that use this encoding."""
-    prior = _USUAL.get(encoding, 0.2)
-    if encoding in SEVERAL_BYTES:
+    if encoding in _SEVERAL_BYTES:
         # A text of another encoding has words whose bytes do not pair up.
         return _ideographs(texts, encoding, prior) + min(0.5, 0.04 * len(texts))
     languages = [language for language in _LANGUAGES if encoding in language.encodings]
@@ -216,6 +222,8 @@ def _is_in_place(before: str, sign: str, after: str) -> bool:
         return before == "0" or (not goes_on and before in " mMnN")
     if sign in _APART:
         return not follows and not goes_on
+    if sign in "®™":
+        return not goes_on
     if sign in "¿¡":
         return not follows
     return sign in "\u2019\u00a0" or not (follows and goes_on)

@@ -34,7 +34,8 @@ _BOMS = (
 )
 _LABELS = {
     "mac_roman": "macintosh", "koi8_r": "koi8-r", "cp932": "shift_jis", "big5hkscs": "big5",
-    "euc_jp": "euc-jp", "cp949": "euc-kr", "cp850": "ibm850", "cp852": "ibm852", "cp866": "ibm866",
+    "euc_jp": "euc-jp", "cp949": "euc-kr", "cp437": "ibm437", "cp737": "ibm737", "cp850": "ibm850",
+    "cp852": "ibm852", "cp857": "ibm857", "cp862": "ibm862", "cp866": "ibm866",
     "iso8859_2": "iso-8859-2", "iso8859_5": "iso-8859-5", "iso8859_7": "iso-8859-7",
 }  # fmt: skip
 """What the codecs are called elsewhere; cp125x is windows-125x, the others as Python has them."""
@@ -125,7 +126,7 @@ def decoding_of(source: Source, stated: str | None = None) -> Decoding:
     good, bad = _utf8_characters(source)
     if not bad or good >= _SURE * bad:
         return Decoding("utf-8")
-    return Decoding(guess(_words(source)), assumed=True)
+    return Decoding(guess(words_of(source)), assumed=True)
 
 
 def texts(source: Source, decoding: Decoding) -> Iterator[str]:
@@ -240,7 +241,7 @@ def _utf8_characters(source: Source) -> tuple[int, int]:
     return good, bad + len(decoder.decode(b"", final=True))
 
 
-def _words(source: Source) -> list[bytes]:
+def words_of(source: Source) -> list[bytes]:
     """Return words that are not ASCII, drawn from the whole file, the same each time.
 
     A word ends at a byte below 0x30, which is never part of a longer character. It begins with

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from archive_files import items, pictures, raw_zip
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from visearch.archives import Contents
 from visearch.archives.codepages import MOST_WANTED, PAGES, choose, decoded, provisional
 from visearch.archives.member import normalise
 
@@ -92,6 +94,51 @@ def is_usual(raw: bytes, page: str) -> bool:
         return raw.decode(page).encode(page) == raw
     except UnicodeError:
         return False
+
+
+@pytest.mark.parametrize(
+    ("names", "pages"),
+    [
+        (["Größe.jpg"], ["cp437", "cp850", "cp1252"]),
+        (["grüne Hose.jpg", "weiße Schuhe.jpg"], ["cp437", "cp850", "cp1252"]),
+        (["café.jpg", "niño.jpg", "½ litre.jpg"], ["cp437", "cp850", "cp1252"]),
+        (["rød kjole.jpg", "blå skjorte.jpg", "Ørred.jpg"], ["cp850", "cp1252"]),
+        (["żółty szalik.jpg", "spódnica.jpg"], ["cp852", "cp1250"]),
+        (["Červená košile.jpg", "modré džíny.jpg"], ["cp852", "cp1250"]),
+        (["Красная рубашка.jpg", "платье.jpg"], ["cp866", "cp1251", "koi8_r"]),
+        (["Фото/1.jpg", "Фото/2.jpg"], ["cp866", "cp1251"]),
+        (["Φόρεμα.jpg", "μπλε τζιν.jpg"], ["cp737", "cp1253"]),
+        (["Kırmızı gömlek.jpg", "güneş gözlüğü.jpg"], ["cp857", "cp1254"]),
+        (["חולצה אדומה.jpg", "מעיל צמר.jpg"], ["cp862"]),
+        (["红色衬衫.jpg", "蓝色牛仔裤.jpg"], ["cp936"]),
+        (["红色/1.jpg", "蓝色/1.jpg"], ["cp936"]),
+        (["紅色襯衫.jpg", "藍色牛仔褲.jpg"], ["cp950"]),
+        (["赤いシャツ.jpg", "ソックス表.jpg"], ["cp932"]),
+        (["빨간 셔츠.jpg", "가죽 벨트.jpg"], ["cp949"]),
+    ],
+)
+def test_without_a_manifest_names_are_read_as_words(names: list[str], pages: list[str]) -> None:
+    for page in pages:
+        planned = items(raw_zip([(name.encode(page), b"") for name in names]))
+        assert [item.path for item in planned] == names
+        assert [item.product_id for item in planned] == [name[:-4] for name in names]
+
+
+def test_what_names_are_read_as_is_said() -> None:
+    def notes(*names: bytes) -> tuple[str, ...]:
+        data = raw_zip([(name, b"id,image\n1,a.jpg\n") for name in names])
+        return Contents(io.BytesIO(data), "zip", max_items=9).notes
+
+    (note,) = notes("платье.jpg".encode("cp866"))
+    assert "ibm866" in note
+    assert notes(b"a.jpg", "é.jpg".encode()) == ()
+    assert notes(b"m.csv", b"caf\x82.jpg") == ()
+
+
+def test_names_that_the_manifest_spells_otherwise_are_read_as_words() -> None:
+    rows = "id,image\n1,ФОТО/красная рубашка.jpg\n".encode()
+    data = raw_zip([("Фото/Красная рубашка.jpg".encode("cp866"), b""), (b"m.csv", rows)])
+    assert [(item.path, item.code) for item in items(data)] == [("Фото/Красная рубашка.jpg", None)]
 
 
 def test_without_any_hint_it_is_the_page_of_the_format() -> None:
