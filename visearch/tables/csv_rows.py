@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from visearch.tables.limits import CELL_TOO_LONG, LONGEST_CELL, LONGEST_RECORD, RECORD_TOO_LONG
 from visearch.tables.table import Record
 from visearch.tables.text import Stretch, is_foul
+
+if TYPE_CHECKING:
+    from _csv import Reader as CsvReader
 
 # The limit of the csv module is one for the whole process. Its own, 128 kB, is below ours.
 csv.field_size_limit(LONGEST_CELL)
@@ -29,12 +32,28 @@ _FORMULA = re.compile(r'\s*="((?:[^"]|"")*)"\s*')
 """How Excel is made to keep a text that looks like a number: ="00123"."""
 
 
+_BLANKS_AND_QUOTE = re.compile(' +"')
+
+
 class Row(NamedTuple):
     """The cells of the lines from ``line`` up to, and without, ``end``."""
 
     line: int
     end: int
     cells: list[str]
+
+
+class Dialect(NamedTuple):
+    """What separates values, and whether blanks before one are no part of it."""
+
+    delimiter: str
+    skips_blanks: bool = False
+
+    def reader(self, lines: Iterable[str], *, strict: bool = True) -> CsvReader:
+        """Return the C reader of some lines."""
+        return csv.reader(
+            lines, delimiter=self.delimiter, skipinitialspace=self.skips_blanks, strict=strict
+        )
 
 
 class _Attempt(NamedTuple):
@@ -52,27 +71,47 @@ def typed(text: str) -> str:
     return text if found is None else found[1].replace('""', '"')
 
 
-def sample_rows(lines: Sequence[str], delimiter: str) -> list[Row]:
+def dialect_of(lines: Sequence[str], delimiter: str) -> Dialect:
+    """Return how these first lines are written: they may have blanks before quotes."""
+    plain, skipping = Dialect(delimiter), Dialect(delimiter, skips_blanks=True)
+    if not any(' "' in line for line in lines):
+        return plain
+    attempts = list(_sample(lines, plain))
+    such = sum(any(map(_BLANKS_AND_QUOTE.match, each.cells)) for each in attempts)
+    # A value may begin with a blank and a quoted word: then more follows where the quote closes.
+    odd = sum(each.problem is not None for each in _sample(lines, skipping))
+    odd -= sum(each.problem is not None for each in attempts)
+    return skipping if such > 2 * odd else plain
+
+
+def sample_rows(lines: Sequence[str], dialect: Dialect) -> list[Row]:
     """Return the rows of these first lines; a badly quoted line is a row by itself."""
     rows = []
+    line = 1
+    for attempt in _sample(lines, dialect):
+        rows.append(Row(line, line + attempt.taken, attempt.cells))
+        line += attempt.taken
+    return rows
+
+
+def _sample(lines: Sequence[str], dialect: Dialect) -> Iterator[_Attempt]:
     at = 0
     while at < len(lines):
-        attempt = _attempt(lines, at, delimiter)
-        if attempt.problem is not None or attempt.unfinished:
-            cells = next(csv.reader([lines[at][:LONGEST_CELL]], delimiter=delimiter), [])
-            attempt = _Attempt(cells, 1)
-        rows.append(Row(at + 1, at + 1 + attempt.taken, attempt.cells))
+        attempt = _attempt(lines, at, dialect)
+        if attempt.problem is not None:
+            cells = next(dialect.reader([lines[at][:LONGEST_CELL]], strict=False), [])
+            attempt = attempt._replace(cells=cells, taken=1)
+        yield attempt
         at += attempt.taken
-    return rows
 
 
 class RowReader:
     """Makes records of the lines below the headings; holds those of one record."""
 
-    def __init__(self, headings: Sequence[str], delimiter: str, *, start: int) -> None:
-        """Take the headings, the delimiter and the number of the first line below the headings."""
+    def __init__(self, headings: Sequence[str], dialect: Dialect, *, start: int) -> None:
+        """Take the headings, the dialect and the number of the first line below the headings."""
         self._headings = headings
-        self._delimiter = delimiter
+        self._dialect = dialect
         self._start = start
         self._lines: list[str] = []  # not yet part of a record
         self._first = 1  # the number of the first of them
@@ -104,7 +143,7 @@ class RowReader:
         wanted = len(headings)
         while at < len(lines):
             # The C reader does the well-formed rows; any other is looked at by itself.
-            reader = csv.reader(_from(lines, at), delimiter=self._delimiter, strict=True)
+            reader = self._dialect.reader(_from(lines, at))
             start = at
             try:
                 for cells in reader:
@@ -133,21 +172,25 @@ class RowReader:
     def _odd(self, at: int, *, final: bool) -> _Attempt | None:
         """Return the best reading of the row that begins at ``at``; None: more lines are needed."""
         lines = self._lines
-        plain = _attempt(lines, at, self._delimiter)
+        plain = _attempt(lines, at, self._dialect)
         if self._fits(at, plain):
             return plain
         if '\\"' in lines[at]:  # as PHP writes a quote
-            escaped = _attempt(lines, at, self._delimiter, escaped=True)
+            escaped = _attempt(lines, at, self._dialect, escaped=True)
             if self._fits(at, escaped):
                 return escaped
         if plain.unfinished and not final and sum(map(len, lines[at:])) <= LONGEST_RECORD:
             return None
         literal = lines[at].rstrip("\r\n").split("\t")
-        if self._delimiter == "\t" and plain.problem and len(literal) == len(self._headings):
+        if (
+            self._dialect.delimiter == "\t"
+            and plain.problem
+            and len(literal) == len(self._headings)
+        ):
             return _Attempt(literal, 1)  # text between tabs is often not quoted at all
         if plain.problem is None and not self._hides_rows(at, plain.taken):
             return plain  # only too wide
-        return _Attempt(_leading(lines[at], self._delimiter), 1, plain.problem or _NEVER_CLOSED)
+        return _Attempt(_leading(lines[at], self._dialect), 1, plain.problem or _NEVER_CLOSED)
 
     def _fits(self, at: int, attempt: _Attempt) -> bool:
         cells, wanted = attempt.cells, len(self._headings)
@@ -162,7 +205,7 @@ class RowReader:
         """Tell whether one of the lines that a quote runs over is a row by itself."""
         full = (len(self._headings), self._usual)
         return any(
-            len(_attempt(self._lines, inner, self._delimiter, alone=True).cells) in full
+            len(_attempt(self._lines, inner, self._dialect, alone=True).cells) in full
             for inner in range(at + 1, at + taken)
             if self._lines[inner].count('"') % 2 == 0
         )
@@ -213,13 +256,13 @@ def _from(lines: Sequence[str], at: int) -> Iterator[str]:
 
 
 def _attempt(
-    lines: Sequence[str], at: int, delimiter: str, *, escaped: bool = False, alone: bool = False
+    lines: Sequence[str], at: int, dialect: Dialect, *, escaped: bool = False, alone: bool = False
 ) -> _Attempt:
     """Read one row that begins at ``at``; ``alone``: and ends with that line."""
     source: Iterator[str] = iter((lines[at],)) if alone else _from(lines, at)
     if escaped:
         source = (line.replace('\\"', '""') for line in source)
-    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    reader = dialect.reader(source)
     try:
         cells = next(reader)
     except csv.Error as error:
@@ -233,17 +276,18 @@ def _attempt(
 
 
 @cache
-def _good_cell(delimiter: str) -> re.Pattern[str]:
-    end = f"(?:{re.escape(delimiter)}|[\r\n]|\\Z)"
-    other = f"[^{re.escape(delimiter)}\r\n]"
-    return re.compile(f'(?:"((?:[^"]++|"")*+)"|((?!"){other}*+)){end}')
+def _good_cell(dialect: Dialect) -> re.Pattern[str]:
+    end = f"(?:{re.escape(dialect.delimiter)}|[\r\n]|\\Z)"
+    other = f"[^{re.escape(dialect.delimiter)}\r\n]"
+    blanks = " *+" if dialect.skips_blanks else ""
+    return re.compile(f'{blanks}(?:"((?:[^"]++|"")*+)"|((?!"){other}*+)){end}')
 
 
-def _leading(line: str, delimiter: str) -> list[str]:
+def _leading(line: str, dialect: Dialect) -> list[str]:
     """Return the cells at the start of a line, up to the first that is badly quoted."""
     cells: list[str] = []
     place = 0
-    while place < len(line) and (found := _good_cell(delimiter).match(line, place)):
+    while place < len(line) and (found := _good_cell(dialect).match(line, place)):
         cell = found[2] if found[1] is None else found[1].replace('""', '"')
         if len(cell) > LONGEST_CELL:
             break

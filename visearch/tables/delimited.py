@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from visearch.errors import TableUnreadable
-from visearch.tables.csv_rows import RowReader, sample_rows, typed
+from visearch.tables.csv_rows import RowReader, dialect_of, sample_rows, typed
 from visearch.tables.heading_row import WIDTH_FROM, find_headings, name_headings
 from visearch.tables.table import Description, Record, Source
 from visearch.tables.text import Decoding, decoding_of, stretches
@@ -40,8 +40,9 @@ class DelimitedTable:
         stated = _SEP.fullmatch(sample[0])
         if stated is not None:
             sample[0] = "\n"
-        self._delimiter = stated[1] if stated is not None else sniff(sample)
-        rows = [row for row in sample_rows(sample, self._delimiter) if row.cells][:WIDTH_FROM]
+        delimiter = stated[1] if stated is not None else sniff(sample)
+        self._dialect = dialect_of(sample, delimiter)
+        rows = [row for row in sample_rows(sample, self._dialect) if row.cells][:WIDTH_FROM]
         place = find_headings([row.cells for row in rows])
         if place is None:
             raise TableUnreadable("The file has no headings. Name the columns in its first row.")
@@ -51,7 +52,7 @@ class DelimitedTable:
             "csv",
             self._decoding.label,
             self._decoding.assumed,
-            None if self._delimiter == NO_DELIMITER else self._delimiter,
+            None if delimiter == NO_DELIMITER else delimiter,
             notes=(
                 *self._decoding.notes,
                 *_notes(stated, [row.line for row in rows[:place]]),
@@ -60,7 +61,7 @@ class DelimitedTable:
 
     def records(self) -> Iterator[Record]:
         """Yield every record below the headings."""
-        reader = RowReader(self.headings, self._delimiter, start=self._start)
+        reader = RowReader(self.headings, self._dialect, start=self._start)
         for stretch in stretches(self._source, self._decoding):
             yield from reader.read(stretch)
         yield from reader.end()
@@ -73,9 +74,8 @@ def sniff(lines: list[str]) -> str:
     """
     best, most = NO_DELIMITER, (0.0, 0, 1)
     for delimiter in DELIMITERS:
-        rows = [
-            row.cells for row in sample_rows(lines, delimiter) if any(map(str.strip, row.cells))
-        ]
+        found = sample_rows(lines, dialect_of(lines, delimiter))
+        rows = [row.cells for row in found if any(map(str.strip, row.cells))]
         place = find_headings(rows)
         if place is None or len(rows[place]) < 2:
             continue

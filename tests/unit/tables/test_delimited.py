@@ -96,6 +96,35 @@ def test_values_stay_as_typed() -> None:
     ]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("blanks", [" ", "   "])
+def test_blanks_before_a_quote_are_no_part_of_the_value(delimiter: str, blanks: str) -> None:
+    text = '"id", "title", "image"\n"1", "Red, ""big"" | a;b\tc\nd", "x"\n2, "", y\n'
+    quoted = '"Red, ""big"" | a;b\tc\nd"'
+    text = text.replace(quoted, "Q").replace(", ", delimiter + blanks).replace("Q", quoted)
+    assert cells(text.replace("\n2,", f"\n2{delimiter}")) == [
+        {"id": "1", "title": 'Red, "big" | a;b\tc\nd', "image": "x"},
+        {"id": "2", "title": "", "image": "y"},
+    ]
+
+
+def test_an_odd_row_among_those_with_blanks_before_quotes_fails_alone() -> None:
+    rows = ['"1", "a", "Red, big"', '"2", "b", "15" frame"', '"3", "c", "blue"']
+    found = read('"id", "image", "title"\n' + "\n".join(rows))
+    assert [(record.cells, record.problem) for record in found] == [
+        ({"id": "1", "image": "a", "title": "Red, big"}, None),
+        ({"id": "2", "image": "b"}, NOT_DOUBLED),
+        ({"id": "3", "image": "c", "title": "blue"}, None),
+    ]
+
+
+def test_a_value_may_begin_with_a_blank_and_a_quoted_word() -> None:
+    assert cells('id,title,image\n1, "Best" frame,a\n2, b ,c\n') == [
+        {"id": "1", "title": ' "Best" frame', "image": "a"},
+        {"id": "2", "title": " b ", "image": "c"},
+    ]
+
+
 @pytest.mark.parametrize("value", ['="00123"', '"=""00123"""', ' ="00123"'])
 def test_the_formula_that_keeps_a_text_in_excel(value: str) -> None:
     assert cells(f"id,image\n{value},a\n") == [{"id": "00123", "image": "a"}]
