@@ -22,6 +22,9 @@ HEAD = 64 * 1024
 UNREADABLE = "\ufdd0"
 """Stands for bytes that the encoding does not have. Unicode promises that no text holds it."""
 
+NO_WIDTH = "\u200b\u2060\ufeff"
+"""Characters that nobody sees, and that are copied from web pages."""
+
 _FOUL = re.compile(f"[{UNREADABLE}\ud800-\udfff]")
 
 _BOMS = (
@@ -40,6 +43,12 @@ _LABELS = {
 }  # fmt: skip
 """What the codecs are called elsewhere; cp125x is windows-125x, the others as Python has them."""
 
+_ONE_BYTE = ("ascii", "cp125", "cp4", "cp7", "cp8", "iso8859", "koi8", "latin", "mac")
+"""How the codecs begin in which every character has one byte."""
+
+_PADDING, _MOST_PADDING = "\x00\x1a", 512
+"""What old programs write after the end of a text. Where there is more, a part may be lost."""
+
 _SURE = 2
 """So many good characters for a bad one make a text UTF-8 that is damaged, not another encoding."""
 
@@ -51,11 +60,16 @@ _STRUCTURE = ',;\t|\r\n "'
 
 
 class Decoding(NamedTuple):
-    """How a file's bytes become text; ``skip`` is the length of its byte order mark."""
+    """How a file's bytes become text.
+
+    ``skip`` is the length of its byte order mark; ``overruled`` tells that the file names another
+    encoding than its bytes have.
+    """
 
     codec: str
     assumed: bool = False
     skip: int = 0
+    overruled: bool = False
 
     @property
     def label(self) -> str:
@@ -68,6 +82,8 @@ class Decoding(NamedTuple):
     @property
     def notes(self) -> tuple[str, ...]:
         """What the merchant should know about it."""
+        if self.overruled:
+            return (f"The file names another encoding, but its letters are {self.label}.",)
         if not self.assumed:
             return ()
         return (
@@ -80,7 +96,7 @@ class Stretch(NamedTuple):
     """Some lines with their ends; ``first`` is the number of the first one.
 
     ``plain`` tells that nothing in them needs a second look: what no value may hold (``is_foul``),
-    Excel's ="00123", or a line that is very long.
+    Excel's ="00123", characters of no width, or a line that is very long.
     """
 
     first: int
@@ -106,7 +122,9 @@ def head_of(source: Source) -> bytes:
 def beginning(head: bytes) -> str:
     """Return roughly what a text begins with; only its ASCII is certain."""
     found = _unicode(head) or Decoding("utf-8")
-    return head[found.skip :].decode(found.codec, "replace")
+    text = head[found.skip :].decode(found.codec, "replace")
+    kept = text.rstrip(_PADDING)
+    return kept if kept and len(text) - len(kept) <= _MOST_PADDING else text
 
 
 def decoding_of(source: Source, stated: str | None = None) -> Decoding:
@@ -118,19 +136,39 @@ def decoding_of(source: Source, stated: str | None = None) -> Decoding:
 
     The encoding is what a byte order mark or ``stated`` says, UTF-8 if the file is valid UTF-8
     or nearly so, UTF-16 or UTF-32 if it looks like it, else a guess from words of all parts.
+    Letters that are valid UTF-8 are so by no accident, though an encoding of one byte is stated.
     """
     if (found := _unicode(head_of(source), assumed=stated is None)) is not None:
         return found
-    if stated not in (None, "utf-8"):
+    if stated is not None and stated != "utf-8" and not stated.startswith(_ONE_BYTE):
         return Decoding(stated)
     good, bad = _utf8_characters(source)
+    if stated not in (None, "utf-8"):
+        sure = good > 0 and not bad
+        return Decoding("utf-8", overruled=True) if sure else Decoding(stated)
     if not bad or good >= _SURE * bad:
         return Decoding("utf-8")
     return Decoding(guess(words_of(source)), assumed=True)
 
 
 def texts(source: Source, decoding: Decoding) -> Iterator[str]:
-    """Yield a file's text in pieces; ``UNREADABLE`` stands for bytes that cannot be decoded."""
+    """Yield a file's text in pieces; ``UNREADABLE`` stands for bytes that cannot be decoded.
+
+    A few NULs or Ctrl-Z at the end of the file are no part of it.
+    """
+    padding = ""
+    for text in _decoded(source, decoding):
+        padded = padding + text
+        kept = padded.rstrip(_PADDING)
+        padding = padded[len(kept) :]
+        if kept:
+            yield kept
+        if len(padding) > _MOST_PADDING:
+            yield padding
+            padding = ""
+
+
+def _decoded(source: Source, decoding: Decoding) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(decoding.codec)(_HANDLER)
     skip = decoding.skip
     for piece in even(source):
@@ -178,7 +216,8 @@ def even(source: Source) -> Iterator[bytes]:
 
 def _stretch(first: int, text: str) -> Stretch:
     lines = io.StringIO(text, newline="").readlines()
-    odd = "\x00" in text or UNREADABLE in text or '="' in text or len(text) > LONGEST_RECORD
+    odd = "\x00" in text or '="' in text or len(text) > LONGEST_RECORD
+    odd = odd or (not text.isascii() and any(map(text.__contains__, f"{UNREADABLE}{NO_WIDTH}")))
     return Stretch(first, lines, not odd)
 
 

@@ -96,6 +96,44 @@ def test_a_statement_that_is_wrong_is_not_believed(stated: str | None) -> None:
     assert decoding_of(source(raw), "koi8_r") == Decoding("koi8_r")
 
 
+@pytest.mark.parametrize("stated", ["iso8859-1", "cp1252", "cp1251", "ascii"])
+def test_a_text_in_utf8_is_read_as_such_whatever_it_states(stated: str) -> None:
+    found = decoding_of(source(TABLE.encode()), stated)
+    assert found == Decoding("utf-8", overruled=True)
+    assert "utf-8" in found.notes[0]
+    assert decoding_of(source(b"id,title\n"), stated) == Decoding(stated)
+    assert decoding_of(source("Größe".encode("cp1252")), stated) == Decoding(stated)
+
+
+def test_an_encoding_of_several_bytes_is_believed() -> None:
+    assert decoding_of(source("联通".encode("gb18030")), "gb18030") == Decoding("gb18030")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "padding"),
+    [
+        ("utf-8", "\x1a"),
+        ("utf-8", "\x00\x00"),
+        ("utf-8", "\x1a\x00" * 9),
+        ("cp1252", "\r\n\x1a"),
+        ("utf-16-le", "\x1a"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1 << 16])
+def test_what_fills_up_a_file_is_no_part_of_it(encoding: str, padding: str, size: int) -> None:
+    table = TABLE if encoding != "cp1252" else "id,title\r\n1,Größe\r\n"
+    raw = f"{table}{padding}".encode(encoding)
+    assert decoded(raw, size) == table + padding.rstrip("\x00\x1a")
+    assert beginning(raw).endswith("\n")
+
+
+def test_what_fills_up_a_file_inside_of_it_stays() -> None:
+    for text in ("id\n1\x1a2\n\x1a3\n", "id,t\n1,a\x00,b\n"):
+        assert decoded(text.encode(), 1) == text
+    lost = TABLE.encode() + b"\x00" * 5000  # as after a crash: the replace must not go on
+    assert "\x00" in decoded(lost) and "\x00" in beginning(lost)
+
+
 @pytest.mark.parametrize("size", [1, 2, 5, 1 << 16])
 def test_line_ends_may_be_mixed(size: int) -> None:
     raw = b"a\r\nb\rc\n\r\r\n\n\re"
