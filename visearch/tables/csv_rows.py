@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from visearch.tables.limits import CELL_TOO_LONG, LONGEST_CELL, LONGEST_RECORD, RECORD_TOO_LONG
 from visearch.tables.table import Record
-from visearch.tables.text import Stretch, is_foul
+from visearch.tables.text import NO_WIDTH, Stretch, is_foul
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
@@ -66,7 +66,8 @@ class _Attempt(NamedTuple):
 
 
 def typed(text: str) -> str:
-    """Return what was typed: ``00123`` for ``="00123"``."""
+    """Return what was typed: ``00123`` for ``="00123"``, and no characters that nobody sees."""
+    text = text if text.isascii() else text.strip(NO_WIDTH)
     found = _FORMULA.fullmatch(text) if '="' in text else None
     return text if found is None else found[1].replace('""', '"')
 

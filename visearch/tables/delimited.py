@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from visearch.errors import TableUnreadable
-from visearch.tables.csv_rows import RowReader, dialect_of, sample_rows, typed
+from visearch.tables.csv_rows import Dialect, RowReader, dialect_of, sample_rows, typed
 from visearch.tables.heading_row import WIDTH_FROM, find_headings, name_headings
 from visearch.tables.table import Description, Record, Source
 from visearch.tables.text import Decoding, decoding_of, stretches
@@ -34,12 +34,16 @@ class DelimitedTable:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._decoding = decoding_of(source)
+        self._unwraps = False
         sample = _first_lines(source, self._decoding)
         if not any(line.strip(_BLANK) for line in sample):
             raise TableUnreadable("The file has no text. Send a table with a row of headings.")
         stated = _SEP.fullmatch(sample[0])
         if stated is not None:
             sample[0] = "\n"
+        elif _are_wrapped(sample):
+            self._unwraps = True
+            sample = _Unwrapper().lines(sample)
         delimiter = stated[1] if stated is not None else sniff(sample)
         self._dialect = dialect_of(sample, delimiter)
         rows = [row for row in sample_rows(sample, self._dialect) if row.cells][:WIDTH_FROM]
@@ -62,7 +66,10 @@ class DelimitedTable:
     def records(self) -> Iterator[Record]:
         """Yield every record below the headings."""
         reader = RowReader(self.headings, self._dialect, start=self._start)
+        unwrapper = _Unwrapper() if self._unwraps else None
         for stretch in stretches(self._source, self._decoding):
+            if unwrapper is not None:
+                stretch = stretch._replace(lines=unwrapper.lines(stretch.lines))
             yield from reader.read(stretch)
         yield from reader.end()
 
@@ -85,6 +92,41 @@ def sniff(lines: list[str]) -> str:
         if (fit, -place, len(rows[place])) > most:
             best, most = delimiter, (fit, -place, len(rows[place]))
     return best
+
+
+class _Unwrapper:
+    """Takes off the quotes around rows that were saved as one value each."""
+
+    def __init__(self) -> None:
+        self._inside = False
+
+    def lines(self, lines: Iterable[str]) -> list[str]:
+        """Return these lines, which go on where the last ones ended, with the values as such."""
+        return [self._line(line) for line in lines]
+
+    def _line(self, line: str) -> str:
+        text = line.rstrip("\r\n")
+        end = line[len(text) :]
+        if not self._inside:
+            if not text.startswith('"'):
+                return line
+            self._inside, text = True, text[1:]
+        if text.endswith('"') and text.count('"') % 2:  # those of the values are doubled
+            self._inside, text = False, text[:-1]
+        return text.replace('""', '"') + end
+
+
+def _are_wrapped(lines: list[str]) -> bool:
+    """Tell whether each row is one quoted value that holds a row; that of headings may be bare."""
+    whole = Dialect(NO_DELIMITER)
+    rows = [row for row in sample_rows(lines, whole) if any(map(str.strip, row.cells))]
+    if len(rows) < 2 or not all(lines[row.line - 1].startswith('"') for row in rows[1:]):
+        return False
+    delimiter = sniff(_Unwrapper().lines(lines))
+    if delimiter == NO_DELIMITER or delimiter not in rows[0].cells[0]:
+        return False
+    # Not so if the quotes are those of the first value of each row.
+    return all(len(row.cells) < 2 for row in sample_rows(lines, Dialect(delimiter))[1:])
 
 
 def _fit(wanted: int, rows: list[list[str]]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 
 import pytest
@@ -129,6 +130,39 @@ def test_a_value_may_begin_with_a_blank_and_a_quoted_word() -> None:
 def test_the_formula_that_keeps_a_text_in_excel(value: str) -> None:
     assert cells(f"id,image\n{value},a\n") == [{"id": "00123", "image": "a"}]
     assert opened('="id",="a ""b"""\n').headings == ["id", 'a "b"']
+
+
+def test_characters_that_nobody_sees_are_no_part_of_a_value() -> None:
+    hidden = "id,\u200btitle\u2060,image\n\u200b1\ufeff,a\u200bb,\ufeffc\n"
+    assert cells(hidden) == [{"id": "1", "title": "a\u200bb", "image": "c"}]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("headings", ['"id,title,image"', "id,title,image"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_rows_that_were_saved_as_one_value_each(delimiter: str, headings: str, end: str) -> None:
+    lines = [headings, '"1,""Red""""s"",a"', "", '"2,""big', '"",b"', '"4,d"']
+    text = end.join(lines).replace(",", delimiter)
+    assert read(text) == [
+        (2, {"id": "1", "title": 'Red"s', "image": "a"}, None),
+        (4, {"id": "2", "title": f"big{end}", "image": "b"}, None),
+        (6, {"id": "4", "title": "d"}, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'title\n"Red, big"\n"Blue, small"\n',
+        '"title"\n"Red, big"\n',
+        'id,title,image\n"1",a,b\n"2"\n',
+        '"id","title, long",image\n"1","a, b","c"\n',
+    ],
+)
+def test_quoted_values_are_no_rows(text: str) -> None:
+    rows = list(csv.reader(text.splitlines()))
+    assert opened(text).headings == rows[0]
+    assert [list(each.values()) for each in cells(text)] == rows[1:]
 
 
 def test_other_formulas_and_html_are_text() -> None:
