@@ -228,6 +228,48 @@ def test_a_text_is_the_manifest_if_it_lists_products() -> None:
     assert (item.product_id, item.path) == ("1", "p/a.jpg")
 
 
+ROWS = b"id,image\n1,p/a.jpg\n2,p/a.jpg\n"
+FEED = (
+    b"<rss><channel><item><id>1</id><image>p/a.jpg</image></item>"
+    b"<item><id>2</id><image>p/a.jpg</image></item></channel></rss>"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("feed.rss", FEED),
+        ("feed.atom", FEED),
+        ("products", ROWS),
+        ("shop.v2/manifest", FEED),
+        ("export.dat", ROWS),
+        ("products.csv.bak", ROWS),
+        ("Products.CSV ", ROWS),
+    ],
+)
+def test_a_table_is_the_manifest_whatever_its_name_ends_with(
+    media: Media, name: str, content: bytes
+) -> None:
+    bare = [(f"p/q/{n}", b"\xff\xd8\xff") for n in range(50)]
+    planned = items(MAKERS[media]([A, *bare, ("LICENSE", b"a, b\n"), (name, content)]), media)
+    assert [(item.product_id, item.path, item.code) for item in planned] == [
+        ("1", "p/a.jpg", None),
+        ("2", "p/a.jpg", None),
+    ]
+
+
+@pytest.mark.parametrize("name", ["products.csv.gz", "feed.xml.zst", "list.tsv.xz"])
+def test_a_packed_table_refuses_the_archive(name: str) -> None:
+    for head in (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"):
+        with pytest.raises(ArchiveError, match="Unpack it"):
+            items(MAKERS["zip"]([A, (name, head + b"\x08 packed")]))
+
+
+def test_files_that_are_no_table_are_pictures_whatever_their_names() -> None:
+    bare = [("Dr. Martens", b"\xff\xd8\xff"), ("x/b", b"\x89PNG\r\n"), ("LICENSE", b"Free, all")]
+    assert [item.path for item in items(MAKERS["zip"](bare))] == [name for name, _ in bare]
+
+
 def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "id,image\n1,p/a.jpg|p/b.jpg\n2,p/a.jpg|p/b.jpg\n"
     assert len(csv_items(text, max_items=4)) == 4
