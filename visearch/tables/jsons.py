@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from visearch.errors import TableUnreadable
 from visearch.tables.flat import TOO_DEEP, headings_of, record_of
 from visearch.tables.limits import LONGEST_RECORD, RECORD_TOO_LONG
+from visearch.tables.nesting import DEEPEST, Lists, Node, Outline, Path, means_a_field
 from visearch.tables.table import Description, Record, Source
 from visearch.tables.text import decoding_of, stretches, texts
 
 # Control characters inside strings are no reason to lose a product.
 _DECODER = json.JSONDecoder(strict=False)
 
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
 _OBJECTS = "JSON objects"
-_DEEPEST = 8
-"""How many objects a list of products may be inside of."""
-
-_NAMES = frozenset({"products", "items", "offers", "entries", "articles", "rows", "records"})
-"""What the list of products is called where a document has several."""
+_GROUP = "group"
+"""What a group is called that stands in a list without a name."""
 
 
 class NdjsonTable:
@@ -29,49 +29,132 @@ class NdjsonTable:
     def __init__(self, source: Source) -> None:
         self._source = source
         self._decoding = decoding_of(source)
-        self.headings = headings_of(self.records(), _OBJECTS)
+        self._paths: list[Path] = [()]
+        outline = Outline()
+        self.headings = headings_of(self._noted(outline), _OBJECTS)
+        self._paths = _choose(Lists(outline.top, single=False))
+        if self._paths != [()]:
+            self.headings = headings_of(self.records(), _OBJECTS)
         self.description = Description(
             "ndjson", self._decoding.label, self._decoding.assumed, None, notes=self._decoding.notes
         )
 
     def records(self) -> Iterator[Record]:
-        """Yield the object of every line that is not blank."""
+        """Yield the object of every line that is not blank, or those that it groups."""
+        number = 0
+        for line, value, problem in self._lines():
+            if problem is not None:
+                number = number + 1 if self._paths != [()] else line
+                yield Record(number, {}, problem)
+            elif self._paths == [()]:
+                yield record_of(line, value)
+            else:
+                for each in _products_of(value, (), self._paths):
+                    number += 1
+                    yield each.record(number)
+
+    def _noted(self, outline: Outline) -> Iterator[Record]:
+        for line, value, problem in self._lines():
+            if isinstance(value, dict):
+                outline.add(outline.top, value)
+            yield record_of(line, value) if problem is None else Record(line, {}, problem)
+
+    def _lines(self) -> Iterator[tuple[int, Any, str | None]]:
+        """Yield the number and the value of every line, or the problem that it has."""
         for stretch in stretches(self._source, self._decoding):
             for number, line in enumerate(stretch.lines, stretch.first):
                 if text := line.strip().lstrip("\ufeff"):
-                    yield _of_line(number, text)
+                    yield number, *_of_line(text)
 
 
 class JsonTable:
-    """The objects of a JSON document's list; its syntax is checked to the end."""
+    """The objects of a JSON document's list, or the only one; its syntax is checked to the end."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._decoding = decoding_of(source)
         # One pass finds the lists, the next one the headings: a list may be the last of several.
-        paths = dict.fromkeys(path for path, _ in self._elements())
-        self._path = _choose(list(paths))
-        others = ", ".join(path for path in paths if path != self._path)
-        notes = (f"The list '{self._path}' is read; left out: {others}.",) if others else ()
+        lists, self._keyed = self._document().lists()
+        self._paths = [] if lists.is_product() else _choose(lists)
         self.headings = headings_of(self.records(), _OBJECTS)
         self.description = Description(
             "json",
             self._decoding.label,
             self._decoding.assumed,
             None,
-            notes=(*self._decoding.notes, *notes),
+            notes=(*self._decoding.notes, *_left_out(self._paths, lists.outermost)),
         )
 
     def records(self) -> Iterator[Record]:
         """Yield every object of the list."""
+        if not self._paths:
+            yield record_of(1, self._document().whole())
+            return
         number = 0
-        for path, value in self._elements():
-            if path == self._path:
+        for path, value in self._document().elements(self._keyed):
+            for each in _products_of(value, path, self._paths):
                 number += 1
-                yield record_of(number, value)
+                yield each.record(number)
 
-    def _elements(self) -> Iterator[tuple[str, Any]]:
-        return _Document(texts(self._source, self._decoding)).elements()
+    def _document(self) -> _Document:
+        return _Document(texts(self._source, self._decoding))
+
+
+def is_product(value: Any) -> bool:
+    """Tell whether a parsed document is one product; it is read alike on one line and on many.
+
+    Raises:
+        TableUnreadable: it is not clear.
+    """
+    if not isinstance(value, dict):
+        return False
+    outline = Outline()
+    outline.add(outline.top, value)
+    keyed = outline.by_key()
+    return Lists(outline.top, single=() not in keyed).is_product()
+
+
+class _Found(NamedTuple):
+    """A product as it was found, and what is said of the groups that it is in."""
+
+    value: Any
+    groups: Mapping[str, Any]
+
+    def record(self, number: int) -> Record:
+        record = record_of(number, self.value)
+        if not self.groups:
+            return record
+        said = record_of(number, self.groups).cells
+        said = {name: cell for name, cell in said.items() if not means_a_field(name)}
+        return record._replace(cells={**said, **record.cells})
+
+
+def _products_of(
+    value: Any, path: Path, chosen: list[Path], groups: Mapping[str, Any] = _NOTHING
+) -> Iterator[_Found]:
+    """Yield the products that an element of a list is, or holds."""
+    if path in chosen:
+        yield _Found(value, groups)
+        return
+    if not isinstance(value, dict) or not any(each[: len(path)] == path for each in chosen):
+        return
+    said = {k: v for k, v in value.items() if not isinstance(v, dict | list)}
+    groups = {**groups, path[-1] if path else _GROUP: said}
+    yield from _below(value, path, chosen, groups)
+
+
+def _below(
+    value: dict[str, Any], path: Path, chosen: list[Path], groups: Mapping[str, Any]
+) -> Iterator[_Found]:
+    for name, inner in value.items():
+        at = (*path, name)
+        if not any(each[: len(at)] == at for each in chosen):
+            continue
+        if isinstance(inner, dict) and at not in chosen:
+            yield from _below(inner, at, chosen, groups)
+        else:  # some programs write a list of one as that one
+            for each in inner if isinstance(inner, list) else [inner]:
+                yield from _products_of(each, at, chosen, groups)
 
 
 class _Document:
@@ -83,51 +166,98 @@ class _Document:
         self._at = 0
         self._line = 1
         self._complete = False
+        self._keyed: Mapping[Path, bool] = _NOTHING
 
-    def elements(self) -> Iterator[tuple[str, Any]]:
+    def elements(self, keyed: Mapping[Path, bool] = _NOTHING) -> Iterator[tuple[Path, Any]]:
         """Yield the elements of every list of objects, with the path of the list.
 
-        A list inside of such an object is part of it. A document without a list is one object.
+        A list inside of such an object is part of it. The values of ``keyed`` objects are elements,
+        whose names are their ids where it says so.
         """
+        self._keyed = keyed
+        for path, value, is_element in self._values():
+            if is_element:
+                yield path, value
+
+    def lists(self) -> tuple[Lists, Mapping[Path, bool]]:
+        """Read the document to its end; return its lists, and which of them are keyed objects.
+
+        Raises:
+            TableUnreadable: it is not valid, or neither an object nor a list of them.
+        """
+        outline = Outline()
+        single = self._next() == "{"
         found = False
-        for element in self._below("", 0):
-            found = True
-            yield element
-        if self._next():
-            raise self._broken("there is more text after the end of the document")
+        for path, value, is_element in self._values():
+            found = found or is_element or bool(path)
+            is_element = is_element and len(path) <= DEEPEST
+            node: Node | None = outline.top
+            for name in path if is_element else path[:-1]:
+                node = node and outline.inside(node, name)
+            if node is not None and is_element:
+                node.listed = bool(path)
+                if isinstance(value, dict):
+                    outline.add(node, value, len(path))
+            elif node is not None and path:
+                outline.say(node, path[-1], value)
         if not found:
             raise TableUnreadable(
                 "The JSON document holds no list of objects. Send a list with one for a product."
             )
+        keyed = outline.by_key() if single else {}
+        return Lists(outline.top, single=single and () not in keyed), keyed
 
-    def _below(self, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    def whole(self) -> Any:
+        """Return the document as one value, which was read before."""
+        return self._value()
+
+    def _values(self) -> Iterator[tuple[Path, Any, bool]]:
+        yield from self._below(())
+        if self._next():
+            raise self._broken("there is more text after the end of the document")
+
+    def _below(self, path: Path) -> Iterator[tuple[Path, Any, bool]]:
+        """Yield values with their path, and whether each is an element of a list of objects."""
         kind = self._next()
         if kind == "[":
             yield from self._list(path)
-        elif kind == "{" and depth < _DEEPEST:
+        elif kind == "{" and len(path) <= DEEPEST:
             self._take("{")
             more = self._next() != "}"
+            if not more:
+                yield path, {}, False
             while more:
                 key = self._value() if self._next() == '"' else None
                 if key is None:
                     raise self._broken("the name of a value is missing")
                 self._take(":")
-                yield from self._below(f"{path}.{key}" if path else key, depth + 1)
+                if path in self._keyed:
+                    value = self._value()
+                    if self._keyed[path] and isinstance(value, dict):
+                        value = {"id": key, **value}
+                    yield path, value, True
+                else:
+                    yield from self._below((*path, key))
                 more = self._goes_on("}")
             self._take("}")
         else:
-            self._value()
+            yield path, self._value(), False
 
-    def _list(self, path: str) -> Iterator[tuple[str, Any]]:
+    def _list(self, path: Path) -> Iterator[tuple[Path, Any, bool]]:
         self._take("[")
         of_objects = self._next() == "{"
+        values: list[Any] = []  # the first, of a list of anything else
         more = self._next() != "]"
         while more:
             value = self._value()
             if of_objects:
-                yield path, value
+                yield path, value, True
+            elif not values:
+                values.append(value)
             more = self._goes_on("]")
         self._take("]")
+        if not of_objects:
+            yield path, values, False
 
     def _goes_on(self, end: str) -> bool:
         """Pass over the comma before another value; return False at the end of the list."""
@@ -199,27 +329,36 @@ class _Document:
         )
 
 
-def _of_line(number: int, text: str) -> Record:
+def _of_line(text: str) -> tuple[Any, str | None]:
+    """Return the value of a line, or why it has none."""
     if len(text) > LONGEST_RECORD:
-        return Record(number, {}, RECORD_TOO_LONG)
+        return None, RECORD_TOO_LONG
     try:
-        return record_of(number, _DECODER.decode(text))
+        return _DECODER.decode(text.removesuffix(",")), None
     except json.JSONDecodeError as error:
-        return Record(number, {}, f"it is not valid JSON ({error.msg}, character {error.colno})")
+        return None, f"it is not valid JSON ({error.msg}, character {error.colno})"
     except RecursionError:
-        return Record(number, {}, TOO_DEEP)
+        return None, TOO_DEEP
     except ValueError as error:  # a number of thousands of digits
-        return Record(number, {}, f"it is not valid JSON ({error})")
+        return None, f"it is not valid JSON ({error})"
 
 
-def _choose(paths: list[str]) -> str:
-    """Return the list that holds the products."""
-    named = [path for path in paths if path.rpartition(".")[2].casefold() in _NAMES]
-    choice = paths if len(paths) == 1 else named
-    if len(choice) != 1:
-        names = ", ".join(repr(path) for path in paths[:5])
-        raise TableUnreadable(
-            f"The JSON document holds several lists of objects ({names}). Keep that of the "
-            "products, or call it 'products'."
-        )
-    return choice[0]
+def _choose(lists: Lists) -> list[Path]:
+    """Return the lists that hold the products; those of one name are one list."""
+    paths = lists.products()
+    chosen = lists.alike(paths)
+    if lists.are_one(chosen):
+        return chosen
+    names = ", ".join(repr(".".join(path)) for path in paths[:5])
+    raise TableUnreadable(
+        f"The JSON document holds several lists of objects ({names}). Keep that of the "
+        "products, or call it 'products'."
+    )
+
+
+def _left_out(chosen: list[Path], outermost: list[Path]) -> tuple[str, ...]:
+    others = [path for path in outermost if not any(p[: len(path)] == path for p in chosen)]
+    if not chosen or not others:
+        return ()
+    read, left = (", ".join(".".join(path) for path in paths) for paths in (chosen, others))
+    return (f"The list '{read}' is read; left out: {left}.",)

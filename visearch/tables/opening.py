@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 from visearch.errors import TableUnreadable
 from visearch.tables.delimited import DelimitedTable
 from visearch.tables.foreign import SEND, refuse_bytes, refuse_page
-from visearch.tables.jsons import JsonTable, NdjsonTable
+from visearch.tables.jsons import JsonTable, NdjsonTable, is_product
 from visearch.tables.table import Source, Table
 from visearch.tables.text import beginning, head_of
 from visearch.tables.xlsx import XlsxTable
 from visearch.tables.xmls import XmlTable
+
+_BLANK = " \t\r\n\ufeff"
+"""What may stand before a document that programs have put together."""
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _JSON = re.compile(r'\s*(?:\{\s*(?:["}]|\Z)|\[\s*(?:[\[{\]"]|\Z))')
@@ -43,7 +45,7 @@ def open_table(source: Source, name: str) -> Table:
     if head.startswith(_ZIP):
         return XlsxTable(source)
     refuse_bytes(head)
-    text = beginning(head)
+    text = beginning(head).lstrip(_BLANK)
     if not text.strip("\x00 \t\r\n"):
         raise TableUnreadable(f"The file is empty. {SEND}")
     refuse_page(text)
@@ -61,7 +63,7 @@ def open_table(source: Source, name: str) -> Table:
 
 def is_text(head: bytes) -> bool:
     """Tell whether a file that begins so may be a table in a text."""
-    text = beginning(head)
+    text = beginning(head).lstrip(_BLANK)
     return bool(_JSON.match(text) or _XML.match(text)) or not _is_binary(text)
 
 
@@ -75,18 +77,12 @@ def _is_a_line_each(text: str, ending: str) -> bool:
     first = lines[0].strip()
     if not first.startswith("{"):
         return False
-    if len(lines) > 1:
-        inside = first.endswith(("{", "[", ":", ","))  # a document goes on in the next line
-        return not inside and (lines[1].lstrip().startswith("{") or ending in ("ndjson", "jsonl"))
+    is_named_so = ending in ("ndjson", "jsonl")
     try:
-        return not _holds_objects(json.loads(first))
+        value = json.loads(first.removesuffix(","), strict=False)
     except (ValueError, RecursionError):  # it is longer than what is looked at here, or broken
-        return ending in ("ndjson", "jsonl")
-
-
-def _holds_objects(value: Any) -> bool:
-    """Tell whether a document is no product itself, but holds a list of objects."""
-    if isinstance(value, dict):
-        is_product = any(key.casefold() in ("id", "sku") for key in value)
-        return not is_product and any(map(_holds_objects, value.values()))
-    return isinstance(value, list) and len(value) > 0 and isinstance(value[0], dict)
+        inside = first.endswith(("{", "[", ":", ","))  # a document goes on in the next line
+        begins = len(lines) > 1 and lines[1].lstrip().startswith("{")
+        return not inside and (begins or is_named_so)
+    # A document that ends with its first line is one product, or holds a list of them.
+    return len(lines) > 1 or first.endswith(",") or is_product(value)

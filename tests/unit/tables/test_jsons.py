@@ -108,6 +108,16 @@ def test_control_characters_in_strings_are_kept() -> None:
     assert cells('{"id": "a\tb"}\n{"id": 2}') == [{"id": "a\tb"}, {"id": 2}]
 
 
+def test_commas_between_lines_are_passed_over() -> None:
+    lines = ['{"id": 1}', '{"id": 2, "t": "a,"}', '{"id": 3}']
+    for text in (",\n".join(lines), "".join(f"{line}, \r\n" for line in lines)):
+        assert cells(text, "products.json") == [{"id": 1}, {"id": 2, "t": "a,"}, {"id": 3}]
+
+
+def test_an_object_on_many_lines_is_one_record() -> None:
+    assert cells('{\n"id": 1,\n"dim": {"w": 2}}') == [{"id": 1, "dim.w": 2}]
+
+
 def test_the_list_of_products_is_taken_among_several() -> None:
     text = '{"errors": [], "items": [{"id": 1}], "shops": [{"id": 2}]}'
     table = opened(text)
@@ -127,7 +137,6 @@ def test_the_list_of_products_is_taken_among_several() -> None:
         ('[{"id": 1} {"id": 2}]', "',' is missing before '{'"),
         ('{"a": 1, 2: 3}\n ', "the name of a value is missing"),
         ('{"a": [{"id": 1}], "b": [{"id": 2}]}', "several lists of objects \\('a', 'b'\\)"),
-        ('{\n"id": 1}', "no list of objects"),
         ("[]", "no list of objects"),
         ("[" * 100_000, "no list of objects|nested too deeply"),
         ('[{"a": ' + "[" * 100_000, "nested too deeply"),

@@ -29,9 +29,12 @@ CSV = "id,image\n1,a\n"
         ('{"id": 1}\n{"id": 2}', "products.json", "ndjson"),
         ('{"id": 1, "images": [{"src": "a"}]}', "products.ndjson", "ndjson"),
         ('{"id": 1,}\n[2]\n{"id": 3}', "products.jsonl", "ndjson"),
+        ('{"id": 1},\n{"id": 2},\n', "products.json", "ndjson"),
+        ('{"id": "e", "products": [{"id": 1}]}', "products.ndjson", "json"),
         ("{id: 1}\n{}\n" + '{"id": 2}', "products.jsonl", "ndjson"),
         ("<p><x><id>1</id></x><x/></p>", "products.csv", "xml"),
         ('\ufeff<?xml version="1.0"?><p><x><id>1</id></x><x/></p>', "products", "xml"),
+        ('\n\ufeff[{"id": 1}]', "products", "json"),
         (workbook(row("id") + row("1")), "products.csv", "xlsx"),
     ],
 )

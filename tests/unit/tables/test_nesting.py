@@ -1,0 +1,180 @@
+"""Nesting: which lists of a document hold products, and when it is refused instead of guessed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from table_files import opened
+
+from visearch.errors import TableUnreadable, VisearchError
+from visearch.tables.limits import LONGEST_NAME
+from visearch.tables.nesting import Lists, Outline
+from visearch.tables.products import products, read
+
+
+def product(number: int, **more: Any) -> dict[str, Any]:
+    name = f"00{number}"
+    return {"id": name, "title": f"T{number}", "image": f"https://s.example/{name}.jpg", **more}
+
+
+ONE, TWO, THREE = (product(number) for number in (1, 2, 3))
+UNNAMED = [{"name": "Shirts", "products": [ONE, TWO]}, {"name": "Shoes", "products": [THREE]}]
+SRC = [{"src": "https://s.example/1.jpg", "id": 5}, {"src": "https://s.example/2.jpg", "id": 6}]
+INNER = [product(7), product(8)]
+
+
+def written(document: Any) -> list[str]:
+    """Return a document as programs write it: on one line, and on many."""
+    return [json.dumps(document), json.dumps(document, indent=1), json.dumps(document, indent="\t")]
+
+
+def outcome(text: str, name: str = "products.json") -> object:
+    """Return what is read of a file, or the error."""
+    try:
+        table = opened(text, name)
+        return [(row.id, row.title, row.images, row.attributes) for row in products(read(table))]
+    except VisearchError as error:
+        return error.code, error.detail
+
+
+def ids(text: str) -> list[str]:
+    return [row.id for row in products(read(opened(text, "products.json")))]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        # Groups are no products.
+        ({"categories": UNNAMED}, ["001", "002", "003"]),
+        (UNNAMED, ["001", "002", "003"]),
+        ({"categories": [product(9, products=[ONE, TWO]), {"products": [THREE]}]}, "001 002 003"),
+        ({"groups": [{"id": "g", "items": [ONE]}, {"items": [TWO]}]}, "001 002"),
+        ({"kategorien": [{"name": "x", "artikel": [ONE, TWO]}]}, "001 002"),
+        ([{"vendor": "x", "goods": [ONE]}, {"vendor": "y", "goods": [TWO]}], "001 002"),
+        ({"categories": [{"id": 1, "subcategories": [{"id": 2, "products": [ONE]}]}]}, "001"),
+        ({"categories": [{"subcategories": [{"products": [ONE]}], "products": [TWO]}]}, "001 002"),
+        ({"categories": [{"products": [ONE, TWO]}, {"products": THREE}]}, "001 002 003"),
+        ({"men": {"products": [ONE]}, "women": {"products": [TWO]}}, "001 002"),
+        # What belongs to a product is none.
+        ({"products": [product(1, variants=INNER, offers=INNER, images=SRC), TWO]}, "001 002"),
+        ([product(1, variants=INNER, offers=INNER), TWO], "001 002"),
+        ([product(1, related=INNER, upsells=INNER, accessories=INNER)], "001"),
+        ({"products": [product(1, items=INNER)]}, "001"),
+        ({"rows": [product(1, items=INNER), TWO]}, "001 002"),
+        ([{"productId": "001", "productName": "x", "items": [{"itemId": 5, "image": "a"}]}], "001"),
+        # A document is a product, or says something of its products.
+        (ONE, "001"),
+        (product(1, images=SRC, variants=INNER, specs=[{"name": "a", "value": "b"}]), "001"),
+        ({"product": {"id": "001", "title": "Red", "images": SRC}}, "001"),
+        ({"id": "export-1", "products": [ONE, TWO]}, "001 002"),
+        ({"id": "export-1", "image": "logo.png", "products": [ONE, TWO]}, "001 002"),
+        ({"id": "export-1", "logo": "logo.png", "items": [ONE, TWO]}, "001 002"),
+        ({"shop": {"id": 1, "name": "x"}, "items": [ONE, TWO]}, "001 002"),
+        # One list is that of the products by what it holds, or by its name.
+        ({"data": [ONE, TWO], "links": [{"rel": "next", "href": "u"}]}, "001 002"),
+        ({"results": [ONE], "facets": [{"id": 1}]}, "001"),
+        ({"productList": [ONE], "categories": [{"id": 1, "name": "x"}]}, "001"),
+        ({"shirts": [ONE], "shops": [{"id": 1, "name": "x", "logo": "x.png"}]}, "001"),
+        ({"products": [ONE], "brands": [{"id": 1, "image": "x.png"}]}, "001"),
+        # An object by ids is a list.
+        (
+            {"001": {"title": "A", "image": "a.jpg"}, "a2": {"title": "B", "image": "b.jpg"}},
+            "001 a2",
+        ),
+        ({"products": {n: {"name": n, "images": SRC} for n in ("x1", "x2")}}, "x1 x2"),
+        ({"0": ONE, "1": TWO}, "001 002"),
+        ({"red": ONE, "blue": TWO}, "001 002"),
+    ],
+)
+def test_the_products_of_a_document(document: Any, expected: str | list[str]) -> None:
+    wanted = expected.split() if isinstance(expected, str) else expected
+    for text in written(document):
+        assert ids(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ([product(1, products=INNER)], "outermost objects, or 'products' inside of them"),
+        ([product(1, items=INNER)], "outermost objects, or 'items' inside"),
+        (product(1, items=INNER), "outermost objects, or 'items' inside"),
+        ({"x": [product(1, products=INNER)]}, "'x', or 'x.products' inside of them"),
+        ({"products": [{"title": "x", "items": INNER}]}, "'products', or 'products.items'"),
+        ({"products": [ONE], "items": [TWO]}, "several lists of objects ('products', 'items')"),
+        ({"shirts": [ONE], "shoes": [TWO]}, "several lists of objects ('shirts', 'shoes')"),
+        ({"a": {"items": [{"x": 1}]}, "b": {"items": [{"x": 1}]}}, "several lists of objects"),
+        ({"0": {"title": "A", "image": "a.jpg"}, "1": {"title": "B", "image": "b.jpg"}}, "column"),
+        ({"main": {"title": "A", "image": "a.jpg"}, "x": {"title": "B", "image": "b"}}, "column"),
+    ],
+)
+def test_what_is_not_clear_is_refused(document: Any, words: str) -> None:
+    for text in written(document):
+        found = outcome(text)
+        assert isinstance(found, tuple) and words in found[1] and found[1].endswith(".")
+
+
+def test_products_have_what_is_said_of_their_groups() -> None:
+    document = {
+        "categories": [
+            {"id": 7, "name": "Shirts", "tags": ["a"], "products": [ONE]},
+            {"products": [product(2, categories={"name": "own"})], "name": "Shoes"},
+        ]
+    }
+    rows = {row.id: row for row in products(read(opened(json.dumps(document))))}
+    assert rows["001"].attributes == {"categories.id": 7, "categories.name": "Shirts"}
+    assert rows["002"].attributes == {"categories.name": "own"}
+
+
+def test_a_group_is_never_an_id_or_a_picture_of_its_products() -> None:
+    document = {"group": [{"id": "g", "data": "x", "items": [ONE, TWO]}]}
+    assert ids(json.dumps(document)) == ["001", "002"]
+    [row] = products(read(opened(json.dumps({"data": [{"image": "c.jpg", "products": [ONE]}]}))))
+    assert row.images == (ONE["image"],) and row.attributes == {}
+
+
+def test_groups_on_lines_of_their_own() -> None:
+    assert ids("\n".join(map(json.dumps, UNNAMED))) == ["001", "002", "003"]
+    with pytest.raises(TableUnreadable, match="not clear"):
+        ids("\n".join(json.dumps(product(n, products=INNER)) for n in (1, 2)))
+
+
+WORDS = (
+    "id sku title name image images src products product items categories variants offers data "
+    "results shop 001 a2 x"
+)
+NAMES = st.sampled_from(WORDS.split())
+PLAIN = st.sampled_from([{}, "1", "002", "a.jpg", "https://s.example/1.jpg", "", 7, None, True, []])
+VALUES = st.recursive(
+    PLAIN,
+    lambda inner: st.dictionaries(NAMES, inner, max_size=4) | st.lists(inner, max_size=3),
+    max_leaves=20,
+)
+OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
+
+
+@settings(max_examples=300, deadline=None)
+@given(document=OBJECTS | st.lists(OBJECTS, max_size=3))
+def test_one_line_and_many_read_alike(document: Any) -> None:
+    first, *others = [outcome(text) for text in written(document)]
+    assert others == [first, first]
+
+
+@pytest.mark.parametrize("depth", [11, 12, 13, 14, 50])
+def test_what_is_deep_inside_reads_alike(depth: int) -> None:
+    document: Any = {"products": [ONE, TWO]}
+    for _ in range(depth):
+        document = {"x": document, "y": [{"z": 1}]}
+    first, *others = [outcome(text) for text in written(document)]
+    assert others == [first, first]
+
+
+def test_a_hostile_document_is_outlined_in_little_room() -> None:
+    outline = Outline()
+    outline.add(outline.top, {f"k{n}": [{f"k{n}": 1}] for n in range(30_000)})
+    outline.add(outline.top, {"x" * (LONGEST_NAME + 1): 1, "y" * (LONGEST_NAME + 1): {"a": 1}})
+    assert len(outline.top.below) <= 10_001 and not outline.top.leaves
+    assert len(Lists(outline.top, single=True).products()) == len(outline.top.below)
