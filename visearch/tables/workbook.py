@@ -17,7 +17,7 @@ from visearch.errors import TableUnreadable, excess, first_line
 from visearch.tables.foreign import SEND, refuse_members
 from visearch.tables.limits import LARGEST_PART, LARGEST_SHEET, LONGEST_RECORD, MOST_PARTS
 from visearch.tables.table import Source
-from visearch.tables.xmls import fault
+from visearch.tables.xml_stream import fault
 
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x06"

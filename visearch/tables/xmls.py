@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-import codecs
-import re
-from collections import Counter
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any
-
-from lxml import etree
 
 from visearch.errors import TableUnreadable, amount
 from visearch.tables.flat import headings_of, name_problem, problem_of
 from visearch.tables.limits import LONGEST_RECORD, MOST_COLUMNS
+from visearch.tables.nesting import (
+    DEEPEST,
+    MOST_NODES,
+    Lists,
+    Node,
+    Outline,
+    Path,
+    kind_of,
+    means_a_field,
+)
 from visearch.tables.table import Cell, Description, Record, Source
-from visearch.tables.text import PIECE, UNREADABLE, Decoding, decoding_of, head_of, texts
+from visearch.tables.text import PIECE, Decoding, decoding_of, head_of
+from visearch.tables.xml_stream import GOOGLE, declared, name_of, walk
 
-_GOOGLE = "{http://base.google.com/ns/1.0}"
 _ENTRIES = (("rss", "channel", "item"), ("RDF", "item"), ("feed", "entry"))
-_NAMES = ("product", "item", "entry", "offer", "article", "row", "record")
+_NAMES = frozenset(
+    {
+        "product", "item", "entry", "offer", "article", "row", "record", "shopitem",
+        "produkt", "artikel", "produit", "producto", "prodotto", "produto",
+    }
+)  # fmt: skip
 """What the element of a product is called where there is only one."""
 
-_DEEPEST, _MOST_PATHS = 12, 10_000
 MOST_ELEMENTS = 10_000
 """Elements inside one product."""
 
@@ -39,32 +47,25 @@ _TOO_LONG = (
 
 _NOT_DECLARED = "it uses an entity that is not declared"
 
-_DECLARED = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["']""")
-_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff\ud800-\udfff]")
-_CODECS = re.compile(
-    r"utf-?(8|16|32)([-_]?[lb]e)?|(us-)?ascii|latin-?1|iso-?8859-?\d+|windows-?\d+|cp-?\d+|ibm\d+"
-    r"|koi8-[ru]|gb(k|2312|18030)|big5(-?hkscs)?|shift[-_]jis|euc-(jp|kr)|macintosh|mac-roman",
-    re.IGNORECASE,
-)
-"""Python has codecs that are no encodings of texts: only these are used."""
-
-_REPLACED = {
-    "iso8859-1": "cp1252", "ascii": "cp1252", "gb2312": "gb18030", "gbk": "gb18030",
-    "shift_jis": "cp932", "euc_kr": "cp949", "big5": "big5hkscs",
-}  # fmt: skip
-"""What is read by a larger encoding that has the same characters and more."""
-
-Path = tuple[str, ...]
-
 
 class XmlTable:
     """The repeated element of an XML document; its syntax is checked to the end."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._decoding = decoding_of(source, _declared(head_of(source)))
-        self._path = _find(source, self._decoding)
-        self.headings = headings_of(self.records(), f"<{_name(self._path[-1])}> elements")
+        self._decoding = decoding_of(source, declared(head_of(source)))
+        self._root, top = _outlined(source, self._decoding)
+        self._paths = _find(top)
+        name = self._paths[0][-1]
+        self._anywhere = name if kind_of(name) == "product" and len(self._paths[0]) > 1 else None
+        self._children = {child for path in self._paths for child in _at(top, path).below}
+        self._groups = {
+            path[:n]: _at(top, path[:n])
+            for path in self._paths
+            for n in range(2, len(path))
+            if _at(top, path[:n]).listed
+        }
+        self.headings = headings_of(self.records(), f"<{name}> elements")
         self.description = Description(
             "xml", self._decoding.label, self._decoding.assumed, None, notes=self._decoding.notes
         )
@@ -73,78 +74,103 @@ class XmlTable:
         """Yield the record of each such element."""
         number, size = 1, 0
         too_long: Record | None = None
-        tags = (self._path[0], self._path[-1])  # the first of which gives us the root
-        for event, element in _walk(self._source, self._decoding, tags):
-            if event == "end":
-                if _path_of(element) == self._path:
-                    yield too_long or _record(number, element)
-                    element.clear()
-                    number, size, too_long = number + 1, 0, None
-            elif event == "fed" and (item := _prune(element, self._path)) is not None:
+        said: dict[Path, dict[str, str]] = {}  # by groups, so far
+        for event, element in walk(self._source, self._decoding, self._tags()):
+            if event == "fed":
+                if (item := _prune(element, self._is_product)) is None:
+                    continue
                 size += PIECE
                 if too_long is None and (size > LONGEST_RECORD or _is_crowded(item)):
-                    kept = _record(number, item).cells
+                    kept = self._record(number, item).cells
                     kept = {name: value for name, value in kept.items() if isinstance(value, str)}
                     too_long = Record(number, kept, _TOO_LONG)
                 if too_long is not None:
-                    _prune(item, ())
+                    _prune_below(item)
+                continue
+            path = _path_of(element)
+            if event == "end" and self._is_product(path):
+                record = too_long or self._record(number, element)
+                yield _in_groups(record, path, said) if self._groups else record
+                element.clear()
+                number, size, too_long = number + 1, 0, None
+            elif event == "start" and path in self._groups:
+                known = self._groups[path].leaves
+                pairs = ((name_of(key), value) for key, value in element.items())
+                said[path] = {name: value for name, value in pairs if name in known}
+            elif event == "end" and path[:-1] in said and not len(element):
+                said[path[:-1]].setdefault(path[-1], element.text or "")
+
+    def _tags(self) -> tuple[str, ...]:
+        """Return the names of the elements that are looked at, the first of which is the root."""
+        names = {path[-1] for path in self._paths}
+        for path, node in self._groups.items():
+            names |= {path[-1], *(name for name in node.leaves if name in node.below)}
+        return (self._root, *sorted(map(_tag_of, names)))
+
+    def _is_product(self, path: Path) -> bool:
+        """Tell whether an element is a product, and not inside of one.
+
+        What is called a product may stand in other places, too, after those that were looked at.
+        """
+        if path in self._paths:
+            return True
+        if path[-1] != self._anywhere or any(kind_of(name) == "part" for name in path):
+            return False
+        return len(path) > 1 and not any(self._is_product(path[:n]) for n in range(1, len(path)))
+
+    def _record(self, number: int, element: Any) -> Record:
+        found: dict[str, list[str]] = {}
+        problem = _collect(element, "", found)
+        if len(element) == 0 and (element.text or "").strip():
+            found[name_of(element.tag)] = [element.text]
+        cells: dict[str, Cell] = {}
+        for name, values in found.items():
+            trouble = problem_of("".join(values))
+            if trouble is None and len(cells) < MOST_COLUMNS:
+                bare = name.removeprefix("@")  # an attribute is a value, unless an element is it
+                if bare != name and bare not in self._children and bare not in found:
+                    name = bare
+                if any(values):
+                    cells[name] = values[0] if len(values) == 1 else values
+            else:
+                problem = problem or trouble
+        return Record(number, cells, problem)
 
 
-def _walk(
-    source: Source, decoding: Decoding, tags: tuple[str, ...] | None = None
-) -> Iterator[tuple[str, Any]]:
-    """Yield ``("start", element)`` and ``("end", element)``; ``("fed", root)`` after each piece.
+def _in_groups(record: Record, path: Path, said: Mapping[Path, Mapping[str, str]]) -> Record:
+    """Return a record with what is said of the groups that it is in."""
+    cells: dict[str, Cell] = {}
+    for n in range(2, len(path)):
+        for name, value in said.get(path[:n], {}).items():
+            heading = f"{path[n - 1]}.{name}"
+            sound = name_problem(heading) is None and problem_of(value) is None
+            if value and sound and not means_a_field(heading):
+                cells[heading] = value
+    return record._replace(cells={**cells, **record.cells}) if cells else record
 
-    With ``tags``, only elements of these names. Nothing outside of the document is loaded.
+
+def _prune(root: Any, is_product: Callable[[Path], bool]) -> Any | None:
+    """Free all that is below the root but the last, which may not have ended, at each level.
+
+    A product is left as it is; it is returned if it may not have ended.
     """
-    parser = etree.XMLPullParser(
-        ("start", "end"),
-        tag=tags,
-        encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    root = None
-    try:
-        for text in texts(source, decoding):
-            parser.feed(_NO_XML.sub(UNREADABLE, text).encode())
-            for event, element in parser.read_events():
-                if root is None:
-                    root = element.getroottree().getroot()
-                    _check_root(root)
-                yield event, element
-            if root is not None:
-                yield "fed", root
-        parser.close()
-    except etree.ParseError as error:
-        raise TableUnreadable(
-            f"The file is not valid XML: {fault(error)}. Export it again."
-        ) from error
-
-
-def fault(error: Any) -> str:
-    """Return what lxml says is wrong with a document, without the text that it quotes."""
-    return str(error.msg or "it is cut").splitlines()[0]
-
-
-def _prune(element: Any, path: Path) -> Any | None:
-    """Free all that is below an element but the last, which may not have ended, at each level.
-
-    The element at ``path`` is left as it is; it is returned if it may not have ended.
-    """
-    left = path
-    while len(element):
-        on_path = bool(left) and element.tag == left[0]
-        left = left[1:] if on_path else ()
-        if on_path and not left:
-            return element
+    element = root
+    path: Path = (name_of(root.tag),)
+    while not is_product(path):
+        if not len(element):
+            return None
         del element[:-1]
         element = element[-1]
-    return None
+        if not isinstance(element.tag, str):
+            return None
+        path = (*path, name_of(element.tag))
+    return element
+
+
+def _prune_below(element: Any) -> None:
+    while len(element):
+        del element[:-1]
+        element = element[-1]
 
 
 def _is_crowded(element: Any) -> bool:
@@ -152,92 +178,117 @@ def _is_crowded(element: Any) -> bool:
 
 
 def _path_of(element: Any) -> Path:
-    tags = [element.tag, *(above.tag for above in element.iterancestors())]
-    return tuple(reversed(tags))
+    names = [name_of(element.tag), *(name_of(above.tag) for above in element.iterancestors())]
+    return tuple(reversed(names))
 
 
-def _find(source: Source, decoding: Decoding) -> Path:
-    """Return the path of the element that holds a product each.
+def _tag_of(name: str) -> str:
+    """Return what lxml calls an element of this name in any namespace."""
+    return f"{GOOGLE}{name[2:]}" if name.startswith("g:") else f"{{*}}{name}"
+
+
+def _outlined(source: Source, decoding: Decoding) -> tuple[str, Node]:
+    """Return the name of the root, and what is known of the elements below it.
 
     After so many elements, and two that could be a product, the rest is taken to be alike.
     """
-    counts: Counter[Path] = Counter()
-    parents: set[Path] = set()
-    with_attributes: set[Path] = set()
-    path: Path = ()
-    for event, element in _walk(source, decoding):
-        if event == "end":
-            path = path[:-1]
-        elif event == "start":
-            path = (*path, element.tag)
-            if len(path) <= _DEEPEST:
-                counts[path] += 1
-                parents.add(path[:-1])
-                if element.attrib:
-                    with_attributes.add(path)
+    outline = Outline()
+    root = ""
+    above: list[tuple[Node | None, set[str]]] = [(outline.top, set())]
+    elements, enough = 0, False
+    for event, element in walk(source, decoding):
+        if event == "start":
+            name, elements, root = name_of(element.tag), elements + 1, root or element.tag
+            over, seen = above[-1]
+            node = outline.inside(over, name) if over is not None else None
+            if node is not None and over is not None:
+                node.count += 1
+                node.repeated = node.repeated or name in seen
+                seen.add(name)
+                enough = enough or over.count > 1
+                _say_attributes(outline, node, element)
+            above.append((node if len(above) < DEEPEST else None, set()))
+        elif event == "end":
+            above.pop()
+            over = above[-1][0]
+            if over is not None and not len(element):
+                outline.say(over, name_of(element.tag), element.text)
         else:
-            _prune(element, ())
-            if len(counts) > _MOST_PATHS:
+            _prune_below(element)
+            if outline.nodes > MOST_NODES:
                 raise TableUnreadable(
-                    f"The XML has more than {_MOST_PATHS:,} kinds of elements. Send a feed in "
+                    f"The XML has more than {MOST_NODES:,} kinds of elements. Send a feed in "
                     "which each product has the same ones."
                 )
-            if counts.total() > _ENOUGH and any(counts[each] > 1 for each in parents):
+            if elements > _ENOUGH and enough:
                 break
-    if found := _choose(counts, parents, with_attributes):
-        return found
-    raise TableUnreadable(
-        "The XML has no element that is repeated for each product. Send a feed (RSS, Atom), or "
-        "one <product> for each."
-    )
+    return root, outline.top
 
 
-def _choose(counts: Counter[Path], parents: set[Path], with_attributes: set[Path]) -> Path | None:
-    """Return the outermost repeated path, of those whose elements hold something."""
-    for path in counts:
-        if tuple(map(_name, path)) in _ENTRIES:
-            return path
-    repeated = {path for path, count in counts.items() if count > 1}
-    named = {path for path in counts if path[1:] and _name(path[-1]).casefold() in _NAMES}
-    for holding in (parents, with_attributes):
-        candidates = (repeated | named) & holding
-        outermost = [
-            path
-            for path in counts
-            if path in candidates and not any(path[:n] in candidates for n in range(2, len(path)))
-        ]
-        if found := [path for path in outermost if path in named] or outermost:
-            return max(found, key=lambda path: counts[path])
-    return None
+def _say_attributes(outline: Outline, node: Node, element: Any) -> None:
+    keys = element.keys()
+    if len(keys) <= _MOST_ATTRIBUTES:
+        for key in keys:
+            outline.say(node, name_of(key), element.get(key))
 
 
-def _check_root(root: Any) -> None:
-    dtd = root.getroottree().docinfo.internalDTD
-    if dtd is not None and next(iter(dtd.iterentities()), None) is not None:
+def _at(top: Node, path: Path) -> Node:
+    for name in path:
+        top = top.below[name]
+    return top
+
+
+def _find(top: Node) -> list[Path]:
+    """Return the paths of the elements that hold a product each.
+
+    Raises:
+        TableUnreadable: there are none, or it is not clear which.
+    """
+    for path in _ENTRIES:
+        if _has(top, path):
+            return [path]
+    ((name, root),) = top.below.items()
+    _mark(root, inside=False, in_product=False)
+    if name.casefold() in _NAMES and Lists(root, single=True).is_product():
+        return [(name,)]
+    lists = Lists(top, single=True)
+    paths = lists.products()
+    if not paths:
         raise TableUnreadable(
-            "The XML declares entities, which visearch does not expand. Write their text instead."
+            "The XML has no element that is repeated for each product. Send a feed (RSS, Atom), or "
+            "one <product> for each."
         )
-    name = _name(root.tag).casefold()
-    if name == "html":
-        raise TableUnreadable("This is a web page (HTML), not a table. Export CSV, XLSX or XML.")
-    if name == "workbook":
-        raise TableUnreadable("This is an XML file of Excel 2003. Save it as .xlsx or as CSV.")
+    chosen = lists.alike(paths)
+    if lists.are_one(chosen):
+        return chosen
+    right = [path for path in chosen if lists.looks_right(path)]
+    names = dict.fromkeys(path[-1] for path in chosen)
+    if right and len(names) > 1:
+        shown = " and ".join(f"<{name}>" for name in list(names)[:5])
+        raise TableUnreadable(
+            f"The XML has several elements that could be products: {shown}. Send one <product> "
+            "for each product."
+        )
+    chosen = [path for path in chosen if _at(top, path).below] or chosen
+    return right or [max(chosen, key=lists.count)]
 
 
-def _record(number: int, element: Any) -> Record:
-    found: dict[str, list[str]] = {}
-    problem = _collect(element, "", found)
-    if len(element) == 0 and (element.text or "").strip():
-        found[_name(element.tag)] = [element.text]
-    cells: dict[str, Cell] = {}
-    for name, values in found.items():
-        trouble = problem_of("".join(values))
-        if trouble is None and len(cells) < MOST_COLUMNS:
-            if any(values):
-                cells[name] = values[0] if len(values) == 1 else values
-        else:
-            problem = problem or trouble
-    return Record(number, cells, problem)
+def _mark(node: Node, *, inside: bool, in_product: bool) -> None:
+    """Mark the elements below that may stand side by side, or are called as one product is."""
+    for name, inner in node.below.items():
+        is_named = name.casefold() in _NAMES
+        is_product = is_named and kind_of(name) == "product"
+        listed = inner.repeated or (is_named and not inside) or (is_product and not in_product)
+        inner.listed = listed and bool(inner.below or inner.leaves)
+        _mark(inner, inside=inside or inner.listed, in_product=in_product or is_product)
+
+
+def _has(top: Node, path: Path) -> bool:
+    for name in path:
+        if name not in top.below:
+            return False
+        top = top.below[name]
+    return True
 
 
 def _collect(element: Any, prefix: str, found: dict[str, list[str]]) -> str | None:
@@ -247,7 +298,7 @@ def _collect(element: Any, prefix: str, found: dict[str, list[str]]) -> str | No
         if not isinstance(child.tag, str):
             problem = problem or _NOT_DECLARED
             continue
-        name = f"{prefix}{_name(child.tag)}"
+        name = f"{prefix}{name_of(child.tag)}"
         if trouble := name_problem(name):
             problem = problem or trouble
             continue
@@ -271,28 +322,5 @@ def _collect_attributes(element: Any, prefix: str, found: dict[str, list[str]]) 
     if len(keys) > _MOST_ATTRIBUTES:  # each is looked for among all of them
         return f"an element has more than {_MOST_ATTRIBUTES:,} attributes"
     for key in keys:
-        found.setdefault(f"{prefix}{_name(key)}", []).append(element.get(key))
+        found.setdefault(f"{prefix}{name_of(key)}", []).append(element.get(key))
     return None
-
-
-@lru_cache(1000)
-def _name(tag: str) -> str:
-    """Return a name without its namespace, of which only Google's is kept, as ``g:``."""
-    if tag.startswith(_GOOGLE):
-        return f"g:{tag.removeprefix(_GOOGLE)}"
-    return tag.rpartition("}")[2]
-
-
-def _declared(head: bytes) -> str | None:
-    """Return the codec of the encoding that an XML declaration names, if it is one of texts."""
-    found = _DECLARED.search(head[:1024])
-    label = found[1].decode("ascii") if found is not None else ""
-    if not _CODECS.fullmatch(label):
-        return None
-    try:
-        codec = codecs.lookup(label).name
-    except LookupError:
-        return None
-    if codec.startswith(("utf-16", "utf-32")):
-        return None  # the declaration was read as ASCII
-    return _REPLACED.get(codec, codec)

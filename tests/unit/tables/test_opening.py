@@ -34,6 +34,7 @@ CSV = "id,image\n1,a\n"
         ("{id: 1}\n{}\n" + '{"id": 2}', "products.jsonl", "ndjson"),
         ("<p><x><id>1</id></x><x/></p>", "products.csv", "xml"),
         ('\ufeff<?xml version="1.0"?><p><x><id>1</id></x><x/></p>', "products", "xml"),
+        ('\n \ufeff\n<?xml version="1.0"?><p><x><id>1</id></x><x/></p>', "products", "xml"),
         ('\n\ufeff[{"id": 1}]', "products", "json"),
         (workbook(row("id") + row("1")), "products.csv", "xlsx"),
     ],
