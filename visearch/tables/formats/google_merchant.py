@@ -17,11 +17,16 @@ _FIELDS: dict[str, Field] = {
     "item_group_id": "group",
     "title": "title",
     "link": "url",
+    "link.@href": "url",
     "description": "description",
+    "summary": "description",
+    "content": "description",
     "image_link": "picture",
     "additional_image_link": "picture",
     "price": "price",
 }
+"""What the names of a feed mean; some are those of Atom (``link.@href``, ``summary``)."""
+
 _FEED_WORDS = {
     "availability", "item_group_id", "google_product_category", "gtin", "brand", "condition",
     "additional_image_link", "price", "link", "mpn", "identifier_exists", "sale_price",
@@ -52,11 +57,14 @@ def recognises(headings: Sequence[str]) -> bool:
 def guess(headings: Sequence[str], sample: Sequence[Record]) -> dict[str, Guess]:
     """Say what each heading is; of ``title`` and ``g:title`` the second is the feed's."""
     marked = {name_of(h) for h in headings if h.lower().startswith("g:")}
+    names = {name_of(heading) for heading in headings}
     guesses: dict[str, Guess] = {}
     seen: set[str] = set()
     for heading in headings:
         name = name_of(heading)
         twice = name in seen or (name in marked and not heading.lower().startswith("g:"))
+        if name.startswith("link.@"):  # Atom's; its rel and type say nothing of the product
+            twice = name != "link.@href" or "link" in names
         if twice or _PRIVATE.fullmatch(name):
             guesses[heading] = Guess("ignore")
             continue

@@ -74,6 +74,22 @@ def test_elements_of_xml() -> None:
     assert rows["P1"].attributes == {"price": 3.5, "price_currency": "USD"}
 
 
+def test_entries_of_atom() -> None:
+    entry = {
+        "title": "Red",
+        "link.@href": "https://s/p",
+        "link.@rel": "alternate",
+        "summary": "Soft",
+        "g:id": "1",
+        "g:image_link": "https://c/1.jpg",
+    }
+    [row] = rows_of(table_of(entry, kind="xml"))
+    assert (row.id, row.title, row.url, row.description) == ("1", "Red", "https://s/p", "Soft")
+    assert row.attributes == {}
+    [row] = rows_of(table_of(entry | {"g:link": "https://s/g"}, kind="xml"))
+    assert (row.url, row.attributes) == ("https://s/g", {})
+
+
 @pytest.mark.parametrize(
     ("headings", "name"),
     [
