@@ -19,6 +19,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 _OBJECTS = "JSON objects"
+_NO_LIST = "The JSON document holds no list of objects. Send a list with one for a product."
 _GROUP = "group"
 """What a group is called that stands in a list without a name."""
 
@@ -201,9 +202,7 @@ class _Document:
             elif node is not None and path:
                 outline.say(node, path[-1], value)
         if not found:
-            raise TableUnreadable(
-                "The JSON document holds no list of objects. Send a list with one for a product."
-            )
+            raise TableUnreadable(_NO_LIST)
         keyed = outline.by_key() if single else {}
         return Lists(outline.top, single=single and () not in keyed), keyed
 
@@ -346,6 +345,8 @@ def _of_line(text: str) -> tuple[Any, str | None]:
 def _choose(lists: Lists) -> list[Path]:
     """Return the lists that hold the products; those of one name are one list."""
     paths = lists.products()
+    if not paths:
+        raise TableUnreadable(_NO_LIST)
     chosen = lists.alike(paths)
     if lists.are_one(chosen):
         return chosen

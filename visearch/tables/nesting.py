@@ -10,6 +10,7 @@ from visearch.errors import TableUnreadable
 from visearch.tables.formats.form import PICTURE_NAME
 from visearch.tables.headings import FIELDS, normal, place
 from visearch.tables.limits import LONGEST_NAME
+from visearch.tables.list_names import NAMED, NO_PICTURES, OF_PRODUCTS, Kind, kind_of
 
 Path = tuple[str, ...]
 """The names on the way to something; a list and its elements have the same path."""
@@ -18,60 +19,6 @@ DEEPEST = 12
 """How many names a path has; what is further inside is not looked at."""
 
 MOST_NODES = 10_000
-
-Kind = Literal["product", "generic", "offer", "group", "part", "other"]
-"""What a list's name says of its elements. Offers are products, or a product's variants."""
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(normal(word) for word in text.split(","))
-
-
-_KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
-    (
-        "product",
-        _words("""product, products, product list, productlist, article, articles, goods, produkt,
-        produkte, produkty, artikel, produit, produits, producto, productos, artículo, artículos,
-        prodotto, prodotti, articolo, articoli, producten, artikelen, produto, produtos, towar,
-        towary, shopitem"""),
-    ),
-    (
-        "generic",
-        _words("""item, items, item list, itemlist, entry, entries, row, rows, record, records,
-        data, result, results, hits, nodes"""),
-    ),
-    ("offer", _words("offer, offers")),
-    (
-        "group",
-        _words("""category, categories, subcategory, subcategories, group, groups, collection,
-        collections, section, sections, department, departments, catalog, catalogs, catalogue,
-        catalogues, shop, shops, store, stores, vendor, vendors, brand, brands, kategorie,
-        kategorien, warengruppe, warengruppen, gruppe, gruppen, catégorie, catégories, groupe,
-        groupes, categoría, categorías, grupo, grupos, categoria, gruppo, gruppi, categorieën,
-        kategoria, grupa, grupy"""),
-    ),
-    (
-        "part",
-        _words("""variant, variants, variation, variations, varianten, variante, variantes,
-        varianti, image, images, picture, pictures, photo, photos, bild, bilder, foto, fotos,
-        immagini, imágenes, imagens, zdjęcia, media, gallery, option, options, attribute,
-        attributes, property, properties, param, params, sku, skus, size, sizes, color, colors,
-        colour, colours, review, reviews, price, prices, shipping, tag, tags, related,
-        related products, relatedproducts, relations, accessory, accessories, similar,
-        recommendations, upsell, upsells, cross sell, cross sells, crosssells, component,
-        components, bundle, bundled items, parts, children, combinations, combination"""),
-    ),
-)
-_OF_PRODUCTS = ("product", "produkt", "article", "artikel")
-_NAMED: tuple[Kind, ...] = ("product", "generic", "offer")
-_NO_PICTURES = _words("logo, icon, favicon, banner, avatar, swatch")
-"""What has a picture and need not be a product."""
-
-
-def kind_of(name: str) -> Kind:
-    """Return what the name of a list says of its elements."""
-    bare = normal(name)
-    return next((kind for kind, words in _KINDS if bare in words), "other")
 
 
 class Node:
@@ -90,6 +37,14 @@ class Node:
         self.count = 0
 
 
+def is_whole(node: Node) -> bool:
+    """Tell whether objects themselves say what products need: an id and a picture."""
+    has_id = any(_says((name,), "id") for name in node.leaves)
+    return has_id and any(
+        is_picture or _says((name,), "picture") for name, is_picture in node.leaves.items()
+    )
+
+
 class Outline:
     """The nodes of a document; so many of them that a hostile one takes no more memory."""
 
@@ -106,8 +61,8 @@ class Outline:
         return found
 
     def say(self, node: Node, name: str, value: object) -> None:
-        """Remember that a node has a value of this name."""
-        if name in node.leaves or len(name) > LONGEST_NAME:
+        """Remember that a node has a value of this name, unless there is nothing in it."""
+        if name in node.leaves or len(name) > LONGEST_NAME or value in ([], {}):
             return
         if self.leaves < 2 * MOST_NODES:
             self.leaves += 1
@@ -137,17 +92,19 @@ class Outline:
 
 
 def _objects(value: object) -> list[dict[str, Any]]:
-    """Return the objects that a value is, or lists; one without anything in it is a plain value."""
+    """Return the objects that a value is, or lists: then the first value tells it."""
     if isinstance(value, dict):
         return [value] if value else []
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [each for each in value if isinstance(each, dict)]
+    return []
 
 
 def _is_picture(name: str, value: object) -> bool:
     first = value[0] if isinstance(value, list) and value else value
     if not isinstance(first, str) or len(first) > LONGEST_NAME:
         return False
-    return normal(name) not in _NO_PICTURES and PICTURE_NAME.fullmatch(first.strip()) is not None
+    return normal(name) not in NO_PICTURES and PICTURE_NAME.fullmatch(first.strip()) is not None
 
 
 class Lists:
@@ -190,13 +147,12 @@ class Lists:
         """
         top = self._nodes[()]
         outermost = self.outermost
-        if not self._single or not (outermost or top.leaves or top.below):
+        if not self._single or not (outermost or any(_headings(top, (), parts=False))):
             return False
         parts_only = all(_has_part(path) for path in outermost)
         has_id, has_picture = self._has(())
         if not has_id:
-            said = any(place(name, "title") is not None for name in top.leaves)
-            return parts_only and (not outermost or said)
+            return parts_only and (not outermost or _is_titled(top))
         if self._inside(()):
             return False
         if any(self._kind(path) == "product" for path in outermost):
@@ -220,14 +176,14 @@ class Lists:
         They are of several names if that is not clear.
         """
         right = [path for path in paths if self.looks_right(path)]
-        named = [path for path in paths if self._kind(path) in _NAMED]
+        named = [path for path in paths if self._kind(path) in NAMED]
         of_products = [path for path in named if self._kind(path) == "product"]
         best = [path for path in of_products if path in right] or of_products
         best += [path for path in named if path in right and path not in best]
         others = [path for path in right if self._kind(path) == "other"]
         pool = best or others or named or right or paths
         names = {_name(path) for path in pool}
-        if len(names) == 1 and self._kind(pool[0]) in _NAMED:
+        if len(names) == 1 and self._kind(pool[0]) in NAMED:
             return [path for path in paths if _name(path) in names]
         return pool
 
@@ -267,7 +223,7 @@ class Lists:
         above = self._kind(outer)
         if above == "group":
             return True
-        if has_id and (above == "product" or (above in _NAMED and has_picture)):
+        if has_id and (above == "product" or (above in NAMED and has_picture)):
             return False
         unclear = False
         if kind == "product":
@@ -277,12 +233,14 @@ class Lists:
             holds = not has_id or (is_top and not has_picture)
             unclear = not holds or (not has_id and above == "product")
         else:
-            holds = not has_picture and (is_top if has_id else above not in _NAMED)
+            holds = not has_picture and (is_top if has_id else above not in NAMED)
+            may_vary = kind == "other" and has_id and not has_picture and above not in NAMED
+            unclear = may_vary and (not is_top or _is_titled(self._nodes[outer]))
         if unclear:
             around = f"'{'.'.join(outer)}'" if outer else "the outermost objects"
             raise TableUnreadable(
                 f"It is not clear which the products are: {around}, or '{'.'.join(inner)}' inside "
-                "of them. Send one list of the products, in which nothing else has an id."
+                "of them. Send one list of the products; call what belongs to one 'variants'."
             )
         return holds
 
@@ -291,7 +249,7 @@ class Lists:
         kind = kind_of(_name(path))
         if kind not in ("group", "part"):
             for name, _ in _headings(self._nodes[path], (), parts=False):
-                if _says(name, "id") and normal(name[-1]).startswith(_OF_PRODUCTS):
+                if _says(name, "id") and normal(name[-1]).startswith(OF_PRODUCTS):
                     return "product"
         return kind
 
@@ -325,8 +283,7 @@ def _merged(nodes: list[Node]) -> Node | None:
     merged = Node()
     merged.listed = True
     for node in nodes:
-        titled = any(place(name, "title") is not None for name in node.leaves)
-        if node.listed or not titled or not _shows(node):
+        if node.listed or not _is_titled(node) or not _shows(node):
             return None
         merged.leaves.update(node.leaves)
         merged.below.update(node.below)
@@ -360,6 +317,10 @@ def _headings(node: Node, path: Path, *, parts: bool) -> Iterator[tuple[Path, bo
             yield from _headings(inner, (*path, name), parts=parts)
 
 
+def _is_titled(node: Node) -> bool:
+    return any(_says((name,), "title") for name in node.leaves)
+
+
 def _shows(node: Node) -> bool:
     """Tell whether objects have pictures, or parts that have."""
     return any(
@@ -368,7 +329,7 @@ def _shows(node: Node) -> bool:
     )
 
 
-def _says(name: Path, field: Literal["id", "picture"]) -> bool:
+def _says(name: Path, field: Literal["id", "picture", "title"]) -> bool:
     return place(".".join(part.removeprefix("g:") for part in name), field) is not None
 
 

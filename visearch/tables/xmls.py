@@ -9,6 +9,7 @@ from typing import Any
 from visearch.errors import TableUnreadable, amount
 from visearch.tables.flat import headings_of, name_problem, problem_of
 from visearch.tables.limits import LONGEST_RECORD, MOST_COLUMNS
+from visearch.tables.list_names import NAMED, kind_of
 from visearch.tables.nesting import (
     DEEPEST,
     MOST_NODES,
@@ -16,7 +17,7 @@ from visearch.tables.nesting import (
     Node,
     Outline,
     Path,
-    kind_of,
+    is_whole,
     means_a_field,
 )
 from visearch.tables.table import Cell, Description, Record, Source
@@ -247,10 +248,10 @@ def _find(top: Node) -> list[Path]:
     for path in _ENTRIES:
         if _has(top, path):
             return [path]
-    ((name, root),) = top.below.items()
-    _mark(root, inside=False, in_product=False)
-    if name.casefold() in _NAMES and Lists(root, single=True).is_product():
-        return [(name,)]
+    for name, root in top.below.items():  # there is one, unless its name is too long
+        _mark(root, inside=False, in_named=False)
+        if name.casefold() in _NAMES and Lists(root, single=True).is_product():
+            return [(name,)]
     lists = Lists(top, single=True)
     paths = lists.products()
     if not paths:
@@ -273,14 +274,14 @@ def _find(top: Node) -> list[Path]:
     return right or [max(chosen, key=lists.count)]
 
 
-def _mark(node: Node, *, inside: bool, in_product: bool) -> None:
+def _mark(node: Node, *, inside: bool, in_named: bool) -> None:
     """Mark the elements below that may stand side by side, or are called as one product is."""
     for name, inner in node.below.items():
-        is_named = name.casefold() in _NAMES
-        is_product = is_named and kind_of(name) == "product"
-        listed = inner.repeated or (is_named and not inside) or (is_product and not in_product)
-        inner.listed = listed and bool(inner.below or inner.leaves)
-        _mark(inner, inside=inside or inner.listed, in_product=in_product or is_product)
+        kind, whole = kind_of(name), is_whole(inner)
+        is_named = name.casefold() in _NAMES or (whole and kind in NAMED)
+        may_be = is_named and (not inside or ((whole or kind == "product") and not in_named))
+        inner.listed = (inner.repeated or may_be) and bool(inner.below or inner.leaves)
+        _mark(inner, inside=inside or inner.listed, in_named=in_named or is_named)
 
 
 def _has(top: Node, path: Path) -> bool:

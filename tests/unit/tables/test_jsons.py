@@ -138,6 +138,8 @@ def test_the_list_of_products_is_taken_among_several() -> None:
         ('{"a": 1, 2: 3}\n ', "the name of a value is missing"),
         ('{"a": [{"id": 1}], "b": [{"id": 2}]}', "several lists of objects \\('a', 'b'\\)"),
         ("[]", "no list of objects"),
+        ('{"products": [], "x": {"y": {}}}', "no list of objects"),
+        ('{"products":\n[]}', "no list of objects"),
         ("[" * 100_000, "no list of objects|nested too deeply"),
         ('[{"a": ' + "[" * 100_000, "nested too deeply"),
         ("[{}]", "no JSON objects that can be read"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -64,6 +67,9 @@ def ids(text: str) -> list[str]:
         ([product(1, variants=INNER, offers=INNER), TWO], "001 002"),
         ([product(1, related=INNER, upsells=INNER, accessories=INNER)], "001"),
         ({"products": [product(1, items=INNER)]}, "001"),
+        ([product(1, colorways=INNER), TWO], "001 002"),
+        ([{"id": "001", "title": "x", "offers": INNER}], "001"),
+        ({"products": [{"id": "001", "title": "x", "colorways": INNER}]}, "001"),
         ({"rows": [product(1, items=INNER), TWO]}, "001 002"),
         ([{"productId": "001", "productName": "x", "items": [{"itemId": 5, "image": "a"}]}], "001"),
         # A document is a product, or says something of its products.
@@ -102,6 +108,8 @@ def test_the_products_of_a_document(document: Any, expected: str | list[str]) ->
         ([product(1, products=INNER)], "outermost objects, or 'products' inside of them"),
         ([product(1, items=INNER)], "outermost objects, or 'items' inside"),
         (product(1, items=INNER), "outermost objects, or 'items' inside"),
+        ([{"id": 1, "title": "x", "colorways": INNER}], "or 'colorways' inside of them. Send one"),
+        ({"id": 1, "title": "x", "colorways": INNER}, "or 'colorways' inside of them. Send one"),
         ({"x": [product(1, products=INNER)]}, "'x', or 'x.products' inside of them"),
         ({"products": [{"title": "x", "items": INNER}]}, "'products', or 'products.items'"),
         ({"products": [ONE], "items": [TWO]}, "several lists of objects ('products', 'items')"),
@@ -161,6 +169,59 @@ OBJECTS = st.dictionaries(NAMES, VALUES, max_size=5)
 def test_one_line_and_many_read_alike(document: Any) -> None:
     first, *others = [outcome(text) for text in written(document)]
     assert others == [first, first]
+
+
+LISTS = st.sampled_from(["products", "product", "items", "item", "goods", "articles", "data"])
+GROUPS = st.sampled_from(
+    ["categories", "category", "group", "departments", "sections", "x", "shop"]
+)
+SAID = st.sampled_from([{}, {"name": "N"}, {"id": "G", "name": "N"}, {"title": "N", "code": "x"}])
+Tree = tuple[str, list[dict[str, Any]]]
+
+
+@st.composite
+def grouped(draw: st.DrawFn, name: str, depth: int = 0) -> Tree:
+    """Draw a list of products, or of groups of such lists, and its name."""
+    if depth == 3 or draw(st.booleans()):
+        return name, [product(0)] * draw(st.integers(1, 3))
+    said, inner = draw(SAID), draw(st.lists(grouped(name, depth + 1), min_size=1, max_size=3))
+    return draw(GROUPS), [{**said, key: values} for key, values in inner]
+
+
+def numbered(values: list[dict[str, Any]], numbers: Iterator[int]) -> Iterator[dict[str, Any]]:
+    """Yield what is in a list, with ids of which no two are the same."""
+    for value in values:
+        number = next(numbers)
+        if "image" in value:
+            yield product(number)
+            continue
+        lists = {k: list(numbered(v, numbers)) for k, v in value.items() if isinstance(v, list)}
+        yield {**value, **({"id": f"G{number}"} if "id" in value else {}), **lists}
+
+
+def as_xml(name: str, values: list[dict[str, Any]]) -> str:
+    inner = (
+        "".join(as_xml(k, v) if isinstance(v, list) else f"<{k}>{v}</{k}>" for k, v in each.items())
+        for each in values
+    )
+    return "".join(f"<{name}>{each}</{name}>" for each in inner)
+
+
+@settings(max_examples=200, deadline=None)
+@given(tree=LISTS.flatmap(grouped), as_list=st.booleans())
+def test_no_product_vanishes_unseen(tree: Tree, as_list: bool) -> None:
+    """Each is read with its own picture, or something is said."""
+    name, values = tree
+    values = list(numbered(values, count(1)))
+    text = json.dumps(values if as_list else {name: values})
+    wanted = re.findall(r'"id": "(00\d+)"', text)
+    for each in (text, f"<root>{as_xml(name, values)}</root>"):
+        try:
+            rows = list(products(read(opened(each, "products"))))
+        except VisearchError:
+            continue
+        assert [row.id for row in rows] == wanted or any(row.problem for row in rows)
+        assert all(len(row.images) == 1 for row in rows if not row.problem)
 
 
 @pytest.mark.parametrize("depth", [11, 12, 13, 14, 50])
