@@ -302,12 +302,14 @@ class _Document:
             enough = min(2 * held, LONGEST_RECORD + 1)
             if held > LONGEST_RECORD:
                 raise self._broken(f"a value {RECORD_TOO_LONG.removeprefix('it ')}, or: {problem}")
+            grown = False
             while len(self._text) - self._at < enough:
                 if not self._more():
-                    if self._complete and problem == "a value is not complete":
+                    if grown or problem == "a value is not complete":
                         break
                     self._at = min(at, len(self._text))
                     raise self._broken(problem)
+                grown = True
 
     def _more(self) -> bool:
         """Add a piece of text; return False if there is none."""

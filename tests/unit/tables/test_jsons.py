@@ -104,6 +104,14 @@ def test_what_is_too_long_fails_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize("before", [0, 1, 20, 500, 900, 1030, PIECE])
+def test_the_last_object_may_begin_at_the_end_of_a_piece(before: int) -> None:
+    first = {"id": 1, "t": "x" * (PIECE - before)}
+    last = {"id": 2, "t": "y" * 1000}
+    assert cells(json.dumps([first, last])) == [first, last]
+    assert cells(json.dumps(first, indent=1)) == [first]
+
+
 def test_control_characters_in_strings_are_kept() -> None:
     assert cells('{"id": "a\tb"}\n{"id": 2}') == [{"id": "a\tb"}, {"id": 2}]
 
