@@ -19,6 +19,8 @@ DEEPEST = 12
 """How many names a path has; what is further inside is not looked at."""
 
 MOST_NODES = 10_000
+_ENOUGH = 500
+"""Values of an object that show what all of them are."""
 
 
 class Node:
@@ -266,7 +268,7 @@ class Lists:
 
 
 def _with_lists(node: Node, path: Path, keyed: dict[Path, bool]) -> Node:
-    if not node.leaves and (merged := _merged(list(node.below.values()))) is not None:
+    if not node.leaves and (merged := _merged(list(node.below.values())[:_ENOUGH])) is not None:
         has_ids = any(place(name, "id") is not None for name in merged.leaves)
         if has_ids or _are_ids(node.below):
             keyed[path] = not has_ids

@@ -88,6 +88,8 @@ class XmlTable:
                 if too_long is not None:
                     _prune_below(item)
                 continue
+            if event == "start" and not self._groups:
+                continue
             path = _path_of(element)
             if event == "end" and self._is_product(path):
                 record = too_long or self._record(number, element)

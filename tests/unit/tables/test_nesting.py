@@ -233,6 +233,11 @@ def test_what_is_deep_inside_reads_alike(depth: int) -> None:
     assert others == [first, first]
 
 
+def test_an_object_of_very_many_products() -> None:
+    document = {f"p{n}": {"title": "x", "image": f"{n}.jpg", "t": "x"} for n in range(20_000)}
+    assert ids(json.dumps(document)) == list(document)
+
+
 def test_a_hostile_document_is_outlined_in_little_room() -> None:
     outline = Outline()
     outline.add(outline.top, {f"k{n}": [{f"k{n}": 1}] for n in range(30_000)})
