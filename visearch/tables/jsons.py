@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from visearch.errors import TableUnreadable
 from visearch.tables.flat import TOO_DEEP, headings_of, record_of
+from visearch.tables.grouped import Grouped
 from visearch.tables.limits import LONGEST_RECORD, RECORD_TOO_LONG
-from visearch.tables.nesting import DEEPEST, Lists, Node, Outline, Path, means_a_field
+from visearch.tables.nesting import DEEPEST, Lists, Node, Outline, Path
 from visearch.tables.table import Description, Record, Source
 from visearch.tables.text import decoding_of, stretches, texts
 
@@ -20,8 +21,6 @@ _DECODER = json.JSONDecoder(strict=False)
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 _OBJECTS = "JSON objects"
 _NO_LIST = "The JSON document holds no list of objects. Send a list with one for a product."
-_GROUP = "group"
-"""What a group is called that stands in a list without a name."""
 
 
 class NdjsonTable:
@@ -42,7 +41,7 @@ class NdjsonTable:
 
     def records(self) -> Iterator[Record]:
         """Yield the object of every line that is not blank, or those that it groups."""
-        number = 0
+        number, grouped = 0, Grouped(self._paths)
         for line, value, problem in self._lines():
             if problem is not None:
                 number = number + 1 if self._paths != [()] else line
@@ -50,7 +49,7 @@ class NdjsonTable:
             elif self._paths == [()]:
                 yield record_of(line, value)
             else:
-                for each in _products_of(value, (), self._paths):
+                for each in grouped.products(value, ()):
                     number += 1
                     yield each.record(number)
 
@@ -91,9 +90,9 @@ class JsonTable:
         if not self._paths:
             yield record_of(1, self._document().whole())
             return
-        number = 0
+        number, grouped = 0, Grouped(self._paths)
         for path, value in self._document().elements(self._keyed):
-            for each in _products_of(value, path, self._paths):
+            for each in grouped.products(value, path):
                 number += 1
                 yield each.record(number)
 
@@ -113,49 +112,6 @@ def is_product(value: Any) -> bool:
     outline.add(outline.top, value)
     keyed = outline.by_key()
     return Lists(outline.top, single=() not in keyed).is_product()
-
-
-class _Found(NamedTuple):
-    """A product as it was found, and what is said of the groups that it is in."""
-
-    value: Any
-    groups: Mapping[str, Any]
-
-    def record(self, number: int) -> Record:
-        record = record_of(number, self.value)
-        if not self.groups:
-            return record
-        said = record_of(number, self.groups).cells
-        said = {name: cell for name, cell in said.items() if not means_a_field(name)}
-        return record._replace(cells={**said, **record.cells})
-
-
-def _products_of(
-    value: Any, path: Path, chosen: list[Path], groups: Mapping[str, Any] = _NOTHING
-) -> Iterator[_Found]:
-    """Yield the products that an element of a list is, or holds."""
-    if path in chosen:
-        yield _Found(value, groups)
-        return
-    if not isinstance(value, dict) or not any(each[: len(path)] == path for each in chosen):
-        return
-    said = {k: v for k, v in value.items() if not isinstance(v, dict | list)}
-    groups = {**groups, path[-1] if path else _GROUP: said}
-    yield from _below(value, path, chosen, groups)
-
-
-def _below(
-    value: dict[str, Any], path: Path, chosen: list[Path], groups: Mapping[str, Any]
-) -> Iterator[_Found]:
-    for name, inner in value.items():
-        at = (*path, name)
-        if not any(each[: len(at)] == at for each in chosen):
-            continue
-        if isinstance(inner, dict) and at not in chosen:
-            yield from _below(inner, at, chosen, groups)
-        else:  # some programs write a list of one as that one
-            for each in inner if isinstance(inner, list) else [inner]:
-                yield from _products_of(each, at, chosen, groups)
 
 
 class _Document:
@@ -360,7 +316,8 @@ def _choose(lists: Lists) -> list[Path]:
 
 
 def _left_out(chosen: list[Path], outermost: list[Path]) -> tuple[str, ...]:
-    others = [path for path in outermost if not any(p[: len(path)] == path for p in chosen)]
+    way = {path[:n] for path in chosen for n in range(len(path) + 1)}
+    others = [path for path in outermost if path not in way]
     if not chosen or not others:
         return ()
     read, left = (", ".join(".".join(path) for path in paths) for paths in (chosen, others))

@@ -77,12 +77,11 @@ def _is_a_line_each(text: str, ending: str) -> bool:
     first = lines[0].strip()
     if not first.startswith("{"):
         return False
-    is_named_so = ending in ("ndjson", "jsonl")
+    others_begin = len(lines) > 1 and lines[1].lstrip().startswith("{")
+    may_be = others_begin or ending in ("ndjson", "jsonl")
     try:
         value = json.loads(first.removesuffix(","), strict=False)
     except (ValueError, RecursionError):  # it is longer than what is looked at here, or broken
-        inside = first.endswith(("{", "[", ":", ","))  # a document goes on in the next line
-        begins = len(lines) > 1 and lines[1].lstrip().startswith("{")
-        return not inside and (begins or is_named_so)
+        return may_be and not first.endswith(("{", "[", ":", ","))  # it goes on in the next line
     # A document that ends with its first line is one product, or holds a list of them.
-    return len(lines) > 1 or first.endswith(",") or is_product(value)
+    return may_be if len(lines) > 1 else first.endswith(",") or is_product(value)

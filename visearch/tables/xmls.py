@@ -56,9 +56,10 @@ class XmlTable:
         self._source = source
         self._decoding = decoding_of(source, declared(head_of(source)))
         self._root, top = _outlined(source, self._decoding)
-        self._paths = _find(top)
-        name = self._paths[0][-1]
-        self._anywhere = name if kind_of(name) == "product" and len(self._paths[0]) > 1 else None
+        paths = _find(top)
+        self._paths = frozenset(paths)
+        name = paths[0][-1]
+        self._anywhere = name if kind_of(name) == "product" and len(paths[0]) > 1 else None
         self._children = {child for path in self._paths for child in _at(top, path).below}
         self._groups = {
             path[:n]: _at(top, path[:n])

@@ -61,6 +61,7 @@ def ids(text: str) -> list[str]:
         ({"categories": [{"id": 1, "subcategories": [{"id": 2, "products": [ONE]}]}]}, "001"),
         ({"categories": [{"subcategories": [{"products": [ONE]}], "products": [TWO]}]}, "001 002"),
         ({"categories": [{"products": [ONE, TWO]}, {"products": THREE}]}, "001 002 003"),
+        ({"categories": [{"products": None}, {"products": ""}, {"products": [ONE]}]}, "001"),
         ({"men": {"products": [ONE]}, "women": {"products": [TWO]}}, "001 002"),
         # What belongs to a product is none.
         ({"products": [product(1, variants=INNER, offers=INNER, images=SRC), TWO]}, "001 002"),
@@ -142,6 +143,20 @@ def test_a_group_is_never_an_id_or_a_picture_of_its_products() -> None:
     assert ids(json.dumps(document)) == ["001", "002"]
     [row] = products(read(opened(json.dumps({"data": [{"image": "c.jpg", "products": [ONE]}]}))))
     assert row.images == (ONE["image"],) and row.attributes == {}
+
+
+def test_a_group_that_is_no_object_fails() -> None:
+    document = [{"products": [ONE]}, "broken", {"products": ["broken", TWO]}, {"products": 7}]
+    rows = list(products(read(opened(json.dumps(document)))))
+    assert [row.id for row in rows if row.id] == ["001", "002"]
+    assert [row.problem for row in rows if not row.id] == ["it is not a JSON object"] * 3
+
+
+def test_what_is_left_out_is_said() -> None:
+    document = {"men": {"products": [ONE]}, "women": {"products": [TWO]}, "shops": [{"id": 1}]}
+    notes = opened(json.dumps(document)).description.notes
+    assert notes == ("The list 'men.products, women.products' is read; left out: shops.",)
+    assert opened(json.dumps(UNNAMED)).description.notes == ()
 
 
 def test_groups_on_lines_of_their_own() -> None:
