@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from visearch.records import Attributes
 from visearch.tables.formats.form import Form, Format, Piece
+from visearch.tables.formats.wrapped import unwrapped, whole
 from visearch.tables.headings import Field
 from visearch.tables.mapping import Guess
 from visearch.tables.table import Record
@@ -98,11 +99,11 @@ class GoogleForm(Form):
 
 def _listed(record: Record, column: str) -> Iterator[str]:
     cell = record.cells.get(column)
-    for part in cell if isinstance(cell, list) else [text_of(cell)]:
+    for part in cell if isinstance(cell, list) else unwrapped(text_of(cell)):
         # A comma inside of a URL is written %2C; names of files may hold one, but no two dots so.
-        for name in re.split(r",\s*(?=https?://)|,\s+|\||\n", part):
+        for name in re.split(r",\s*(?=(?:https?:)?//)|,\s+|\||\n", part):
             if name.strip():
-                yield name.strip()
+                yield whole(name.strip())
 
 
 GOOGLE_MERCHANT = Format("google_merchant", recognises, guess, GoogleForm)

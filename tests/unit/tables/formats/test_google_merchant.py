@@ -107,3 +107,14 @@ def test_a_feed_is_known_by_its_headings(headings: str, name: str) -> None:
 def test_variants_without_a_picture_of_their_own_are_no_failure() -> None:
     text = "id,image_link,price,item_group_id,size\n1,a.jpg,5 EUR,G,S\n2,,5 EUR,G,M\n"
     assert good(rows_of(text))["G"].attributes == {"price": 5, "size": ["S", "M"]}
+
+
+def test_pictures_without_a_scheme_or_in_a_list() -> None:
+    head = "id\ttitle\tlink\timage_link\tadditional_image_link\n"
+    row = 'C1\tCup\thttps://s/c\t//cdn.example/c.jpg\t["https://c/d.jpg", "https://c/e.jpg"]\n'
+    rows = good(rows_of(csv_table(head + row, "\t")))
+    assert rows["C1"].images == (
+        "https://cdn.example/c.jpg",
+        "https://c/d.jpg",
+        "https://c/e.jpg",
+    )
