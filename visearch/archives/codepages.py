@@ -1,6 +1,6 @@
 r"""Names of files in zips that do not say how they are encoded: read as the manifest spells them.
 
-Without a manifest, they are read as what looks most like words.
+Without a manifest, letters that are not Latin are read as what looks most like words.
 
 Windows writes names in the code page of its country and says nothing about it. In the pages of
 East Asia, the second byte of a character may be a backslash (``\x5c``), which is no separator then.
@@ -27,6 +27,8 @@ PAGES = (
     "cp1251", "cp1253", "cp1254", "cp737", "cp855", "cp857", "cp858", "cp862", "koi8_r",
 )  # fmt: skip
 """The pages that are tried; of several that fit as well, the first is taken."""
+
+_LATIN = ("cp437", "cp850", "cp852", "cp857", "cp1250", "cp1252", "cp1254")
 
 MOST_WANTED = 1000
 """So many names outside ASCII are enough to tell the page."""
@@ -93,9 +95,14 @@ def choose(raws: Iterable[bytes], wanted: Iterable[str]) -> str:
 
 
 def guessed(raws: Iterable[bytes]) -> str:
-    """Return the page in which these names look most like words of a language."""
+    """Return the page in which these names look most like words of a language.
+
+    Of Latin letters a few names tell too little: with one name more, the others would be spelled
+    otherwise, and be other products. They are read as the format says.
+    """
     words = words_of(lambda: (raw + b"\n" for raw in raws))
-    return guess([word for word in words if _LETTERS.search(word)], NAMES)
+    page = guess([word for word in words if _LETTERS.search(word)], NAMES)
+    return DEFAULT if page in _LATIN else page
 
 
 def _spelled(wanted: Iterable[str]) -> dict[bytes, set[str]]:

@@ -28,12 +28,8 @@ _PACKED = ("gz", "xz", "zst", "bz2")
 _TEXT = "txt"
 """A table in a file of this ending is one if it lists products; else it is a note to somebody."""
 
-_PICTURES = (
-    "jpg", "jpeg", "jpe", "jfif", "png", "gif", "webp", "bmp", "tif", "tiff", "heic", "heif",
-    "avif",
-)  # fmt: skip
 _LOOKED_AT = 20
-"""So many files whose names say nothing are looked at, those in the fewest folders."""
+"""So many files without an ending are looked at, those in the fewest folders."""
 
 NOTHING = Known()
 _SHOWN = 5
@@ -53,7 +49,7 @@ def find_manifest(archive: Archive, members: Iterable[Member], known: Known = NO
     """Find the only table of an archive, at whatever depth.
 
     A table is never taken for a file like others: a replace would delete what it lists. A file
-    whose name does not tell what it is, is one if it lists products.
+    whose name has no ending is one if it lists products.
 
     Raises:
         ArchiveCorrupt: there are several.
@@ -69,7 +65,7 @@ def find_manifest(archive: Archive, members: Iterable[Member], known: Known = NO
             tables.append(member)
         elif ending == _TEXT and len(texts) < _SHOWN:
             texts.append(member)
-        elif ending not in (*_TABLES, *_PICTURES) and not is_no_picture(member.path):
+        elif not ending and not is_no_picture(member.path):
             unknown.append(member)
             if len(unknown) >= 50 * _LOOKED_AT:
                 unknown = _highest(unknown)

@@ -99,16 +99,12 @@ def is_usual(raw: bytes, page: str) -> bool:
 @pytest.mark.parametrize(
     ("names", "pages"),
     [
-        (["Größe.jpg"], ["cp437", "cp850", "cp1252"]),
-        (["grüne Hose.jpg", "weiße Schuhe.jpg"], ["cp437", "cp850", "cp1252"]),
-        (["café.jpg", "niño.jpg", "½ litre.jpg"], ["cp437", "cp850", "cp1252"]),
-        (["rød kjole.jpg", "blå skjorte.jpg", "Ørred.jpg"], ["cp850", "cp1252"]),
-        (["żółty szalik.jpg", "spódnica.jpg"], ["cp852", "cp1250"]),
-        (["Červená košile.jpg", "modré džíny.jpg"], ["cp852", "cp1250"]),
+        (["Größe.jpg"], ["cp437", "cp850"]),
+        (["grüne Hose.jpg", "weiße Schuhe.jpg"], ["cp437", "cp850"]),
+        (["café.jpg", "niño.jpg", "½ litre.jpg"], ["cp437", "cp850"]),
         (["Красная рубашка.jpg", "платье.jpg"], ["cp866", "cp1251", "koi8_r"]),
         (["Фото/1.jpg", "Фото/2.jpg"], ["cp866", "cp1251"]),
         (["Φόρεμα.jpg", "μπλε τζιν.jpg"], ["cp737", "cp1253"]),
-        (["Kırmızı gömlek.jpg", "güneş gözlüğü.jpg"], ["cp857", "cp1254"]),
         (["חולצה אדומה.jpg", "מעיל צמר.jpg"], ["cp862"]),
         (["红色衬衫.jpg", "蓝色牛仔裤.jpg"], ["cp936"]),
         (["红色/1.jpg", "蓝色/1.jpg"], ["cp936"]),
@@ -122,6 +118,25 @@ def test_without_a_manifest_names_are_read_as_words(names: list[str], pages: lis
         planned = items(raw_zip([(name.encode(page), b"") for name in names]))
         assert [item.path for item in planned] == names
         assert [item.product_id for item in planned] == [name[:-4] for name in names]
+
+
+@pytest.mark.parametrize("page", ["cp437", "cp850", "cp852", "cp1252", "cp1250"])
+def test_one_name_more_changes_no_other(page: str) -> None:
+    """Else the products of before would be gone, and others there."""
+    words = ["Mädchen", "schön", "Gürtel", "Tür", "Übergröße", "häst", "Forêt", "algodón", "Røde"]
+    names = [f"{each}.jpg".encode(page) for each in words if is_in(each, page)]
+    alone = [items(raw_zip([(name, b"")]))[0].product_id for name in names]
+    for number in range(1, len(names) + 1):
+        planned = items(raw_zip([(name, b"") for name in names[:number]]))
+        assert [item.product_id for item in planned] == alone[:number]
+
+
+def is_in(text: str, page: str) -> bool:
+    try:
+        text.encode(page)
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def test_what_names_are_read_as_is_said() -> None:

@@ -242,8 +242,6 @@ FEED = (
         ("feed.atom", FEED),
         ("products", ROWS),
         ("shop.v2/manifest", FEED),
-        ("export.dat", ROWS),
-        ("products.csv.bak", ROWS),
         ("Products.CSV ", ROWS),
     ],
 )
@@ -263,6 +261,12 @@ def test_a_packed_table_refuses_the_archive(name: str) -> None:
     for head in (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ\x00"):
         with pytest.raises(ArchiveError, match="Unpack it"):
             items(MAKERS["zip"]([A, (name, head + b"\x08 packed")]))
+
+
+@pytest.mark.parametrize("name", ["drawing.svg", "old.csv.bak", "gallery.js", "content.opf"])
+def test_what_else_lists_pictures_is_no_manifest(name: str) -> None:
+    planned = items(MAKERS["zip"]([A, (name, ROWS)]))
+    assert (planned[0].product_id, planned[0].path) == ("p/a", "p/a.jpg")
 
 
 def test_files_that_are_no_table_are_pictures_whatever_their_names() -> None:
