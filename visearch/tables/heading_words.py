@@ -6,7 +6,8 @@ They are compared without case, accents, signs and gaps: ``product id`` is ``pro
 from __future__ import annotations
 
 # English; German; French; Spanish; Italian; Dutch; Polish; Portuguese; Russian; Japanese; Chinese;
-# Korean. What comes last counts only in a table that has none of the others.
+# Korean. What comes last counts only in a table that has none of the others: the products of a
+# style share its code, but no bar code.
 ID = """
     id, sku, product id, item id, external id, article id, variant id,
     product code, item code, article code, product number, item number, article number,
@@ -38,16 +39,17 @@ ID = """
     sku编码, 产品sku, 商家编码, 宝贝id, 货品编号, 规格编码, 商品貨號, 商品编码sku, 料號
     상품코드, 상품 번호, 상품id, 제품코드, 제품 번호, 품번, 자체 상품코드, 판매자 상품코드
     custom label sku, offer id, reference no, reference number, internal reference
-    handle, product handle, uid, uuid, guid
-    style code, style number, style no, style id, model number, model no, model code,
-    modellnummer, modelnummer, numéro de modèle, número de modelo, numero modello, номер модели
-    mpn, herstellernummer, herstellerartikelnummer, lieferantenartikelnummer, référence fabricant,
-    référence fournisseur, codice produttore, kod producenta
-    gtin, ean, barcode, upc, isbn, gtin13, gtin14, gtin12, gtin8, ean13, ean8, ean code, ean number,
-    upc code, barcode ean, ean barcode
+    mpn, gtin, ean, barcode, upc, isbn, gtin13, gtin14, gtin12, gtin8, ean13, ean8, ean code,
+    ean number, upc code, barcode ean, ean barcode
     ean nummer, strichcode, code ean, code-barres, code barre, gencod, código de barras,
     código barras, código ean, codice ean, codice a barre, kod ean, kod kreskowy, штрихкод,
     jan, janコード, バーコード, 条码, 条形码, 商品条码, 條碼, 바코드
+    uid, uuid, guid
+    herstellernummer, herstellerartikelnummer, lieferantenartikelnummer, référence fabricant,
+    référence fournisseur, codice produttore, kod producenta
+    handle, product handle
+    style code, style number, style no, style id, model number, model no, model code,
+    modellnummer, modelnummer, numéro de modèle, número de modelo, numero modello, номер модели
 """
 
 TITLE = """
@@ -74,50 +76,57 @@ TITLE = """
 """
 
 PICTURE = """
-    image, images, picture, pictures, photo, photos, images src, image url, image urls,
-    image link, image links, image src, image path, image file, image filename, img, img url,
-    img src, picture url, picture file, photo url, photo file, photo link, main image,
-    main image url, main image link, main picture, main photo, product image, product images,
-    product image url, product photo, product photos, product picture, product pictures, base image,
-    featured image, featured image url, primary image, primary image url, hero image, large image,
-    large image url, front image, back image, cover image, pic, pics, pic url, picture urls,
-    photo urls, pictures url, photos url, media url, media src, images url, additional image,
-    additional images, additional image link, additional image links, additional image url,
-    additional image urls, other image, other images, other image url, gallery, gallery images,
-    gallery image, image uri, img url alternative, alternative image, alternative images,
-    alternative image url, file, filename, thumbnail
-    bild, bilder, foto, fotos, bild url, bilder url, bilddatei, bildlink, produktbild,
-    produktbilder, artikelbild, artikelbilder, produktfoto, hauptbild, hauptbild url,
-    bildpfad, abbildung,
-    bild dateiname, zusätzlicher bildlink, weitere bilder, zusatzbild, zusatzbilder, foto url
-    image du produit, images du produit, image produit, image principale, photo principale,
-    lien image, lien de l'image, lien photo, url image, url images, url des images,
-    url de l'image, url photo, photo du produit, photo produit, fichier image, fichier photo,
-    visuel, images supplémentaires
-    imagen, imágenes, url de imagen, url imagen, url imágenes, url de la imagen, imagen url,
-    enlace imagen, enlace de imagen, enlace de la imagen, imagen del producto, imagen producto,
-    imagen principal, foto principal, foto del producto, fotografía, archivo de imagen,
-    imágenes adicionales
-    immagine, immagini, url immagine, url immagini, link immagine, link immagini,
-    immagine prodotto, immagine del prodotto, immagine principale, foto prodotto, file immagine,
+    image, images, picture, pictures, photo, photos, images src, image url, image urls, image link,
+    image links, image src, image path, image file, image filename, img, img url, picture url,
+    picture file, photo url, photo file, main image, main image url, product image,
+    product image url, pictures url, photos url, media url, media src, images url, additional image,
+    additional images, additional image link, additional image url, gallery, image uri, file,
+    file name, filename, thumbnail
+    bild, bilder, foto, fotos, bild url, bilddatei, bildlink, bild link, produktbild, hauptbild,
+    bildpfad, zusätzlicher bildlink
+    image du produit, images du produit, lien image, url image, url de l'image, photo du produit,
+    fichier image, visuel
+    imagen, imágenes, url de imagen, url imagen, url de la imagen, enlace imagen,
+    imagen del producto, imagen principal
+    immagine, immagini, url immagine, link immagine, immagine prodotto, file immagine
+    afbeelding, afbeeldingen, afbeelding url, afbeeldingslink, plaatje, productafbeelding
+    zdjęcie, zdjęcia, obraz, obrazek, obrazy, adres zdjęcia, url zdjęcia, link do zdjęcia,
+    zdjęcie główne
+    imagem, imagens, url da imagem, link da imagem, imagem do produto, imagem principal
+    画像, 商品画像, 画像url, 画像ファイル, メイン画像, 写真, 画像ファイル名, 商品画像url
+    图片, 图像, 主图, 照片, 商品图片, 产品图片, 图片链接, 图片地址, 图片url, 圖片, 圖像, 主圖,
+    商品圖片, 圖片網址
+"""
+
+SOME_PICTURES = """
+    img src, photo link, main image link, main picture, main photo, product images, product photo,
+    product photos, product picture, product pictures, base image, featured image,
+    featured image url, primary image, primary image url, hero image, large image, large image url,
+    front image, back image, cover image, pic, pics, pic url, picture urls, photo urls,
+    additional image links, additional image urls, other image, other images, other image url,
+    gallery images, gallery image, img url alternative, alternative image, alternative images,
+    alternative image url
+    bilder url, produktbilder, artikelbild, artikelbilder, produktfoto, hauptbild url, abbildung,
+    bild dateiname, weitere bilder, zusatzbild, zusatzbilder, foto url
+    image produit, image principale, photo principale, lien de l'image, lien photo, url images,
+    url des images, url photo, photo produit, fichier photo, images supplémentaires
+    url imágenes, imagen url, enlace de imagen, enlace de la imagen, imagen producto,
+    foto principal, foto del producto, fotografía, archivo de imagen, imágenes adicionales
+    url immagini, link immagini, immagine del prodotto, immagine principale, foto prodotto,
     nome file immagine, immagini aggiuntive
-    afbeelding, afbeeldingen, afbeelding url, afbeeldings url, url afbeelding, afbeeldingslink,
-    hoofdafbeelding, plaatje, productafbeelding, productfoto, extra afbeeldingen
-    zdjęcie, zdjęcia, obraz, obrazek, obrazy, adres zdjęcia, url zdjęcia, zdjęcie url,
-    link do zdjęcia, zdjęcie główne, zdjęcie produktu, zdjęcia produktu, url obrazka, plik zdjęcia
-    imagem, imagens, url da imagem, url imagem, link da imagem, imagem do produto, imagem do item,
-    imagem principal, foto do produto
+    afbeeldings url, url afbeelding, hoofdafbeelding, productfoto, extra afbeeldingen
+    zdjęcie url, zdjęcie produktu, zdjęcia produktu, url obrazka, plik zdjęcia
+    url imagem, imagem do item, foto do produto
     изображение, изображения, картинка, картинки, фото, фотография, фотографии, ссылка на фото,
     ссылка на изображение, главное фото, основное фото, изображение товара, фото товара, url фото,
     url изображения, ссылка изображения, ссылка на картинку
-    画像, 商品画像, 画像url, 画像ファイル, メイン画像, メイン画像url, 商品メイン画像, 写真,
-    画像ファイル名, 商品画像url, 画像パス, 商品画像パス, 画像リンク, サムネイル, 商品写真
-    图片, 图像, 主图, 照片, 商品图片, 产品图片, 图片链接, 图片地址, 图片url, 主图url, 主图链接,
-    主图地址, 商品主图, 产品主图, 宝贝图片, 图像链接, 商品图, 圖片, 圖像, 主圖, 商品圖片, 圖片網址,
-    主圖網址, 商品圖, 圖檔, 圖片連結, 商品主圖
+    メイン画像url, 商品メイン画像, 画像パス, 商品画像パス, 画像リンク, サムネイル, 商品写真
+    主图url, 主图链接, 主图地址, 商品主图, 产品主图, 宝贝图片, 图像链接, 商品图, 主圖網址, 商品圖,
+    圖檔, 圖片連結, 商品主圖
     이미지, 상품 이미지, 제품 이미지, 대표 이미지, 이미지url, 이미지 링크, 이미지 경로, 사진,
     상품 사진, 대표 이미지url, 추가 이미지
 """
+"""What may name only some pictures: columns whose values are names of pictures are others."""
 
 PICTURE_NAMES = """
     image name, picture name, photo name, file path
@@ -162,28 +171,20 @@ PRICE = """
     가격, 판매가, 판매 가격, 정가
 """
 
+# A wrong group merges products. "Parent", "Hauptartikel" and "master SKU" are not here: they hold
+# flags and categories as well.
 GROUP = """
-    item group id, group id, variant of, variant group id, parent sku, parent id,
-    parent product id, parent product, parent code, parent item, parent article, master sku,
-    configurable sku
-    variante von, übergeordnete artikelnummer, gruppen id, varianten id, vaterartikel,
-    vaterartikelnummer, hauptartikel, hauptartikelnummer, elternartikel, stammartikel
-    id de groupe, variante de, id parent, sku parent, produit parent, référence parent,
-    référence parente
-    id de grupo, variante de, sku padre, id padre, sku principal, producto padre,
-    código padre, referencia padre
-    id gruppo, variante di, sku padre, id padre, codice padre, prodotto padre, articolo padre
-    groeps id, variant van, hoofdartikel, hoofdproduct
-    id grupy, sku rodzica, id rodzica, produkt nadrzędny
-    sku pai, id pai, código pai, produto pai
-    id группы разновидностей, артикул родителя, родительский артикул
-    グループid, 親商品コード, 親商品番号, 親sku, 親商品id, 代表商品コード
-    商品组id, 父sku, 父商品, 父商品id, 父商品编码, 母商品, spu, spu编码, spuid, 商品群組id
-    상위 상품코드, 부모 상품코드
+    item group id, group id, variant of, variant group id, parent sku, parent id, parent product id
+    variante von, übergeordnete artikelnummer, gruppen id, varianten id
+    id de groupe, variante de, id parent, sku parent
+    id de grupo, variante de, sku padre, id padre, sku principal
+    id gruppo, variante di, sku padre, id padre
+    groeps id, variant van
+    id grupy
+    id группы разновидностей
+    グループid, 親商品コード, 親商品番号
+    商品组id, 父sku, 商品群組id
 """
-
-PARENT = "parent, parents, eltern, padre, rodzic, pai, родитель, 親, 父, 부모"
-"""What means a group only where it names ids of the table: it may be a category's as well."""
 
 DESCRIPTION = """
     description, product description, long description, short description, body, body html,
@@ -227,3 +228,13 @@ VARIANTS = """
     taglia, misura, colore, maat, kleur, rozmiar, kolor, tamanho, cor, размер, цвет
 """
 VARIANT_SIGNS = ("サイズ", "カラー", "尺码", "尺寸", "尺碼", "颜色", "顏色", "사이즈", "색상")
+
+NO_PRODUCT = """
+    logo, logos, icon, icons, swatch, swatches, badge, label, flag, avatar, brand, manufacturer,
+    vendor, supplier, category, categories, collection, related, review, reviews
+    marke, hersteller, lieferant, kategorie, marque, fabricant, fournisseur, catégorie
+    marca, fabricante, proveedor, categoría, produttore, fornitore, categoria, merk, fabrikant
+    leverancier, marka, producent, dostawca, kategoria, бренд, логотип, категория
+"""
+NO_PRODUCT_SIGNS = ("ロゴ", "ブランド", "品牌", "分类", "分類", "브랜드", "로고")
+"""What a picture shows that is none of the product."""

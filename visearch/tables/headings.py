@@ -26,9 +26,16 @@ _NUMBER = re.compile(r"(?<=[^0-9])[0-9]{1,2}(?![0-9])")
 @lru_cache(maxsize=4096)
 def normal(heading: str) -> str:
     """Return a heading as it is compared: lower case, no accents, one space between words."""
+    return _folded(_HUMP.sub(" ", _bare(heading)))
+
+
+def _bare(heading: str) -> str:
     letters = unicodedata.normalize("NFKD", heading)
-    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    folded = _SIGN.sub(" number", _HUMP.sub(" ", bare.strip())).casefold().replace("ł", "l")
+    return "".join(letter for letter in letters if not unicodedata.combining(letter)).strip()
+
+
+def _folded(bare: str) -> str:
+    folded = _SIGN.sub(" number", bare).casefold().replace("ł", "l")
     return " ".join(_GAPS.sub(" ", folded).split())
 
 
@@ -53,17 +60,18 @@ def _words(text: str) -> frozenset[str]:
 _MEANINGS: dict[Field, dict[str, int]] = {
     "id": _ranked(words_of.ID),
     "title": _ranked(words_of.TITLE),
-    "picture": _ranked(words_of.PICTURE + words_of.PICTURE_NAMES),
+    "picture": _ranked(words_of.PICTURE + words_of.SOME_PICTURES + words_of.PICTURE_NAMES),
     "url": _ranked(words_of.URL),
     "price": _ranked(words_of.PRICE),
     "group": _ranked(words_of.GROUP),
     "description": _ranked(words_of.DESCRIPTION),
 }
 _NUMBERED: tuple[Field, ...] = ("picture", "description")
+_ALL_PICTURES = _words(words_of.PICTURE)
 _PICTURE_NAMES = _ranked(words_of.PICTURE_NAMES)
-_PARENTS = _ranked(words_of.PARENT)
 _CONTAINERS = _ranked(words_of.CONTAINERS)
 _MONEY, _CODES, _VARIANTS = map(_words, (words_of.MONEY, words_of.CODES, words_of.VARIANTS))
+_NO_PRODUCT = _words(words_of.NO_PRODUCT)
 
 
 def place(heading: str, field: Field) -> int | None:
@@ -85,9 +93,22 @@ def _place(heading: str, known: dict[str, int], *, numbered: bool) -> int | None
     return found
 
 
-def may_mean_parents(heading: str) -> bool:
-    """Tell whether a heading means the parent of something, be it a product or a category."""
-    return _joined(heading) in _PARENTS
+def names_all_pictures(heading: str) -> bool:
+    """Tell whether a table with this heading has no pictures in columns of unknown headings.
+
+    The words must stand apart: ``imageUrl`` is of a program, which may have ``zoomUrl`` as well.
+    """
+    outer, _, inner = heading.rpartition(".")
+    name = _folded(_bare(inner if _joined(outer) in _CONTAINERS else heading))
+    return name in _ALL_PICTURES or _NUMBER.sub("", name).strip() in _ALL_PICTURES
+
+
+def may_name_pictures(heading: str) -> bool:
+    """Tell whether a heading of no known meaning leaves it to its values, logos apart."""
+    known = any(place(heading, field) is not None for field in FIELDS)
+    return not known and not _says(
+        heading, lambda words: bool(_NO_PRODUCT & words), words_of.NO_PRODUCT_SIGNS
+    )
 
 
 def names_files_only(heading: str) -> bool:

@@ -75,19 +75,55 @@ def test_a_column_that_says_which_rows_are_parents_is_no_group(values: tuple[str
     assert list(good(rows_of(text))) == ["A", "B"]
 
 
-def test_a_parent_is_a_group_where_it_is_an_id_of_the_table() -> None:
-    text = "sku,Parent,image,size\nA,,a.jpg,\nA-1,{0},b.jpg,S\nB,,c.jpg,\nB-1,{1},d.jpg,S\n"
-    assert list(good(rows_of(text.format("A", "B")))) == ["A", "B"]
-    for parents in (("Shoes", "Hats"), ("A", "Hats"), ("", "")):
-        assert list(good(rows_of(text.format(*parents)))) == ["A", "A-1", "B", "B-1"]
-    categories = "id,Parent,image\n1,2,a.jpg\n2,1,b.jpg\n3,1,c.jpg\n"
-    assert list(good(rows_of(categories))) == ["1", "2", "3"]
+@pytest.mark.parametrize("heading", ["parent", "Parent product", "parent code", "Stammartikel"])
+@pytest.mark.parametrize("values", [("", "A"), ("CAT1", "CAT1"), ("falsch", "wahr"), ("X", "")])
+def test_a_parent_that_may_be_a_flag_or_a_category_merges_nothing(
+    heading: str, values: tuple[str, str]
+) -> None:
+    text = f"sku,image,{heading}\nA,a.jpg,{values[0]}\nB,b.jpg,{values[1]}\n"
+    assert list(good(rows_of(text))) == ["A", "B"]
+
+
+def test_a_merchant_can_say_that_a_parent_is_a_group() -> None:
+    text = "sku,Parent,image,size\nA,,a.jpg,\nA-1,A,b.jpg,S\nB,,c.jpg,\nB-1,B,d.jpg,S\n"
+    assert list(good(rows_of(text))) == ["A", "A-1", "B", "B-1"]
+    assert list(good(rows_of(text, choices=choices_of({"Parent": "group"})))) == ["A", "B"]
+
+
+def test_the_code_of_a_style_is_no_id_beside_a_bar_code() -> None:
+    text = "EAN,Style code,Title,Color,Size,Image\n"
+    text += "4006381333931,S1,Shirt,red,S,a.jpg\n4006381333948,S1,Shirt,red,M,b.jpg\n"
+    assert list(good(rows_of(text))) == ["4006381333931", "4006381333948"]
 
 
 def test_a_parent_of_0_is_none() -> None:
     text = "id,parent_id,image\n7,0,a.jpg\n2,0,b.jpg\n3,7,c.jpg\n"
     rows = good(rows_of(text))
     assert [rows[each].images for each in ("7", "2")] == [("a.jpg", "c.jpg"), ("b.jpg",)]
+
+
+@pytest.mark.parametrize(
+    ("headings", "pictures"),
+    [
+        ("Featured Image,View 1,View 2", "012"),
+        ("imageURL,zoom,detail", "012"),
+        ("imageurl,zoom,detail", "012"),
+        ("imageUrl,galleryImages.url,combinations.imageUrl", "012"),
+        ("Фото,Ракурс,Деталь", "012"),
+        ("View 1,Featured Image,View 2", "012"),
+        ("Bildname,Ansicht 1,Ansicht 2", "12"),
+        ("Featured Image,Brand logo,swatch_image", "0"),
+        ("Featured Image,categories.imageUrl,link", "0"),
+        # Where the headings tell of all pictures, others may be those of other things.
+        ("image,zoom,size chart", "0"),
+        ("Image 1,Image 2,Energy label", "01"),
+        ("product.image,related.photo,zoom", "0"),
+    ],
+)
+def test_pictures_known_by_their_values_beside_known_headings(headings: str, pictures: str) -> None:
+    urls = [f"https://s.example/{number}.jpg" for number in range(3)]
+    rows = good(rows_of(f"sku,name,{headings}\n1,Cup,{','.join(urls)}\n"))
+    assert rows["1"].images == tuple(urls[int(number)] for number in pictures)
 
 
 def test_several_picture_columns_keep_their_order() -> None:
