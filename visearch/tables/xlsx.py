@@ -15,6 +15,7 @@ from visearch.tables.flat import problem_of
 from visearch.tables.heading_row import (
     WIDTH_FROM,
     find_headings,
+    may_hold_products,
     name_headings,
     name_products,
     width,
@@ -161,10 +162,12 @@ def _cells(source: Source) -> Iterator[_Cells]:
 def _first_table(cells: _Cells) -> tuple[Sheet, Row]:
     """Return the sheet that holds the products, and its headings.
 
-    It is the first one whose headings name an id and pictures: instructions may stand before it.
-    Without one it is the first with headings and a row below them, else the first with headings.
+    If the headings of one name an id and pictures, it is that one, or one before it that may hold
+    products: instructions have neither ids nor pictures. Without one it is the first with headings
+    and a row below them, else the first with headings.
     """
     found: list[tuple[int, Sheet, Row]] = []
+    may_be: list[tuple[Sheet, Row]] = []
     for sheet in cells.sheets:
         try:
             rows = list(_sample(cells.rows(sheet)))
@@ -178,7 +181,9 @@ def _first_table(cells: _Cells) -> tuple[Sheet, Row]:
             continue
         has_rows = any(map(width, listed[place + 1 :]))
         if has_rows and name_products(listed[place]):
-            return sheet, rows[place]
+            return next(iter(may_be), (sheet, rows[place]))
+        if has_rows and may_hold_products(listed[place], listed[place + 1 :]):
+            may_be.append((sheet, rows[place]))
         found.append((0 if has_rows else 1, sheet, rows[place]))
     if not found:
         raise TableUnreadable(

@@ -28,6 +28,12 @@ from visearch.tables.limits import MOST_COLUMNS
         ([["Seller SKU", "Main Image URL"], ["item_sku", "main_image_url"], ["1", "a"]], 1),
         ([["sku", "title", "image"], ["Code", "Photo", ""]], 0),
         ([["sku", "image"], ["1", "a.jpg"], ["id", "image"]], 0),
+        ([["sku", "view"], ["1", "a.jpg"], ["id", "image"], ["2", "b.jpg"]], 0),
+        # Of two rows of headings the second may explain the first.
+        ([["sku", "name", "image"], ["Code", "Text", "Photo"], ["1", "Cup", "a.jpg"]], 0),
+        ([["item_sku", "item_name", "main_image"], ["SKU", "Name", "Main image"]], 0),
+        ([["Number", "Item no", "Photo"], ["Artikelnummer", "Titel", "Bild"]], 1),
+        ([["SKU", "Title", "Image"], ["itemSku", "itemName", "mainImage"], ["1"]], 1),
         ([[], ["", None]], None),
         ([], None),
     ],

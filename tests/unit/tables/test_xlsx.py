@@ -115,6 +115,21 @@ def test_instructions_before_the_sheet_of_products(first: list[list[Any]]) -> No
     assert table.description.notes == (note,)
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        [["sku", "title", "Vorschau"], ["1", "Cup", "https://s.example/1.jpg"]],
+        [["Nummer", "Titel", "Ansicht"], ["1", "Cup", "https://s.example/1"], ["2", "Hat", ""]],
+        [["Nummer", "Ansicht"], ["1", "a.jpg|b.jpg"], ["2", "c.JPG"], ["3", "-"]],
+        [["Nummer", "Ansicht"], ["1", '=IMAGE("https://s.example/1")']],
+        [["sku", "title"], ["1", "Cup"]],
+    ],
+)
+def test_a_sheet_that_may_hold_products_is_not_passed_over(first: list[list[Any]]) -> None:
+    table = opened(saved([["Welcome"]], first, [["sku", "image", "position"], ["9", "z.jpg", 1]]))
+    assert table.headings == first[0]
+
+
 def test_without_known_headings_the_first_sheet_with_rows_is_read() -> None:
     table = opened(saved([["a", "b"]], [["Nr", "Datei"], ["1", "a"]], [["x", "y"], ["1", "2"]]))
     assert table.description.sheet == "Sheet 2"
