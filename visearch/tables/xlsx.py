@@ -32,11 +32,15 @@ _NO_RESULT = "the formula has no result; open the file in a spreadsheet and save
 
 
 class Row(NamedTuple):
-    """The values of a row by column (from 0), and why one of them cannot be read."""
+    """The values of a row by column (from 0), and why another cannot be read.
+
+    ``unsolved`` are the columns of formulas without a result.
+    """
 
     number: int
     values: dict[int, Cell]
     problem: str | None
+    unsolved: list[int]
 
     def listed(self) -> list[Cell]:
         """Return the values in order, with None where there is none."""
@@ -52,6 +56,7 @@ class XlsxTable:
             self._sheet, headings = _first_table(cells)
             others = [sheet.name for sheet in cells.sheets if sheet != self._sheet]
         self._start = headings.number + 1
+        self._named = headings.values.keys()
         self.headings = name_headings([_heading(value) for value in headings.listed()])
         notes = (f"The sheet '{self._sheet.name}' is read; left out: {', '.join(others)}.",)
         self.description = Description(
@@ -63,9 +68,11 @@ class XlsxTable:
         wanted = len(self.headings)
         with _cells(self._source) as cells:
             for row in cells.rows(self._sheet):
-                if row.number < self._start or not (row.values or row.problem):
+                if row.number < self._start:
                     continue
-                problem = row.problem
+                problem = self._problem(row)
+                if not row.values and problem is None:
+                    continue
                 named: dict[str, Cell] = {}
                 for column, value in row.values.items():
                     if column < wanted:
@@ -73,6 +80,13 @@ class XlsxTable:
                     elif problem is None:
                         problem = f"it has a value in column {_letters(column)}, without a heading"
                 yield Record(row.number, named, problem)
+
+    def _problem(self, row: Row) -> str | None:
+        """Return why a row cannot be read; formulas beside the table need no result."""
+        wanted = (column for column in row.unsolved if column in self._named)
+        if row.problem is None and (column := next(wanted, None)) is not None:
+            return f"column {_letters(column)}: {_NO_RESULT}"
+        return row.problem
 
 
 class _Cells:
@@ -100,6 +114,7 @@ class _Cells:
     def _row(self, number: int, element: Any) -> Row:
         values: dict[int, Cell] = {}
         problem = None
+        unsolved: list[int] = []
         column = -1
         for cell in element:
             place = _number(cell.get("r", "").rstrip("0123456789"))
@@ -110,11 +125,13 @@ class _Cells:
             value, trouble = self._value(cell)
             if trouble is None and isinstance(value, str):
                 trouble = problem_of(value)
-            if trouble is not None:
+            if trouble == _NO_RESULT:
+                unsolved.append(column)
+            elif trouble is not None:
                 problem = problem or f"column {_letters(column)}: {trouble}"
             elif value is not None and not (isinstance(value, str) and not value.strip()):
                 values[column] = value
-        return Row(number, values, problem)
+        return Row(number, values, problem, unsolved)
 
     def _value(self, cell: Any) -> tuple[Cell, str | None]:
         """Return a cell's value, or why it has none."""

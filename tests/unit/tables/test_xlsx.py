@@ -79,6 +79,19 @@ def test_a_formula_without_a_result_fails_its_row(cell: str) -> None:
     assert found.problem == problem
 
 
+def test_a_formula_beside_the_table_needs_no_result() -> None:
+    data = row("1", "a.jpg").removesuffix("</row>") + "<c/><c><f>A2&amp;B2</f></c></row>"
+    below = '<row><c r="D3"><f>A3&amp;B3</f></c></row>'
+    assert read(workbook(row("sku", "image") + data + below)) == [
+        (2, {"sku": "1", "image": "a.jpg"}, None)
+    ]
+    gap = '<row><c t="inlineStr"><is><t>1</t></is></c><c><f>A2</f></c></row>'
+    (found,) = read(workbook(row("sku", None, "image") + gap))
+    assert found.problem is None
+    (failed,) = read(workbook(row("sku", "image") + gap))
+    assert failed.problem is not None
+
+
 @pytest.mark.parametrize("result", ["<v>#VALUE!</v>", "<v/>", ""])
 def test_a_formula_that_shows_a_picture_names_it(result: str) -> None:
     formula = '_xlfn.IMAGE("https://s.example/a.jpg",,1)'
