@@ -5,7 +5,21 @@ from __future__ import annotations
 import json
 import re
 
-_QUOTES = "\"'\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb"
+_CLOSING = {
+    '"': '"',
+    "'": "'",
+    "\u2018": "\u2019\u2018",
+    "\u2019": "\u2019",
+    "\u201a": "\u2018\u2019",
+    "\u201c": "\u201d\u201c",
+    "\u201d": "\u201d",
+    "\u201e": "\u201c\u201d",
+    "\u00ab": "\u00bb",
+    "\u00bb": "\u00ab",
+}
+"""The quotes that close each one, in several languages; one alone is a part of a name of a file."""
+
+_QUOTES = "".join(_CLOSING)
 WRAPPED = ("[", "=", "//", *_QUOTES)
 """What such a cell begins with; others need no second look."""
 
@@ -15,6 +29,7 @@ _FORMULA = re.compile(r'=\s*[\w.]+\(\s*"((?:https?:)?//[^"]+)"', re.IGNORECASE)
 _PART = r"""(?:"[^"]*"|'[^']*')"""
 # Python prints its lists with single quotes.
 _QUOTED = re.compile(rf"\[?\s*{_PART}(?:[\s,;|]+{_PART})*\s*\]?")
+_URL = re.compile(rf"[{_QUOTES}\s]*(?:https?:)?//", re.IGNORECASE)
 _NO_SCHEME = re.compile(r"//[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?/")
 
 
@@ -30,7 +45,10 @@ def unwrapped(text: str) -> list[str]:
         return listed
     if _QUOTED.fullmatch(text):
         return [part[1:-1].strip() for part in re.findall(_PART, text)]
-    return [text.strip(_QUOTES).strip()]
+    if _URL.match(text):
+        return [text.strip(_QUOTES).strip()]
+    is_quoted = len(text) > 1 and text[-1] in _CLOSING.get(text[0], "")
+    return [text[1:-1].strip() if is_quoted else text]
 
 
 def whole(name: str) -> str:
