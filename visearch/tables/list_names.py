@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import Literal
 
@@ -47,11 +48,15 @@ _KINDS: tuple[tuple[Kind, frozenset[str]], ...] = (
         colour, colours, review, reviews, price, prices, shipping, tag, tags, related,
         related products, relatedproducts, relations, accessory, accessories, similar,
         recommendations, upsell, upsells, cross sell, cross sells, crosssells, component,
-        components, bundle, bundled items, parts, children, combinations, combination"""),
+        components, bundle, bundled items, parts, combinations, combination"""),
     ),
 )
 OF_PRODUCTS = ("product", "produkt", "article", "artikel")
 NAMED: tuple[Kind, ...] = ("product", "generic", "offer")
+_OF_PICTURES = re.compile(
+    r"(?:image|picture|photo|bild(?:er)?|foto|media|asset|galler(?:y|ie))s? ?[0-9]*"
+    r"(?: (?:list|entries|items|set|files|urls|links|data))?$"
+)
 NO_PICTURES = _words("logo, icon, favicon, banner, avatar, swatch")
 """What has a picture and need not be a product."""
 
@@ -61,3 +66,9 @@ def kind_of(name: str) -> Kind:
     """Return what the name of a list says of its elements."""
     bare = normal(name)
     return next((kind for kind, words in _KINDS if bare in words), "other")
+
+
+@lru_cache(maxsize=4096)
+def means_pictures(name: str) -> bool:
+    """Tell whether a list is called as one of pictures, such as ``productImages``."""
+    return _OF_PICTURES.search(normal(name)) is not None

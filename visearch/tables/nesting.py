@@ -10,7 +10,14 @@ from visearch.errors import TableUnreadable
 from visearch.tables.formats.form import PICTURE_NAME
 from visearch.tables.headings import FIELDS, normal, place
 from visearch.tables.limits import LONGEST_NAME
-from visearch.tables.list_names import NAMED, NO_PICTURES, OF_PRODUCTS, Kind, kind_of
+from visearch.tables.list_names import (
+    NAMED,
+    NO_PICTURES,
+    OF_PRODUCTS,
+    Kind,
+    kind_of,
+    means_pictures,
+)
 
 Path = tuple[str, ...]
 """The names on the way to something; a list and its elements have the same path."""
@@ -64,9 +71,9 @@ class Outline:
 
     def say(self, node: Node, name: str, value: object) -> None:
         """Remember that a node has a value of this name, unless there is nothing in it."""
-        if name in node.leaves or len(name) > LONGEST_NAME or value in ([], {}):
-            return
-        if self.leaves < 2 * MOST_NODES:
+        if name in node.leaves:
+            node.leaves[name] = node.leaves[name] or _is_picture(name, value)
+        elif len(name) <= LONGEST_NAME and value not in ([], {}) and self.leaves < 2 * MOST_NODES:
             self.leaves += 1
             node.leaves[name] = _is_picture(name, value)
 
@@ -76,7 +83,7 @@ class Outline:
         for name, inner in value.items():
             inners = _objects(inner)
             if not inners or depth >= DEEPEST:
-                if name not in node.leaves:
+                if not node.leaves.get(name):  # one picture shows what all of them are
                     self.say(node, name, inner)
             elif (found := self.inside(node, name)) is not None:
                 found.listed |= isinstance(inner, list)
@@ -151,7 +158,7 @@ class Lists:
         outermost = self.outermost
         if not self._single or not (outermost or any(_headings(top, (), parts=False))):
             return False
-        parts_only = all(_has_part(path) for path in outermost)
+        parts_only = all(_has_part(top, path) for path in outermost)
         has_id, has_picture = self._has(())
         if not has_id:
             return parts_only and (not outermost or _is_titled(top))
@@ -207,12 +214,23 @@ class Lists:
     def _holding(self, outer: Path, node: Node, path: Path) -> Iterator[Path]:
         for name, inner in node.below.items():
             at, kind = (*path, name), kind_of(name)
-            if kind == "part":
-                continue
-            if inner.listed and kind != "group" and self._holds(outer, at):
+            if _is_part(name, inner):
+                yield from self._of_part(outer, inner, at)
+            elif inner.listed and kind != "group" and self._holds(outer, at):
                 yield at
             else:
                 yield from self._holding(outer, inner, at)
+
+    def _of_part(self, outer: Path, part: Node, path: Path) -> Iterator[Path]:
+        """Yield what is called products inside of what is called a part, but belongs to a group."""
+        kind = self._kind(outer)
+        if kind in NAMED or (kind != "group" and any(self._has(outer))):
+            return
+        for at, inner in _below(part, path):
+            if inner.listed and kind_of(at[-1]) == "product" and all(self._has(at)):
+                if kind != "group":
+                    raise _unclear(outer, at)
+                yield at
 
     def _holds(self, outer: Path, inner: Path) -> bool:
         """Tell whether ``inner`` lists products, and ``outer`` only groups them."""
@@ -236,20 +254,21 @@ class Lists:
             unclear = not holds or (not has_id and above == "product")
         else:
             holds = not has_picture and (is_top if has_id else above not in NAMED)
-            may_vary = kind == "other" and has_id and not has_picture and above not in NAMED
-            unclear = may_vary and (not is_top or _is_titled(self._nodes[outer]))
+            if kind == "other":  # of such a name, what has no titles may be files
+                is_titled, inner_titled = (_is_titled(self._nodes[p]) for p in (outer, inner))
+                may_vary = has_id and not has_picture and above not in NAMED
+                unclear = may_vary and (is_titled if is_top else inner_titled)
+                holds = holds and inner_titled and not is_titled
         if unclear:
-            around = f"'{'.'.join(outer)}'" if outer else "the outermost objects"
-            raise TableUnreadable(
-                f"It is not clear which the products are: {around}, or '{'.'.join(inner)}' inside "
-                "of them. Send one list of the products; call what belongs to one 'variants'."
-            )
+            raise _unclear(outer, inner)
         return holds
 
     def _kind(self, path: Path) -> Kind:
         """Return what a list's elements are by its name, or by that of their id: productId."""
         kind = kind_of(_name(path))
-        if kind not in ("group", "part"):
+        if _is_part(_name(path), self._nodes[path]):
+            return "part"
+        if kind != "group":
             for name, _ in _headings(self._nodes[path], (), parts=False):
                 if _says(name, "id") and normal(name[-1]).startswith(OF_PRODUCTS):
                     return "product"
@@ -315,7 +334,7 @@ def _headings(node: Node, path: Path, *, parts: bool) -> Iterator[tuple[Path, bo
     for name, is_picture in node.leaves.items():
         yield (*path, name), is_picture
     for name, inner in node.below.items():
-        if not inner.listed or (parts and kind_of(name) == "part"):
+        if not inner.listed or (parts and _is_part(name, inner)):
             yield from _headings(inner, (*path, name), parts=parts)
 
 
@@ -339,5 +358,28 @@ def _name(path: Path) -> str:
     return path[-1] if path else ""
 
 
-def _has_part(path: Path) -> bool:
-    return any(kind_of(name) == "part" for name in path)
+def _has_part(top: Node, path: Path) -> bool:
+    for name in path:
+        top = top.below[name]
+        if _is_part(name, top):
+            return True
+    return False
+
+
+def _is_part(name: str, node: Node) -> bool:
+    """Tell whether objects are parts of one: by their name, or as pictures, which have no title."""
+    if kind_of(name) == "part":
+        return True
+    if not means_pictures(name):
+        return False
+    inside = (node, *(inner for _, inner in _below(node, ())))
+    leaves = (leaf for each in inside for leaf in each.leaves.items())
+    return not any(_says((leaf,), "title") and not is_picture for leaf, is_picture in leaves)
+
+
+def _unclear(outer: Path, inner: Path) -> TableUnreadable:
+    around = f"'{'.'.join(outer)}'" if outer else "the outermost objects"
+    return TableUnreadable(
+        f"It is not clear which the products are: {around}, or '{'.'.join(inner)}' inside "
+        "of them. Send one list of the products; call what belongs to one 'variants'."
+    )

@@ -28,6 +28,9 @@ ONE, TWO, THREE = (product(number) for number in (1, 2, 3))
 UNNAMED = [{"name": "Shirts", "products": [ONE, TWO]}, {"name": "Shoes", "products": [THREE]}]
 SRC = [{"src": "https://s.example/1.jpg", "id": 5}, {"src": "https://s.example/2.jpg", "id": 6}]
 INNER = [product(7), product(8)]
+FILES = [{"id": 7, "url": "https://s.example/7.jpg"}]
+PLAIN_ONE, PLAIN_TWO = ({"id": f"00{n}", "title": "x"} for n in (1, 2))
+TREE = [{"name": "A", "children": [{"name": "B", "products": [ONE]}], "products": []}]
 
 
 def written(document: Any) -> list[str]:
@@ -63,6 +66,28 @@ def ids(text: str) -> list[str]:
         ({"categories": [{"products": [ONE, TWO]}, {"products": THREE}]}, "001 002 003"),
         ({"categories": [{"products": None}, {"products": ""}, {"products": [ONE]}]}, "001"),
         ({"men": {"products": [ONE]}, "women": {"products": [TWO]}}, "001 002"),
+        ([*TREE, {"name": "C", "products": [TWO]}], "001 002"),
+        ({"categories": [{"products": [TWO], "children": [{"products": [ONE]}]}]}, "002 001"),
+        ({"categories": [{"name": "x", "sizes": [{"size": "M", "products": [ONE]}]}]}, "001"),
+        # Pictures with ids belong to a product, however they are called.
+        *(
+            ([PLAIN_ONE | {name: FILES}, PLAIN_TWO | {name: FILES}], "001 002")
+            for name in (
+                "productImages",
+                "imageList",
+                "images2",
+                "Produktbilder",
+                "media_gallery_entries",
+                "assets",
+                "attachments",
+                "colorways",
+                "models",
+            )
+        ),
+        ([PLAIN_ONE | {"images2": {"data": FILES}}], "001"),
+        ([PLAIN_ONE | {"image": "", "models": FILES}, ONE], "001"),
+        (PLAIN_ONE | {"productImages": FILES}, "001"),
+        ({"groups": [{"id": 1, "name": "x", "items": [PLAIN_ONE | {"assets": FILES}]}]}, "001"),
         # What belongs to a product is none.
         ({"products": [product(1, variants=INNER, offers=INNER, images=SRC), TWO]}, "001 002"),
         ([product(1, variants=INNER, offers=INNER), TWO], "001 002"),
@@ -111,7 +136,13 @@ def test_the_products_of_a_document(document: Any, expected: str | list[str]) ->
         (product(1, items=INNER), "outermost objects, or 'items' inside"),
         ([{"id": 1, "title": "x", "colorways": INNER}], "or 'colorways' inside of them. Send one"),
         ({"id": 1, "title": "x", "colorways": INNER}, "or 'colorways' inside of them. Send one"),
+        (PLAIN_ONE | {"colorways": FILES}, "or 'colorways' inside of them. Send one"),
+        ([{"brand": "x", "sizes": [{"products": [ONE]}]}], "or 'sizes.products' inside of them"),
         ({"x": [product(1, products=INNER)]}, "'x', or 'x.products' inside of them"),
+        # Files of a product whose id has an unknown name are no products.
+        ([{"nr": "S1", "name": "x", "assets": FILES}], "hold the product's id"),
+        ([{"nr": "S1", "name": "x", "files": FILES}], "hold the product's id"),
+        ({"export": [{"nr": "S1", "name": "x", "files": FILES}]}, "hold the product's id"),
         ({"products": [{"title": "x", "items": INNER}]}, "'products', or 'products.items'"),
         ({"products": [ONE], "items": [TWO]}, "several lists of objects ('products', 'items')"),
         ({"shirts": [ONE], "shoes": [TWO]}, "several lists of objects ('shirts', 'shoes')"),
