@@ -11,7 +11,8 @@ from visearch.errors import TableUnreadable
 from visearch.tables.flat import TOO_DEEP, headings_of, record_of
 from visearch.tables.grouped import Grouped
 from visearch.tables.limits import LONGEST_RECORD, RECORD_TOO_LONG
-from visearch.tables.nesting import DEEPEST, Lists, Node, Outline, Path
+from visearch.tables.nesting import Lists
+from visearch.tables.outline import DEEPEST, MOST_NODES, Node, Outline, Path
 from visearch.tables.table import Description, Record, Source
 from visearch.tables.text import decoding_of, stretches, texts
 
@@ -32,6 +33,7 @@ class NdjsonTable:
         self._paths: list[Path] = [()]
         outline = Outline()
         self.headings = headings_of(self._noted(outline), _OBJECTS)
+        _check_room(outline)
         self._paths = _choose(Lists(outline.top, single=False))
         if self._paths != [()]:
             self.headings = headings_of(self.records(), _OBJECTS)
@@ -82,7 +84,7 @@ class JsonTable:
             self._decoding.label,
             self._decoding.assumed,
             None,
-            notes=(*self._decoding.notes, *_left_out(self._paths, lists.outermost)),
+            notes=(*self._decoding.notes, *lists.left_out(self._paths)),
         )
 
     def records(self) -> Iterator[Record]:
@@ -150,7 +152,7 @@ class _Document:
             is_element = is_element and len(path) <= DEEPEST
             node: Node | None = outline.top
             for name in path if is_element else path[:-1]:
-                node = node and outline.inside(node, name)
+                node = node and outline.inside(node, name, lists=is_element)
             if node is not None and is_element:
                 node.listed = bool(path)
                 if isinstance(value, dict):
@@ -160,6 +162,8 @@ class _Document:
         if not found:
             raise TableUnreadable(_NO_LIST)
         keyed = outline.by_key() if single else {}
+        if not keyed:
+            _check_room(outline)
         return Lists(outline.top, single=single and () not in keyed), keyed
 
     def whole(self) -> Any:
@@ -300,6 +304,15 @@ def _of_line(text: str) -> tuple[Any, str | None]:
         return None, f"it is not valid JSON ({error})"
 
 
+def _check_room(outline: Outline) -> None:
+    """Raise if a list may not have been seen."""
+    if outline.is_full:
+        raise TableUnreadable(
+            f"The JSON has more than {MOST_NODES:,} kinds of objects. Send one list of the "
+            "products, of which each has the same names."
+        )
+
+
 def _choose(lists: Lists) -> list[Path]:
     """Return the lists that hold the products; those of one name are one list."""
     paths = lists.products()
@@ -313,12 +326,3 @@ def _choose(lists: Lists) -> list[Path]:
         f"The JSON document holds several lists of objects ({names}). Keep that of the "
         "products, or call it 'products'."
     )
-
-
-def _left_out(chosen: list[Path], outermost: list[Path]) -> tuple[str, ...]:
-    way = {path[:n] for path in chosen for n in range(len(path) + 1)}
-    others = [path for path in outermost if path not in way]
-    if not chosen or not others:
-        return ()
-    read, left = (", ".join(".".join(path) for path in paths) for paths in (chosen, others))
-    return (f"The list '{read}' is read; left out: {left}.",)

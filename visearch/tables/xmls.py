@@ -8,18 +8,11 @@ from typing import Any
 
 from visearch.errors import TableUnreadable, amount
 from visearch.tables.flat import headings_of, name_problem, problem_of
+from visearch.tables.grouped import MOST_SAID, means_a_field
 from visearch.tables.limits import LONGEST_RECORD, MOST_COLUMNS
 from visearch.tables.list_names import NAMED, kind_of
-from visearch.tables.nesting import (
-    DEEPEST,
-    MOST_NODES,
-    Lists,
-    Node,
-    Outline,
-    Path,
-    is_whole,
-    means_a_field,
-)
+from visearch.tables.nesting import Lists
+from visearch.tables.outline import DEEPEST, MOST_NODES, Node, Outline, Path, is_whole
 from visearch.tables.table import Cell, Description, Record, Source
 from visearch.tables.text import PIECE, Decoding, decoding_of, head_of
 from visearch.tables.xml_stream import GOOGLE, declared, name_of, walk
@@ -56,11 +49,12 @@ class XmlTable:
         self._source = source
         self._decoding = decoding_of(source, declared(head_of(source)))
         self._root, top = _outlined(source, self._decoding)
-        paths = _find(top)
+        paths, notes = _find(top)
         self._paths = frozenset(paths)
         name = paths[0][-1]
         self._anywhere = name if kind_of(name) == "product" and len(paths[0]) > 1 else None
         self._children = {child for path in self._paths for child in _at(top, path).below}
+        self._are_whole = any(Lists(_at(top, path), single=True).looks_right(()) for path in paths)
         self._groups = {
             path[:n]: _at(top, path[:n])
             for path in self._paths
@@ -69,7 +63,11 @@ class XmlTable:
         }
         self.headings = headings_of(self.records(), f"<{name}> elements")
         self.description = Description(
-            "xml", self._decoding.label, self._decoding.assumed, None, notes=self._decoding.notes
+            "xml",
+            self._decoding.label,
+            self._decoding.assumed,
+            None,
+            notes=(*self._decoding.notes, *notes),
         )
 
     def records(self) -> Iterator[Record]:
@@ -94,15 +92,20 @@ class XmlTable:
             path = _path_of(element)
             if event == "end" and self._is_product(path):
                 record = too_long or self._record(number, element)
-                yield _in_groups(record, path, said) if self._groups else record
+                if path in self._paths or self._is_like_the_others(element, record):
+                    yield _in_groups(record, path, said) if self._groups else record
+                    number += 1
                 element.clear()
-                number, size, too_long = number + 1, 0, None
+                size, too_long = 0, None
             elif event == "start" and path in self._groups:
                 known = self._groups[path].leaves
                 pairs = ((name_of(key), value) for key, value in element.items())
-                said[path] = {name: value for name, value in pairs if name in known}
+                said[path] = {}
+                for name, value in pairs:
+                    if name in known:
+                        _say(said[path], f"{path[-1]}.{name}", value)
             elif event == "end" and path[:-1] in said and not len(element):
-                said[path[:-1]].setdefault(path[-1], element.text or "")
+                _say(said[path[:-1]], f"{path[-2]}.{path[-1]}", element.text or "")
 
     def _tags(self) -> tuple[str, ...]:
         """Return the names of the elements that are looked at, the first of which is the root."""
@@ -112,7 +115,7 @@ class XmlTable:
         return (self._root, *sorted(map(_tag_of, names)))
 
     def _is_product(self, path: Path) -> bool:
-        """Tell whether an element is a product, and not inside of one.
+        """Tell whether an element may be a product, and is not inside of one.
 
         What is called a product may stand in other places, too, after those that were looked at.
         """
@@ -121,6 +124,18 @@ class XmlTable:
         if path[-1] != self._anywhere or any(kind_of(name) == "part" for name in path):
             return False
         return len(path) > 1 and not any(self._is_product(path[:n]) for n in range(1, len(path)))
+
+    def _is_like_the_others(self, element: Any, record: Record) -> bool:
+        """Tell whether what is called a product says what products say, and is not the name of one.
+
+        Lists of bestsellers, or of what is deleted, have elements of that name, too.
+        """
+        if self._children and not len(element):
+            return False
+        outline = Outline()
+        for name, cell in record.cells.items():
+            outline.say(outline.top, name, cell)
+        return not self._are_whole or not Lists(outline.top, single=False).refers(())
 
     def _record(self, number: int, element: Any) -> Record:
         found: dict[str, list[str]] = {}
@@ -145,12 +160,16 @@ def _in_groups(record: Record, path: Path, said: Mapping[Path, Mapping[str, str]
     """Return a record with what is said of the groups that it is in."""
     cells: dict[str, Cell] = {}
     for n in range(2, len(path)):
-        for name, value in said.get(path[:n], {}).items():
-            heading = f"{path[n - 1]}.{name}"
-            sound = name_problem(heading) is None and problem_of(value) is None
-            if value and sound and not means_a_field(heading):
-                cells[heading] = value
+        cells |= said.get(path[:n], {})
     return record._replace(cells={**cells, **record.cells}) if cells else record
+
+
+def _say(said: dict[str, str], heading: str, value: str) -> None:
+    """Add a value of a group to those that its products have, unless it is none of them."""
+    if not value or heading in said or len(said) >= MOST_SAID or means_a_field(heading):
+        return
+    if name_problem(heading) is None and problem_of(value) is None:
+        said[heading] = value
 
 
 def _prune(root: Any, is_product: Callable[[Path], bool]) -> Any | None:
@@ -242,19 +261,19 @@ def _at(top: Node, path: Path) -> Node:
     return top
 
 
-def _find(top: Node) -> list[Path]:
-    """Return the paths of the elements that hold a product each.
+def _find(top: Node) -> tuple[list[Path], tuple[str, ...]]:
+    """Return the paths of the elements that hold a product each, and a note of what is left out.
 
     Raises:
         TableUnreadable: there are none, or it is not clear which.
     """
     for path in _ENTRIES:
         if _has(top, path):
-            return [path]
+            return [path], ()
     for name, root in top.below.items():  # there is one, unless its name is too long
         _mark(root, inside=False, in_named=False)
         if name.casefold() in _NAMES and Lists(root, single=True).is_product():
-            return [(name,)]
+            return [(name,)], ()
     lists = Lists(top, single=True)
     paths = lists.products()
     if not paths:
@@ -264,7 +283,7 @@ def _find(top: Node) -> list[Path]:
         )
     chosen = lists.alike(paths)
     if lists.are_one(chosen):
-        return chosen
+        return chosen, lists.left_out(chosen, whole=True)
     right = [path for path in chosen if lists.looks_right(path)]
     names = dict.fromkeys(path[-1] for path in chosen)
     if right and len(names) > 1:
@@ -274,7 +293,7 @@ def _find(top: Node) -> list[Path]:
             "for each product."
         )
     chosen = [path for path in chosen if _at(top, path).below] or chosen
-    return right or [max(chosen, key=lists.count)]
+    return right or [max(chosen, key=lists.count)], ()
 
 
 def _mark(node: Node, *, inside: bool, in_named: bool) -> None:
@@ -283,6 +302,7 @@ def _mark(node: Node, *, inside: bool, in_named: bool) -> None:
         kind, whole = kind_of(name), is_whole(inner)
         is_named = name.casefold() in _NAMES or (whole and kind in NAMED)
         may_be = is_named and (not inside or ((whole or kind == "product") and not in_named))
+        may_be |= whole and inside and not in_named and kind == "other"
         inner.listed = (inner.repeated or may_be) and bool(inner.below or inner.leaves)
         _mark(inner, inside=inside or inner.listed, in_named=in_named or is_named)
 

@@ -15,7 +15,8 @@ from table_files import opened
 
 from visearch.errors import TableUnreadable, VisearchError
 from visearch.tables.limits import LONGEST_NAME
-from visearch.tables.nesting import Lists, Outline
+from visearch.tables.nesting import Lists
+from visearch.tables.outline import Outline
 from visearch.tables.products import products, read
 
 
@@ -106,6 +107,9 @@ def ids(text: str) -> list[str]:
         ({"id": "export-1", "image": "logo.png", "products": [ONE, TWO]}, "001 002"),
         ({"id": "export-1", "logo": "logo.png", "items": [ONE, TWO]}, "001 002"),
         ({"shop": {"id": 1, "name": "x"}, "items": [ONE, TWO]}, "001 002"),
+        # What only refers to products is none.
+        ({"products": [ONE], "deleted": {"products": [{"id": "7"}]}}, "001"),
+        ({"categories": [{"products": [ONE], "banners": [{"id": 1, "image": "x.jpg"}]}]}, "001"),
         # One list is that of the products by what it holds, or by its name.
         ({"data": [ONE, TWO], "links": [{"rel": "next", "href": "u"}]}, "001 002"),
         ({"results": [ONE], "facets": [{"id": 1}]}, "001"),
@@ -139,6 +143,9 @@ def test_the_products_of_a_document(document: Any, expected: str | list[str]) ->
         (PLAIN_ONE | {"colorways": FILES}, "or 'colorways' inside of them. Send one"),
         ([{"brand": "x", "sizes": [{"products": [ONE]}]}], "or 'sizes.products' inside of them"),
         ({"x": [product(1, products=INNER)]}, "'x', or 'x.products' inside of them"),
+        # Other lists in the groups would be lost.
+        ({"sections": [{"items": [ONE], "newArrivals": [TWO]}]}, "several lists of objects ('sec"),
+        ([{"products": [ONE], "outlet": [TWO]}], "several lists of objects ('products', 'outlet')"),
         # Files of a product whose id has an unknown name are no products.
         ([{"nr": "S1", "name": "x", "assets": FILES}], "hold the product's id"),
         ([{"nr": "S1", "name": "x", "files": FILES}], "hold the product's id"),
@@ -188,6 +195,25 @@ def test_what_is_left_out_is_said() -> None:
     notes = opened(json.dumps(document)).description.notes
     assert notes == ("The list 'men.products, women.products' is read; left out: shops.",)
     assert opened(json.dumps(UNNAMED)).description.notes == ()
+
+
+def test_what_is_left_out_beside_products_and_in_groups_is_said() -> None:
+    beside = {"items": [ONE], "newArrivals": [TWO]}
+    left = {"products": [ONE], "deleted": {"products": [{"id": "7"}]}}
+    said = [opened(json.dumps(each)).description.notes for each in (beside, left)]
+    assert said == [
+        ("The list 'items' is read; left out: newArrivals.",),
+        ("The list 'products' is read; left out: deleted.products.",),
+    ]
+
+
+def test_a_group_says_at_most_a_hundred_values() -> None:
+    group = {f"k{n}": n for n in range(500)}
+    document = [{**group, "products": [product(n) for n in range(20)]}]
+    records = list(opened(json.dumps(document)).records())
+    said = {f"group.k{n}": n for n in range(100)}
+    assert all({**said, **record.cells} == record.cells for record in records)
+    assert {len(record.cells) for record in records} == {103}
 
 
 def test_groups_on_lines_of_their_own() -> None:

@@ -111,6 +111,18 @@ PICTURES = '<images><image id="5">a.jpg</image><image id="6">b.jpg</image></imag
         (f"<s>{product(1, PARTS + PICTURES, 'tuote')}{product(2, tag='tuote')}</s>", "12"),
         (product(1, PICTURES), "1"),
         (f"<s><entry>{P1}<stock>5</stock></entry><entry>{P2}</entry></s>", "12"),
+        (
+            f"<s><category><name>A</name><children><category>{P1}</category></children></category>"
+            f"<category>{P2}</category></s>",
+            "12",
+        ),
+        # What only refers to products is none, nor is anything else of that name.
+        (f"<s><ps>{P1}{P2}</ps><top><product>001</product></top></s>", "12"),
+        (f"<s><ps>{P1}{P2}</ps><top><product>001</product><product>002</product></top></s>", "12"),
+        (f'<s><ps>{P1}{P2}</ps><top><product id="001"/><product id="002"/></top></s>', "12"),
+        (f"<s><header><product>Exporter 3.1</product></header>{P1}{P2}</s>", "12"),
+        (f"<s><header><product><name>E</name><v>3</v></product></header>{P1}{P2}</s>", "12"),
+        (f"<s><ps>{P1}{P2}</ps><deleted><product><id>7</id></product></deleted></s>", "12"),
         # What has no id and no picture is passed over.
         (f'<s><cs><c id="1"/><c id="2"/><c id="3"/></cs>{product(1, tag="x")}<x/></s>', "1"),
         (f"<s><ad><t>a</t></ad><ad><t>b</t></ad><ad/>{product(1, tag='x')}<x/></s>", "1"),
@@ -133,6 +145,11 @@ def test_the_products_of_a_document(text: str, ids: str) -> None:
         (
             f"<s>{product(1, P2 + P3, 'tuote')}{product(4, tag='tuote')}</s>",
             "not clear which the products are: 's.tuote', or 's.tuote.product' inside of them",
+        ),
+        (
+            f"<s><category><items>{product(1, tag='item')}</items>{product(2, tag='special')}"
+            f"</category><category><items>{product(3, tag='item')}</items></category></s>",
+            "<item> and <special>",
         ),
         (
             f"<s>{P1}{P2}{product(3, tag='item')}{product(4, tag='item')}</s>",
@@ -166,6 +183,21 @@ def test_products_have_what_is_said_of_their_groups() -> None:
 def test_products_in_a_place_that_comes_late() -> None:
     junk = "<c><n>1</n></c>" * 30_000
     assert cells(f"<s><a>{P1}{P2}</a>{junk}<b>{product(3, PARTS)}</b></s>")[2]["id"] == "003"
+    others = '<t><product>001</product><product id="7"/><product><id>7</id></product></t>'
+    found = cells(f"<s><a>{P1}{P2}</a>{junk}{others}<b>{P3}</b></s>")
+    assert [record["id"] for record in found] == ["001", "002", "003"]
+
+
+def test_what_is_left_out_is_said() -> None:
+    specials = product(3, tag="special") + product(4, tag="special")
+    notes = opened(f"<s><ps>{P1}{P2}</ps><x>{specials}</x><c/><c/></s>").description.notes
+    assert notes == ("The list 's.ps.product' is read; left out: s.x.special.",)
+
+
+def test_a_group_says_at_most_a_hundred_values() -> None:
+    group = "".join(f"<k{n}>1</k{n}>" for n in range(500))
+    text = f"<s><category>{group}{P1}{P2}</category><category>{P3}</category></s>"
+    assert [len(record) for record in cells(text)] == [103, 103, 3]
 
 
 @pytest.mark.parametrize(
