@@ -296,15 +296,23 @@ def _find(top: Node) -> tuple[list[Path], tuple[str, ...]]:
     return right or [max(chosen, key=lists.count)], ()
 
 
-def _mark(node: Node, *, inside: bool, in_named: bool) -> None:
-    """Mark the elements below that may stand side by side, or are called as one product is."""
+def _mark(node: Node, *, inside: bool, in_named: bool, in_group: bool = False) -> None:
+    """Mark the elements below that may stand side by side, or are called as one product is.
+
+    In a group, what has an id and a picture may be a product, however it is called.
+    """
     for name, inner in node.below.items():
         kind, whole = kind_of(name), is_whole(inner)
         is_named = name.casefold() in _NAMES or (whole and kind in NAMED)
         may_be = is_named and (not inside or ((whole or kind == "product") and not in_named))
-        may_be |= whole and inside and not in_named and kind == "other"
+        may_be |= in_group and whole and kind == "other" and not in_named
         inner.listed = (inner.repeated or may_be) and bool(inner.below or inner.leaves)
-        _mark(inner, inside=inside or inner.listed, in_named=in_named or is_named)
+        _mark(
+            inner,
+            inside=inside or inner.listed,
+            in_named=in_named or is_named,
+            in_group=kind == "group" if inner.listed else in_group,
+        )
 
 
 def _has(top: Node, path: Path) -> bool:

@@ -84,6 +84,7 @@ PARTS = "".join(
     f"<{outer}>{product(7, tag=tag)}{product(8, tag=tag)}</{outer}>"
     for outer, tag in [("variants", "variant"), ("offers", "offer"), ("related", "product")]
 )
+COVER = "<cover><id>7</id><url>https://s.example/7.jpg</url></cover>"
 PICTURES = '<images><image id="5">a.jpg</image><image id="6">b.jpg</image></images>'
 
 
@@ -109,6 +110,7 @@ PICTURES = '<images><image id="5">a.jpg</image><image id="6">b.jpg</image></imag
         (f"<s>{product(1, PARTS)}{P2}</s>", "12"),
         (f"<s>{product(1, PICTURES)}{product(2, PICTURES)}</s>", "12"),
         (f"<s>{product(1, PARTS + PICTURES, 'tuote')}{product(2, tag='tuote')}</s>", "12"),
+        (f"<s>{product(1, COVER, 'tuote')}{product(2, COVER, 'tuote')}</s>", "12"),
         (product(1, PICTURES), "1"),
         (f"<s><entry>{P1}<stock>5</stock></entry><entry>{P2}</entry></s>", "12"),
         (
