@@ -60,6 +60,10 @@ class Lists:
             return False
         if any(self._kind(path) == "product" for path in outermost):
             return False
+        own = headings(top, (), parts=False)
+        if not is_titled(top) and not any(is_it or says(name, "picture") for name, is_it in own):
+            # They are pictures of an untitled product, or pictures to sell.
+            self._check_named([path for path in outermost if self.looks_right(path)])
         return parts_only or has_picture or self._kind(()) == "product"
 
     def products(self) -> list[Path]:
@@ -146,6 +150,13 @@ class Lists:
                 yield at
             else:
                 yield from self._holding(outer, inner, at)
+
+    def _check_named(self, paths: list[Path]) -> None:
+        """Raise if lists of a document are its parts only by what they hold."""
+        for path in paths:
+            by_name = any(kind_of(name) == "part" for name in path)
+            if not by_name and _has_part(self._nodes[()], path):
+                raise _unclear((), path)
 
     def _of_part(self, outer: Path, part: Node, path: Path) -> Iterator[Path]:
         """Yield what is called products inside of what is called a part, but belongs to a group."""

@@ -141,6 +141,7 @@ def test_the_products_of_a_document(document: Any, expected: str | list[str]) ->
         ([{"id": 1, "title": "x", "colorways": INNER}], "or 'colorways' inside of them. Send one"),
         ({"id": 1, "title": "x", "colorways": INNER}, "or 'colorways' inside of them. Send one"),
         (PLAIN_ONE | {"colorways": FILES}, "or 'colorways' inside of them. Send one"),
+        ({"id": "export-1", "artPhotos": FILES}, "or 'artPhotos' inside of them. Send one"),
         ([{"brand": "x", "sizes": [{"products": [ONE]}]}], "or 'sizes.products' inside of them"),
         ({"x": [product(1, products=INNER)]}, "'x', or 'x.products' inside of them"),
         # Other lists in the groups would be lost.
