@@ -86,7 +86,7 @@ def synced(calls: list[Call], path: str) -> list[int]:
 def test_every_blob_is_on_the_disk_before_a_commit_may_name_it(calls: list[Call]) -> None:
     renames = [i for i, call in enumerate(calls) if call.name.startswith("rename")]
     folders = {Path(calls[i].second).parent.name for i in renames}
-    assert folders == {"uploads", "pictures", "thumbnails", "pixels", "segments"}
+    assert folders == {"mark", "uploads", "pictures", "thumbnails", "pixels", "segments"}
     commits = [i for i, c in enumerate(calls) if c.name == "pwrite64" and c.path.endswith("-wal")]
     for i in renames:
         part, blob = calls[i].path, calls[i].second

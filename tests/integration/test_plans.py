@@ -22,8 +22,12 @@ LARGE = "images|embeddings|products|import_items|import_rows|fetched_urls"
 WALK = re.compile(
     rf"SCAN ({LARGE})\b|SEARCH ({LARGE}) USING .*\((catalog_pk|import_pk)=\?( AND status=\?)?\)$"
 )
-ONCE = re.compile(r"SELECT count\(|SELECT products.external_id")
-"""What is asked once for a whole import: how many there are, which a replace is to remove."""
+ONCE = re.compile(
+    r"SELECT count\(|SELECT products.external_id"
+    r"|SELECT (images\.sha256|embeddings\.segment) \nFROM [^?]* LIMIT \?"
+)
+"""What is asked once for a whole import: how many there are, which a replace is to remove. And once
+for a database that knows no mark yet: some blobs that its store should hold."""
 
 Plans = dict[str, list[str]]
 

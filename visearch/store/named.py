@@ -50,13 +50,13 @@ def digests(connection: sa.Connection) -> Iterator[str]:
 
 
 def some(connection: sa.Connection, limit: int) -> list[str]:
-    """Return up to ``limit`` live pictures, and as many segments, that can be found."""
+    """Return some live pictures, and segments, that can be found: up to ``limit`` of each."""
     live = (images.c.removed.is_(None), catalogs.c.deleted_at.is_(None))
     mine = catalogs.c.pk == images.c.catalog_pk
     pictures = sa.select(images.c.sha256).join(catalogs, mine).where(*live)
     segments = sa.select(embeddings.c.segment).where(embeddings.c.segment.is_not(None))
     found = [f"pictures/{each}" for each in connection.execute(pictures.limit(limit)).scalars()]
-    stored = connection.execute(segments.distinct().limit(limit)).scalars()
+    stored = set(connection.execute(segments.limit(limit)).scalars())
     return [*found, *(f"segments/{each}" for each in stored)]
 
 
