@@ -17,7 +17,7 @@ from visearch.errors import TableUnreadable, excess, first_line
 from visearch.tables.foreign import SEND, refuse_members
 from visearch.tables.limits import LARGEST_PART, LARGEST_SHEET, LONGEST_RECORD, MOST_PARTS
 from visearch.tables.table import Source
-from visearch.tables.xml_stream import fault
+from visearch.tables.xml_stream import SAFE, fault
 
 _END = b"PK\x05\x06"
 _END_64 = b"PK\x06\x06"
@@ -71,7 +71,7 @@ class Workbook:
         """Return a small part's document."""
         raw = b"".join(self._pieces(part, LARGEST_PART))
         try:
-            return etree.fromstring(raw, _parser(etree.XMLParser))
+            return etree.fromstring(raw, etree.XMLParser(**SAFE))
         except etree.ParseError as error:
             raise _broken(f"{part}: {fault(error)}") from error
 
@@ -81,7 +81,7 @@ class Workbook:
         What follows the rows of a sheet, such as its links, is not read.
         """
         tags = (f"{{*}}{tag}", "{*}sheetData")
-        parser = _parser(etree.XMLPullParser, events=("end",), tag=tags)
+        parser = etree.XMLPullParser(("end",), tag=tags, **SAFE)
         since = 0
         try:
             for piece in self._pieces(part, LARGEST_SHEET):
@@ -176,18 +176,6 @@ def _check_directory(file: IO[bytes]) -> None:
 def _relation_of(sheet: Any) -> str:
     ids = [value for key, value in sheet.items() if key.endswith("}id")]
     return ids[0] if ids else ""
-
-
-def _parser(kind: Any, **options: Any) -> Any:
-    return kind(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-        **options,
-    )
 
 
 def _broken(what: str) -> TableUnreadable:

@@ -47,6 +47,16 @@ _CHARACTERS = {
 
 _UNDECLARED = re.compile("Entity '([^']{1,100})' not defined")
 
+SAFE: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+"""How lxml's parsers read strangers' XML: nothing outside of it is loaded, nothing is expanded."""
+
 
 def walk(
     source: Source, decoding: Decoding, tags: tuple[str, ...] | None = None
@@ -59,12 +69,7 @@ def walk(
         ("start", "end"),
         tag=tags,
         encoding="utf-8",
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
+        **SAFE,
     )
     root = None
     try:
