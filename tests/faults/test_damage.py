@@ -181,7 +181,7 @@ def test_nothing_is_taken_for_lost_where_the_store_is_not_mounted(
     with manual.database.read() as connection:
         assert damage.segments(connection) == []
     unmounted()
-    time.sleep(FAILED_S)
+    time.sleep(FAILED_S)  # before, no search tries again to load it
     assert sizes(indexes) == {"hurt": 6, "whole": 6}
 
 
