@@ -49,6 +49,9 @@ REDIS_TIMEOUT_S = 2.0
 READY_LINE = "worker_ready"
 """A worker that has started prints a line with this word."""
 
+WEB_READY_LINE = "web_ready"
+"""A web server does with this one."""
+
 SENT_HEADER = "visearch_sent"
 """Message header: when the message was sent, in seconds since the epoch."""
 

@@ -16,7 +16,7 @@ from system import System, archive, eventually, picture
 
 from visearch.cli.client import until
 from visearch.cli.redis_server import READY_WORD
-from visearch.contract import READY_LINE
+from visearch.contract import READY_LINE, WEB_READY_LINE
 from visearch.store.redis import presence
 from visearch.store.redis.client import connect
 
@@ -70,13 +70,22 @@ def test_workers_that_hang_are_restarted(system: System) -> None:
     assert works(system, "workers")
 
 
-@pytest.mark.parametrize("role", ["plan", "beat", "redis"])
+def ready_words(role: str, pid: int) -> tuple[str, str]:
+    """Return what is in the line in which this process says that it has started."""
+    special = {"redis": (READY_WORD, f"{pid}:m"), "web": (WEB_READY_LINE, f"pid={pid}")}
+    return special.get(role, (READY_LINE, f".{pid}."))
+
+
+@pytest.mark.parametrize("role", ["plan", "beat", "redis", "web"])
 def test_what_hangs_as_soon_as_it_has_begun_is_restarted(system: System, role: str) -> None:
-    """`up` has not heard it: Redis has lost a worker's only heartbeat before it was looked for."""
+    """`up` has not heard it: Redis has lost a worker's only heartbeat before it was looked for.
+
+    Without its word it would be given the time that a start may take.
+    """
     log, old = system.home / "logs" / f"{role}.log", system.kill(role)
     system.wait_restarted(role, old)
     pid = system.pids()[role]
-    begun = (READY_WORD, f"{pid}:m") if role == "redis" else (READY_LINE, f".{pid}.")
+    begun = ready_words(role, pid)
 
     def is_ready() -> bool:
         lines = log.read_text().lower().splitlines()
@@ -84,7 +93,7 @@ def test_what_hangs_as_soon_as_it_has_begun_is_restarted(system: System, role: s
 
     until(is_ready, 60, f"the start of {role}", every_s=0.005)
     stop_group(system, role)
-    if role != "redis":
+    if role not in ("redis", "web"):
         with connect(system.settings.redis) as client:
             client.flushall()
     system.wait_restarted(role, pid)

@@ -19,7 +19,7 @@ from visearch.cli.client import Client, until
 from visearch.cli.pid_file import PidFile
 from visearch.cli.process import KILL_S, Child
 from visearch.cli.watchdog import Watchdog
-from visearch.contract import MAX_SHARDS, READY_LINE
+from visearch.contract import MAX_SHARDS, READY_LINE, WEB_READY_LINE
 from visearch.errors import DependencyUnavailable, VisearchError
 from visearch.flag import Flag
 from visearch.settings import Settings
@@ -65,7 +65,9 @@ class Supervisor:
         self._listener = listener.listen(settings)
         fd = self._listener.fileno()
         command = [python, "-m", "web", "--listener", str(fd)]
-        self._web = [Child("web", command, env, logs, tell, descriptors=[fd])]
+        self._web = [
+            Child("web", command, env, logs, tell, descriptors=[fd], ready_word=WEB_READY_LINE)
+        ]
         self._pids = PidFile(settings.home, tell)
         self._watchdog = Watchdog(settings, redis=self._redis, web=self._web, workers=self._workers)
 

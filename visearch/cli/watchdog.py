@@ -1,8 +1,8 @@
 """The watchdog of ``visearch up``: notices a process that lives but does nothing any more.
 
 What each process is asked for a sign of life: Redis by PING, web by ``GET /healthz``, workers and
-``beat`` by their heartbeat in Redis, which comes only while their loop turns. Redis and
-workers print that they have started.
+``beat`` by their heartbeat in Redis, which comes only while their loop turns. All print that they
+have started.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
@@ -16,6 +17,7 @@ from waitress.adjustments import Adjustments
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher
 
+from visearch.contract import WEB_READY_LINE
 from visearch.errors import SettingsError
 from visearch.importing.admission import disk_problem
 from visearch.settings import Settings
@@ -195,4 +197,5 @@ def serve(app: WSGIApplication, settings: Settings, listener: socket.socket) -> 
     server = Server(app, settings, listener)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
+    log.info(WEB_READY_LINE, pid=os.getpid())
     server.run()
