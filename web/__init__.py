@@ -12,7 +12,7 @@ from flask_openapi.models.info import Info
 from flask_openapi.openapi import OpenAPI
 
 from visearch import __version__
-from visearch.errors import Forbidden
+from visearch.errors import Forbidden, InvalidRequest
 from visearch.ids import new_id
 from visearch.settings import Settings
 from web import documentation, idempotency, problems
@@ -81,11 +81,20 @@ def create_app(settings: Settings) -> OpenAPI:
     app.register_blueprint(pages)
     documentation.register(app)
     app.before_request(_begin)
+    app.before_request(_check_parameters)
     app.before_request(_check_body)
     app.before_request(_refuse_foreign_pages)
     idempotency.register(app)
     app.after_request(_end)
     return app
+
+
+def _check_parameters() -> None:
+    """Refuse a NUL: nothing is named with one, and PostgreSQL does not even look for it."""
+    for name, values in request.args.lists():
+        if any("\0" in text for text in (name, *values)):
+            detail = f"The parameter {name[:40]!r} has a NUL. Leave it out."
+            raise InvalidRequest(detail, ((name, detail),))
 
 
 def _check_body() -> None:

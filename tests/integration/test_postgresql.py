@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,32 @@ def test_a_name_that_no_column_holds_is_not_found(system: System, name: str) -> 
     for parameters in ({"colour": "\0"}, {"\0": "red"}, {"cursor": "AA=="}):
         told = system.http.get("/v1/catalogs/odd/products", params=parameters)
         assert told.status_code == 422, parameters
+
+
+def test_no_parameter_may_hold_what_no_column_holds(system: System) -> None:
+    system.create_catalog("odd")
+    asked = 0
+    for path, methods in system.http.get("/openapi.json").json()["paths"].items():
+        place = re.sub(r"{\w+}", "odd", path)
+        for method, operation in methods.items():
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "query":
+                    given = {parameter["name"]: "a\0b"}
+                    told = system.http.request(method.upper(), place, params=given)
+                    assert told.status_code == 422, (method, path, given, told.text)
+                    asked += 1
+    assert asked > 20
+
+
+@pytest.mark.parametrize("head", ['filename="a\0.zip"', "filename*=UTF-8''a%00.zip"])
+def test_no_file_may_be_named_so(system: System, head: str) -> None:
+    catalog = system.create_catalog("named")
+    data = archive([("0.jpg", picture(0))])
+    part = f'--x\r\nContent-Disposition: form-data; name="file"; {head}\r\n\r\n'.encode()
+    sent = {"Content-Type": "multipart/form-data; boundary=x"}
+    body = part + data + b"\r\n--x--\r\n"
+    told = system.http.post(f"/v1/catalogs/{catalog}/imports", content=body, headers=sent)
+    assert told.status_code in (202, 400, 422), told.text
 
 
 def test_cancelling_and_decoding_wait_for_each_other_in_one_order(system: System) -> None:
