@@ -22,6 +22,7 @@ from visearch.store.redis import broker, presence, queues
 from workers.context import Context
 from workers.farewell import OneSigterm, leaving
 from workers.loop import STUCK_S, Marking, turning
+from workers.reaping import Reaping
 from workers.roles import ROLES
 from workers.task import Task
 
@@ -64,7 +65,7 @@ app.conf.update(
     beat_scheduler="workers.beat:Scheduler",
     beat_schedule={name: {"task": name, "schedule": every_s} for name, every_s in TICKS.items()},
 )
-app.steps["consumer"].add(Marking)
+app.steps["consumer"].update([Marking, Reaping])
 app.steps["worker"].add(OneSigterm)
 context = Context(app, settings, role.name)
 _details: Callable[[], dict[str, Any]] = dict

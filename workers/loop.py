@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from celery import bootsteps
-
 from visearch.store.redis.presence import BEAT_S
+from workers.timed import Timed
 
 STUCK_S = 60.0
 
@@ -36,27 +35,25 @@ turning = Turning()
 """Of this process."""
 
 
-class Marking(bootsteps.StartStopStep):
+class Marking(Timed):
     """Has the consumer's own timer mark each turn.
 
     While the consumer looks for a lost broker it has no loop, and it finishes its tasks without
     one when it stops: it is not stuck then.
     """
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
+    every_s = BEAT_S
 
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        self._entry: Any = None
-        super().__init__(consumer, **options)
+    def turn(self, consumer: Any) -> None:
+        """Mark this turn."""
+        turning.mark()
 
     def start(self, consumer: Any) -> None:
-        """Begin, just before the loop does."""
+        """Expect a first turn from now on."""
         turning.mark()
-        self._entry = consumer.timer.call_repeatedly(BEAT_S, turning.mark)
+        super().start(consumer)
 
     def stop(self, consumer: Any) -> None:
-        """End with the loop."""
+        """Expect nothing more."""
         turning.end()
-        if self._entry is not None:
-            self._entry.cancel()
-            self._entry = None
+        super().stop(consumer)

@@ -44,16 +44,16 @@ def test_processes_that_hold_no_chunk(system: System) -> None:
 
 
 def test_a_child_of_ingest_dies_alone(system: System) -> None:
-    """Its parent notices at once: no wait for a missed heartbeat."""
+    """Its parent notices soon, also if it looked while the child was still ending."""
     record = upload(system, "child", ITEMS)
     parent = system.pids()["ingest"]
-    for number in (signal.SIGKILL, signal.SIGTERM):
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGTERM):
         lost = wait_until_held(system, "decode")
         for child in children(system, "ingest"):
             os.kill(child, number)
         spent = released_after(system, lost)
         print(f"a decoder killed by {number.name}: released after {spent:.1f} s")
-        assert spent < 5
+        assert spent < 2.5
     assert_complete(system, record, ITEMS)
     assert system.pids()["ingest"] == parent
 
